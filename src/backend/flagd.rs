@@ -1,0 +1,1 @@
+//! The flagd definition file.

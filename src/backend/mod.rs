@@ -1,0 +1,119 @@
+//! Port: reads the whole meaning of a flag at its backend, sets an exposure, switches off.
+//!
+//! Adapters know the engine's plain types and nothing of journals, telemetry or documents. They never decide: a
+//! write is exactly what was asked for, or an error.
+
+use std::collections::BTreeMap;
+
+use crate::clock::Answer;
+use crate::engine::input::{Observed, Stamp};
+use crate::engine::plan::Audience;
+use crate::engine::{Exposure, Percentage};
+
+pub mod flagd;
+
+/// What a write carries.
+#[derive(Debug, Clone)]
+pub struct Expose {
+    /// Key of the flag.
+    pub flag: String,
+    /// Who is to get the feature.
+    pub exposure: Exposure,
+    /// Definitions of the audiences it names (and of all others of the plan).
+    pub audiences: BTreeMap<String, Audience>,
+    /// The context attribute that keeps a user in the same share.
+    pub stickiness: String,
+    /// Whose exposure it is.
+    pub stamp: Stamp,
+    /// What happens to the switch, last.
+    pub switch: Switch,
+    /// The revision that was read before: the write is refused if the flag has changed since.
+    pub revision: String,
+    /// Write over a foreign stamp.
+    pub take_over: bool,
+}
+
+/// What a write does to the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// Leave it. While it is off (or an off-marker is there) a write that would expose anybody is refused.
+    Keep,
+    /// Turn it on after the exposure below it was written and read back; removes an off-marker. Start and resume only.
+    TurnOn,
+}
+
+/// Why a backend did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BackendError {
+    /// It could not be reached, or did not answer in time. The write may still have happened, or happen later.
+    #[error("cannot reach {place}: {detail}")]
+    Unreachable {
+        /// Which backend.
+        place: String,
+        /// What went wrong.
+        detail: String,
+    },
+    /// The flag changed between the read and the write. Nothing was written.
+    #[error("{place} changed meanwhile: {detail}")]
+    Conflict {
+        /// Which backend.
+        place: String,
+        /// What changed.
+        detail: String,
+    },
+    /// It is switched off, or carries an off-marker; only start and resume turn it on. Nothing was written.
+    #[error("{place} is switched off: {detail}")]
+    SwitchedOff {
+        /// Which backend.
+        place: String,
+        /// By whom or what.
+        detail: String,
+    },
+    /// Somebody else's stamp. Nothing was written.
+    #[error("{place} is driven by another rollout: {detail}")]
+    ForeignStamp {
+        /// Which backend.
+        place: String,
+        /// Whose.
+        detail: String,
+    },
+    /// The backend refuses or cannot express it. Nothing was written; asking again will not help.
+    #[error("{place} cannot do that: {detail}")]
+    Refused {
+        /// Which backend.
+        place: String,
+        /// Why, and what to do.
+        detail: String,
+    },
+    /// It was written, and what is served is still something else (another team's broken flag freezes the file).
+    #[error("written to {place}, but not effective: {detail}")]
+    NotEffective {
+        /// Which backend.
+        place: String,
+        /// Why, and what to do.
+        detail: String,
+    },
+}
+
+/// A flag backend of one environment. Object-safe: projects mix several.
+pub trait Backend: Send + Sync {
+    /// For people: `flags.flagd.json`, `https://unleash.example (production)`.
+    fn place(&self) -> String;
+
+    /// The finest share it can express.
+    fn resolution(&self) -> Percentage;
+
+    /// Reads the whole meaning of a flag: switch, our exposure, foreign parts, stamp. A flag that does not exist is
+    /// off, nobody, no stamp.
+    fn read<'a>(
+        &'a self,
+        flag: &'a str,
+        audiences: &'a BTreeMap<String, Audience>,
+    ) -> Answer<'a, Result<Observed, BackendError>>;
+
+    /// Sets an exposure, conditional on the revision. Returns when written; the caller reads back.
+    fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>>;
+
+    /// Switches off for everybody. Needs no prior read, no lock, no stamp; done already is success.
+    fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>>;
+}

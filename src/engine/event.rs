@@ -1,0 +1,322 @@
+//! What the fold decided. Events are recorded beside the input that caused them.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::condition::Verdict;
+use super::decimal::Decimal;
+use super::exposure::Exposure;
+use super::input::{Actor, HoldKind, Observed, Stamp};
+use super::plan::Action;
+use super::reading::{Reading, Unknown};
+use super::state::{Cause, Effect};
+use super::time::Timestamp;
+
+/// One thing that happened to a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A person started it.
+    Started {
+        /// When.
+        at: Timestamp,
+        /// Hash of the pinned plan.
+        plan: String,
+        /// The stamp its exposure carries.
+        stamp: Stamp,
+        /// The stage it starts at.
+        stage: usize,
+        /// Who.
+        by: Actor,
+    },
+    /// A tick was judged.
+    Ticked(Judged),
+    /// A rule began to fire that only says so.
+    Notified(Fired),
+    /// The next stage's exposure is to be written, by rule.
+    Advancing {
+        /// The stage it goes to.
+        stage: usize,
+        /// The tick that lacked nothing.
+        at: Timestamp,
+    },
+    /// An effect is to be carried out. Recorded before it is.
+    Intended(Effect),
+    /// A growth was read back: the exposure is effective from here.
+    Effective {
+        /// The effect's id.
+        effect: u64,
+        /// When the read-back agreed.
+        at: Timestamp,
+        /// What is allowed from now on.
+        exposure: Exposure,
+        /// The stage it belongs to.
+        stage: usize,
+        /// Whether exposure differs from before.
+        changed: bool,
+    },
+    /// A growth was read back as not applied.
+    NotApplied {
+        /// The effect's id.
+        effect: u64,
+        /// When.
+        at: Timestamp,
+        /// Why, for people.
+        detail: String,
+    },
+    /// A growth was given up before its result was known.
+    Withdrawn {
+        /// The effect's id.
+        effect: u64,
+    },
+    /// A shrink or an off was read back.
+    Confirmed {
+        /// The effect's id.
+        effect: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// Growth stopped.
+    Paused {
+        /// When.
+        at: Timestamp,
+        /// The causes that were added.
+        causes: BTreeSet<Cause>,
+        /// The rules that asked for it, with their evidence.
+        because: Vec<Fired>,
+        /// The person, if one did.
+        by: Option<Actor>,
+    },
+    /// Back to a smaller stage, paused.
+    RolledBack {
+        /// When.
+        at: Timestamp,
+        /// The stage.
+        stage: usize,
+        /// What is allowed from now on.
+        exposure: Exposure,
+        /// The cause of the pause.
+        cause: Cause,
+        /// The rules that asked for it, with their evidence.
+        because: Vec<Fired>,
+        /// The person, if one did.
+        by: Option<Actor>,
+    },
+    /// Off for everybody, for good.
+    Stopped {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: Cause,
+        /// The rules that asked for it, with their evidence.
+        because: Vec<Fired>,
+        /// The person, if one did.
+        by: Option<Actor>,
+    },
+    /// A person let it go on.
+    Resumed {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        by: Actor,
+    },
+    /// A person moved it to a higher stage.
+    Forced {
+        /// When.
+        at: Timestamp,
+        /// The stage.
+        stage: usize,
+        /// Who.
+        by: Actor,
+    },
+    /// A person agreed to leave the stage.
+    Approved {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        by: Actor,
+    },
+    /// A person silenced a rule.
+    Muted {
+        /// When.
+        at: Timestamp,
+        /// The rule.
+        rule: String,
+        /// Until when.
+        until: Timestamp,
+        /// Who.
+        by: Actor,
+    },
+    /// A person pinned another plan.
+    Adopted {
+        /// When.
+        at: Timestamp,
+        /// Hash of the plan.
+        plan: String,
+        /// The stage of the same name in it.
+        stage: usize,
+        /// How many rules it has.
+        rules: usize,
+        /// How many lines of `healthy` it has.
+        lines: usize,
+        /// Who.
+        by: Actor,
+    },
+    /// The backend shows less than is allowed: accepted.
+    Reduced {
+        /// When.
+        at: Timestamp,
+        /// What is allowed from now on.
+        exposure: Exposure,
+    },
+    /// The backend shows something larger than is allowed, by another hand. Left alone, and said.
+    Drifted {
+        /// When.
+        at: Timestamp,
+        /// What was read.
+        observed: Observed,
+        /// For people.
+        detail: String,
+    },
+    /// The backend shows what is allowed again.
+    DriftEnded {
+        /// When.
+        at: Timestamp,
+    },
+    /// The last stage baked: no longer watched.
+    Completed {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// How one tick was judged. Everything the counters need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The tick.
+    pub at: Timestamp,
+    /// One per rule of the plan: its condition, or `None` where it is muted or does not apply.
+    pub rules: Vec<Option<Verdict>>,
+    /// One per line of `healthy`; `None` where it does not apply.
+    pub lines: Vec<Option<Verdict>>,
+    /// What the tick earns.
+    pub credit: Credit,
+    /// What it adds to `samples`, where it earned.
+    pub samples: Option<Decimal>,
+    /// Whether needed evidence was missing; `None` where the tick does not count for that.
+    pub no_data: Option<bool>,
+    /// Everything that is missing for the next step.
+    pub missing: Vec<Missing>,
+}
+
+/// What a tick does to the bake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credit {
+    /// It adds one.
+    Earned,
+    /// It changes nothing.
+    Frozen,
+    /// It starts the bake anew.
+    Restarted,
+}
+
+/// Something that is missing for the next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// A person is needed.
+    Paused,
+    /// The exposure has not been read back yet.
+    NotEffective,
+    /// The stage's evidence does not count yet.
+    Settling {
+        /// From here on it does.
+        until: Timestamp,
+    },
+    /// Not healthy for long enough.
+    Bake {
+        /// Ticks earned.
+        have: u32,
+        /// Ticks needed.
+        need: u32,
+    },
+    /// A line of `healthy` is false.
+    Unhealthy {
+        /// Its index.
+        line: usize,
+    },
+    /// A reading that `healthy` or an armed rule needs is unknown.
+    Unknown {
+        /// Its index in the plan's series.
+        series: usize,
+        /// Why.
+        reason: Unknown,
+    },
+    /// A stopping or holding rule's condition is true.
+    RuleTrue {
+        /// Its index.
+        rule: usize,
+        /// Ticks in a row so far.
+        have: u32,
+        /// Ticks at which it fires.
+        need: u32,
+    },
+    /// Not enough was measured.
+    Samples {
+        /// So far.
+        have: Decimal,
+        /// At least.
+        need: u64,
+    },
+    /// Something outside holds.
+    Held {
+        /// What.
+        kind: HoldKind,
+        /// For people.
+        detail: String,
+    },
+    /// The backend could not be read, or shows something else than is allowed.
+    Backend {
+        /// For people.
+        detail: String,
+    },
+    /// A growth is under way or its result is not known yet.
+    EffectOpen,
+    /// The tick was not the present one.
+    NotPresent,
+    /// People must agree.
+    Approval {
+        /// So far.
+        have: u32,
+        /// Needed.
+        need: u32,
+    },
+}
+
+/// A rule that fired, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fired {
+    /// The rule's name, `no_data`, or a signal's name.
+    pub rule: String,
+    /// What it asked for.
+    pub then: Action,
+    /// The tick at which it fired.
+    pub at: Timestamp,
+    /// The first tick of the run that fired.
+    pub since: Timestamp,
+    /// The readings it is made of, by the series' names.
+    pub evidence: Vec<(String, Reading)>,
+}
+
+/// Where a rollback ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RollbackTo {
+    /// A stage below.
+    Stage(usize),
+    /// Below the first stage: off.
+    Off,
+    /// The named stage is not below: only pause.
+    Here,
+}

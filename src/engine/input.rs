@@ -1,0 +1,276 @@
+//! Everything the fold consumes, as it is recorded.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::exposure::Exposure;
+use super::plan::{Action, Plan};
+use super::reading::Reading;
+use super::time::Timestamp;
+
+/// One input of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// An evaluation instant with its readings and what each gate said.
+    Tick(Tick),
+    /// Ticks answered late, with the recorded ones between and before them: they can stop and do nothing else.
+    Late(Late),
+    /// A human command.
+    Command(Box<Issued>),
+    /// An alert from outside.
+    Signal(Signal),
+    /// The result of an effect.
+    Outcome(Outcome),
+    /// The backend as read between ticks.
+    Seen {
+        /// When it was read.
+        at: Timestamp,
+        /// What was read.
+        backend: Observation,
+    },
+}
+
+/// An evaluation instant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// A multiple of the plan's `every`.
+    pub at: Timestamp,
+    /// When it was evaluated: later than `at`, much later when it was caught up.
+    pub evaluated: Timestamp,
+    /// Whether it was the newest one due when it was evaluated. Only such a tick advances.
+    pub present: bool,
+    /// One per series of the plan, in its order.
+    pub readings: Vec<Reading>,
+    /// What the gates said.
+    pub gates: Gates,
+}
+
+/// What each gate said at a tick.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Gates {
+    /// The backend as read for this tick.
+    pub backend: Observation,
+    /// Everything outside the rollout that holds growth now.
+    pub holds: Vec<Hold>,
+}
+
+/// Something outside the rollout that holds growth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// What kind of thing.
+    pub kind: HoldKind,
+    /// For people: the freeze's name and end, the changed address …
+    pub detail: String,
+}
+
+/// The kinds of hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// A freeze of the environment or release. The detail starts with its name.
+    Freeze,
+    /// Outside the calendar window.
+    Window,
+    /// Another release is not far enough.
+    Dependency,
+    /// The blast-radius breaker tripped.
+    Breaker,
+    /// The project names another address than the plan.
+    AddressChanged,
+    /// The release's document is gone or broken.
+    DocumentGone,
+}
+
+/// Ticks answered late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// When they were evaluated.
+    pub evaluated: Timestamp,
+    /// Ascending: the late ones and the recorded ones from the longest `for` before the first late one.
+    pub ticks: Vec<LateTick>,
+}
+
+/// One tick of a late run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateTick {
+    /// Its instant.
+    pub at: Timestamp,
+    /// Whether any of its readings came late. A rule fires only on a run that contains such a tick.
+    pub late: bool,
+    /// One per series of the plan, in its order.
+    pub readings: Vec<Reading>,
+}
+
+/// What was read at the backend.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    /// Nobody looked: a caught-up tick.
+    #[default]
+    NotRead,
+    /// The read failed.
+    Unreadable(String),
+    /// The whole meaning of the flag there.
+    Seen(Observed),
+}
+
+/// The whole meaning of a flag at its backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The switch. Off means nobody, whatever the exposure below it says.
+    pub on: bool,
+    /// The exposure that our part of the flag describes.
+    pub exposure: Exposure,
+    /// Anything that exposes people and is not ours, or ours but changed beyond recognition.
+    pub foreign: Option<String>,
+    /// Who stamped the exposure.
+    pub stamp: Option<Stamp>,
+    /// Another hand that the backend recorded since our last write.
+    pub other_hand: Option<String>,
+    /// The backend's revision, for conditional writes.
+    pub revision: String,
+}
+
+/// Whose exposure it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The journal's id.
+    pub journal: String,
+    /// The rollout's id.
+    pub rollout: String,
+}
+
+/// A human command with everything it is judged by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issued {
+    /// What was asked.
+    pub command: Command,
+    /// Who asked.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Option<String>,
+    /// The rollout's version that the person saw; commands that can grow are refused if it is another one now.
+    pub saw: Option<u64>,
+    /// What holds growth now; a freeze must be named in the reason of a command that can grow.
+    pub holds: Vec<Hold>,
+    /// The backend as read for this command; commands that can grow need it.
+    pub backend: Observation,
+}
+
+/// Human commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Start a rollout of this plan.
+    Start {
+        /// Stage to start at; the first unless a person asked for another with `--again --at`.
+        stage: usize,
+        /// The stamp this rollout puts on its exposure.
+        stamp: Stamp,
+        /// Hash of the plan.
+        plan: String,
+        /// Take over exposure under a foreign stamp.
+        take_over: bool,
+    },
+    /// Stop growing.
+    Pause,
+    /// Clear all causes and set the stage's exposure again.
+    Resume,
+    /// Agree to leave the stage.
+    Approve,
+    /// Go to a stage at once.
+    Force {
+        /// Index of the stage.
+        stage: usize,
+    },
+    /// Go back to a smaller stage and pause.
+    Rollback {
+        /// Index of the stage; the one before unless named.
+        stage: Option<usize>,
+    },
+    /// Switch off for everybody.
+    Abort,
+    /// Pin another plan, keeping stage and exposure.
+    Adopt {
+        /// The new plan.
+        plan: Box<Plan>,
+        /// Its hash.
+        hash: String,
+    },
+    /// Silence a rule for a while.
+    Mute {
+        /// The rule's name, or `no_data`.
+        rule: String,
+        /// At ticks before this it stops nothing.
+        until: Timestamp,
+    },
+}
+
+impl Command {
+    /// Whether it can enlarge exposure, or let it be enlarged. Such commands fail closed.
+    pub fn can_grow(&self) -> bool {
+        !matches!(self, Command::Pause | Command::Rollback { .. } | Command::Abort)
+    }
+
+    /// As typed.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Command::Start { .. } => "start",
+            Command::Pause => "pause",
+            Command::Resume => "resume",
+            Command::Approve => "approve",
+            Command::Force { .. } => "force",
+            Command::Rollback { .. } => "rollback",
+            Command::Abort => "abort",
+            Command::Adopt { .. } => "adopt",
+            Command::Mute { .. } => "mute",
+        }
+    }
+}
+
+/// Who acts, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Actor {
+    /// The name.
+    pub name: String,
+    /// Where the name came from: `--as`, `FLAGSTAFF_ACTOR`, the CI's user, the OS user.
+    pub known_by: String,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// An alert from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Its name.
+    pub name: String,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What it asks for; never growth.
+    pub then: Action,
+    /// For people.
+    pub detail: String,
+}
+
+/// The result of an effect, as read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The effect's id.
+    pub effect: u64,
+    /// When it was read back.
+    pub at: Timestamp,
+    /// What the backend showed afterwards. Unreadable leaves the effect open: it is settled by reading, not by guessing.
+    pub backend: Observation,
+    /// Whether no request of this effect can still be under way.
+    pub settled: bool,
+    /// What went wrong on the way, for people.
+    pub trouble: Option<String>,
+}

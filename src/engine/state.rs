@@ -1,0 +1,164 @@
+//! The state of one rollout: nothing but what its events say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::decimal::Decimal;
+use super::event::Missing;
+use super::exposure::Exposure;
+use super::input::{Actor, Stamp};
+use super::time::Timestamp;
+
+/// Where a rollout is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Not started.
+    #[default]
+    None,
+    /// Rules may advance it.
+    Running,
+    /// A person is needed.
+    Paused,
+    /// Off, for good; shown as *stopping* until the backend has been read back.
+    Stopped,
+    /// The last stage baked; no longer watched.
+    Completed,
+}
+
+/// Why a rollout is paused or stopped.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A person paused, rolled back or aborted it.
+    Person,
+    /// A rule, by name (`no_data` is one).
+    Rule(String),
+    /// A signal, by name.
+    Signal(String),
+    /// The backend showed something else than we wrote.
+    Drift,
+    /// A start, resume or force was not read back.
+    NotApplied,
+}
+
+/// What kind of effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectKind {
+    /// Set a larger exposure; sent once, expires, settled by reading.
+    Grow,
+    /// Set a smaller exposure; retried until confirmed.
+    Shrink,
+    /// Switch off; retried until confirmed.
+    Off,
+}
+
+/// Something to be done at the backend. Always "set to", never "add".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Unique in the rollout, ascending.
+    pub id: u64,
+    /// What kind.
+    pub kind: EffectKind,
+    /// The exposure to be set; nobody for off.
+    pub to: Exposure,
+    /// The stage it belongs to.
+    pub stage: usize,
+    /// Whether the switch is to be turned on, last: only for start, resume and force, by a person.
+    pub switch_on: bool,
+    /// Whether a person asked for it: not read back, it leaves the rollout paused.
+    pub by_person: bool,
+    /// After this a growth is not sent any more.
+    pub expires: Option<Timestamp>,
+    /// Whether a start may write over a foreign stamp.
+    pub take_over: bool,
+}
+
+/// The run of a rule or of a line of `healthy`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Timer {
+    /// Ticks in a row at which it held (for a line: at which it was false).
+    pub run: u32,
+    /// The first of them.
+    pub since: Option<Timestamp>,
+    /// Unknown ticks since.
+    pub unknown: u32,
+    /// Whether it has fired in this run.
+    pub fired: bool,
+    /// Whether it has rolled back since the last resume or force.
+    pub rolled_back: bool,
+}
+
+/// A rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Hash of the pinned plan.
+    pub plan: String,
+    /// The stamp its exposure carries.
+    pub stamp: Stamp,
+    /// When it started.
+    pub started: Timestamp,
+    /// The stage it is at.
+    pub stage: usize,
+    /// Why it is paused.
+    pub causes: BTreeSet<Cause>,
+    /// Why it was stopped.
+    pub stopped_by: Option<Cause>,
+    /// What is allowed now.
+    pub allowed: Exposure,
+    /// What is to be done, or being done, at the backend.
+    pub effect: Option<Effect>,
+    /// Id of the last effect.
+    pub last_effect: u64,
+    /// Every exposure that was ever asked for: a late write of ours may bring any of them back.
+    pub asked: BTreeSet<Exposure>,
+    /// When the read-back of the stage's exposure agreed.
+    pub effective: Option<Timestamp>,
+    /// Ticks that earned the bake.
+    pub baked: u32,
+    /// What they measured.
+    pub samples: Decimal,
+    /// One per rule.
+    pub rules: Vec<Timer>,
+    /// One per line of `healthy`.
+    pub lines: Vec<Timer>,
+    /// The run of ticks without needed evidence.
+    pub no_data: Timer,
+    /// Rules that are silenced, and until when.
+    pub muted: BTreeMap<String, Timestamp>,
+    /// Who agreed to leave the stage.
+    pub approvals: BTreeSet<Actor>,
+    /// Whether the last tick lacked nothing but approval, and nothing has changed since.
+    pub approvable: bool,
+    /// The newest tick.
+    pub last_tick: Option<Timestamp>,
+    /// Ticks at or before this earn nothing: a command that can grow came later.
+    pub earns_after: Timestamp,
+    /// Everything that was missing at the newest tick.
+    pub missing: Vec<Missing>,
+    /// Whether the backend shows something larger than is allowed, by another hand.
+    pub drifted: bool,
+    /// Counts changes of phase, causes, stage and exposure: what a person saw.
+    pub version: u64,
+}
+
+impl State {
+    /// Whether a driver must look at it: running or paused.
+    pub fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Paused)
+    }
+
+    /// Stopped, but the backend has not been read back yet.
+    pub fn is_stopping(&self) -> bool {
+        self.phase == Phase::Stopped && self.effect.is_some()
+    }
+
+    /// Whether a growth is open.
+    pub fn is_growing(&self) -> bool {
+        self.effect.as_ref().is_some_and(|effect| effect.kind == EffectKind::Grow)
+    }
+}

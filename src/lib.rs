@@ -1,0 +1,19 @@
+//! flagstaff releases features behind flags, a stage at a time, by rules written beforehand.
+//!
+//! `ARCHITECTURE.md` maps the rooms and their invariants. Each room stands only on those below it:
+//! `cli` and `demo`, then `view`, `control`, the three ports (`backend`, `telemetry`, `journal`), `spec`,
+//! and at the bottom `engine`, which is pure.
+
+pub mod backend;
+pub mod canonical;
+pub mod cli;
+pub mod clock;
+pub mod control;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod engine;
+pub mod env;
+pub mod journal;
+pub mod spec;
+pub mod telemetry;
+pub mod view;

@@ -1,0 +1,3 @@
+//! flagstaff: parse, run, turn the result into an exit code.
+
+fn main() {}
