@@ -1,11 +1,204 @@
-//! apply
+//! Folding an event into the state. All counters live here; nothing is decided.
 
-use super::event::Event;
-use super::state::State;
+use super::decimal::Decimal;
+use super::event::{Credit, Event, Judged, Mark, Missing};
+use super::exposure::Exposure;
+use super::state::{Cause, EffectKind, Phase, State, Timer};
+use super::time::Timestamp;
 
 impl State {
     /// Folds one event into the state. Total: any sequence of events gives a state.
     pub fn apply(&mut self, event: &Event) {
-        let _ = event;
+        match event {
+            Event::Started { at, plan, stamp, stage, .. } => {
+                *self = State {
+                    phase: Phase::Running,
+                    plan: plan.clone(),
+                    stamp: stamp.clone(),
+                    started: *at,
+                    stage: *stage,
+                    earns_after: *at,
+                    version: self.version + 1,
+                    ..State::default()
+                };
+            }
+            Event::Ticked(judged) => self.tick(judged),
+            Event::Notified(_) | Event::Advancing { .. } => {}
+            Event::Intended(effect) => {
+                self.last_effect = effect.id;
+                self.asked.insert(effect.to.clone());
+                self.approvable = false;
+                self.effect = Some(effect.clone());
+            }
+            Event::Effective { at, exposure, stage, changed, .. } => {
+                self.effect = None;
+                self.drifted = false;
+                self.effective = Some(*at);
+                self.reset_timers();
+                if *changed || *stage != self.stage {
+                    self.reset_bake();
+                    self.version += 1;
+                }
+                self.allowed.clone_from(exposure);
+                self.stage = *stage;
+            }
+            Event::NotApplied { .. } | Event::Withdrawn { .. } => self.effect = None,
+            Event::Confirmed { at, .. } => {
+                let kind = self.effect.take().map(|effect| effect.kind);
+                if kind == Some(EffectKind::Shrink) && self.phase == Phase::Running {
+                    self.effective = Some(*at);
+                }
+            }
+            Event::Paused { causes, .. } => {
+                self.pause(causes.iter().cloned());
+                if causes.iter().any(|cause| *cause != Cause::Person) {
+                    self.reset_bake();
+                }
+            }
+            Event::RolledBack { stage, exposure, cause, because, .. } => {
+                self.pause([cause.clone()]);
+                self.rolled_back.extend(because.iter().map(|fired| fired.rule.clone()));
+                self.stage = *stage;
+                self.shrink_to(exposure);
+            }
+            Event::Stopped { cause, .. } => {
+                self.phase = Phase::Stopped;
+                self.stopped_by = Some(cause.clone());
+                self.shrink_to(&Exposure::nobody());
+                self.version += 1;
+            }
+            Event::Resumed { at, .. } => self.let_go(*at),
+            Event::Forced { at, stage, .. } => {
+                self.let_go(*at);
+                self.stage = *stage;
+                self.reset_bake();
+            }
+            Event::Approved { at, by } => {
+                self.approvals.insert(by.name.clone());
+                self.earns_after = *at;
+            }
+            Event::Muted { at, rule, until, .. } => {
+                self.muted.insert(rule.clone(), *until);
+                self.earns_after = *at;
+            }
+            Event::Adopted { at, plan, stage, .. } => {
+                self.plan.clone_from(plan);
+                self.stage = *stage;
+                self.earns_after = *at;
+                self.reset_timers();
+                self.reset_bake();
+                self.version += 1;
+            }
+            Event::Reduced { exposure, .. } => {
+                self.shrink_to(exposure);
+                self.version += 1;
+            }
+            Event::Drifted { .. } => {
+                self.drifted = true;
+                self.approvable = false;
+            }
+            Event::DriftEnded { .. } => self.drifted = false,
+            Event::LateWrite { .. } => {
+                self.effective = None;
+                self.reset_timers();
+                self.reset_bake();
+                self.version += 1;
+            }
+            Event::Touched { hand, .. } => {
+                self.touched = Some(hand.clone());
+                self.reset_bake();
+            }
+            Event::Completed { .. } => {
+                self.phase = Phase::Completed;
+                self.version += 1;
+            }
+        }
+    }
+
+    fn tick(&mut self, judged: &Judged) {
+        self.last_tick = Some(judged.at);
+        self.rules.resize(judged.rules.len(), Timer::default());
+        self.lines.resize(judged.lines.len(), Timer::default());
+        for (timer, mark) in self.rules.iter_mut().zip(&judged.rules) {
+            timer.step(*mark, Mark::True, judged.at);
+        }
+        for (timer, mark) in self.lines.iter_mut().zip(&judged.lines) {
+            timer.step(*mark, Mark::False, judged.at);
+        }
+        match judged.no_data {
+            Some(true) => self.no_data.step(Mark::True, Mark::True, judged.at),
+            Some(false) => self.no_data = Timer::default(),
+            None => {}
+        }
+        match judged.credit {
+            Credit::Earned => {
+                self.baked = self.baked.saturating_add(1);
+                if let Some(samples) = judged.samples {
+                    self.samples = self.samples.plus(samples);
+                }
+            }
+            Credit::Frozen => {}
+            Credit::Restarted => self.reset_bake(),
+        }
+        self.missing.clone_from(&judged.missing);
+        self.approvable = matches!(judged.missing.as_slice(), [Missing::Approval { .. }]);
+    }
+
+    fn pause(&mut self, causes: impl IntoIterator<Item = Cause>) {
+        self.phase = Phase::Paused;
+        self.causes.extend(causes);
+        self.approvals.clear();
+        self.approvable = false;
+        self.version += 1;
+    }
+
+    /// A person lets go: resume and force.
+    fn let_go(&mut self, at: Timestamp) {
+        self.phase = Phase::Running;
+        self.causes.clear();
+        self.rolled_back.clear();
+        self.approvals.clear();
+        self.approvable = false;
+        self.drifted = false;
+        self.effective = None;
+        self.earns_after = at;
+        self.reset_timers();
+        self.version += 1;
+    }
+
+    /// Decided or accepted: a shrink counts from here, not from its read-back.
+    fn shrink_to(&mut self, exposure: &Exposure) {
+        self.allowed.clone_from(exposure);
+        self.effective = None;
+        self.reset_timers();
+        self.reset_bake();
+    }
+
+    fn reset_timers(&mut self) {
+        self.rules.fill(Timer::default());
+        self.lines.fill(Timer::default());
+        self.no_data = Timer::default();
+    }
+
+    fn reset_bake(&mut self) {
+        self.baked = 0;
+        self.samples = Decimal::ZERO;
+        self.approvals.clear();
+        self.approvable = false;
+    }
+}
+
+impl Timer {
+    /// Takes what a condition said at a tick. `hit` is what lengthens the run: true for rules, false for health.
+    pub fn step(&mut self, mark: Mark, hit: Mark, at: Timestamp) {
+        match mark {
+            Mark::Unknown => self.unknown = self.unknown.saturating_add(1),
+            mark if mark == hit => {
+                self.run = self.run.saturating_add(1);
+                self.since.get_or_insert(at);
+                self.unknown = 0;
+            }
+            _ => *self = Timer::default(),
+        }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::condition::Verdict;
 use super::decimal::Decimal;
 use super::exposure::Exposure;
 use super::input::{Actor, HoldKind, Observed, Stamp};
@@ -156,10 +155,6 @@ pub enum Event {
         plan: String,
         /// The stage of the same name in it.
         stage: usize,
-        /// How many rules it has.
-        rules: usize,
-        /// How many lines of `healthy` it has.
-        lines: usize,
         /// Who.
         by: Actor,
     },
@@ -184,6 +179,20 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// A late write of ours enlarged what is allowed: it is set back, and evidence starts anew.
+    LateWrite {
+        /// When.
+        at: Timestamp,
+        /// What was read.
+        exposure: Exposure,
+    },
+    /// Another hand was at the flag, and exposure is as allowed: the bake starts anew.
+    Touched {
+        /// When.
+        at: Timestamp,
+        /// Whose.
+        hand: String,
+    },
     /// The last stage baked: no longer watched.
     Completed {
         /// When.
@@ -196,10 +205,10 @@ pub enum Event {
 pub struct Judged {
     /// The tick.
     pub at: Timestamp,
-    /// One per rule of the plan: its condition, or `None` where it is muted or does not apply.
-    pub rules: Vec<Option<Verdict>>,
-    /// One per line of `healthy`; `None` where it does not apply.
-    pub lines: Vec<Option<Verdict>>,
+    /// One per rule of the plan.
+    pub rules: Vec<Mark>,
+    /// One per line of `healthy`.
+    pub lines: Vec<Mark>,
     /// What the tick earns.
     pub credit: Credit,
     /// What it adds to `samples`, where it earned.
@@ -208,6 +217,26 @@ pub struct Judged {
     pub no_data: Option<bool>,
     /// Everything that is missing for the next step.
     pub missing: Vec<Missing>,
+}
+
+/// What a condition said at a tick, as its timer takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mark {
+    /// It holds.
+    #[serde(rename = "t")]
+    True,
+    /// It does not hold.
+    #[serde(rename = "f")]
+    False,
+    /// Unknown: the run neither grows nor ends.
+    #[serde(rename = "u")]
+    Unknown,
+    /// Unknown for so long that the run starts anew.
+    #[serde(rename = "l")]
+    Lapsed,
+    /// Muted, or it does not apply at this stage.
+    #[serde(rename = "-")]
+    Silent,
 }
 
 /// What a tick does to the bake.
@@ -286,6 +315,10 @@ pub enum Missing {
     EffectOpen,
     /// The tick was not the present one.
     NotPresent,
+    /// A command that can grow came after the tick.
+    OlderThanCommand,
+    /// No line of `healthy` that applies here reads the exposed group.
+    NoEvidence,
     /// People must agree.
     Approval {
         /// So far.
@@ -308,15 +341,4 @@ pub struct Fired {
     pub since: Timestamp,
     /// The readings it is made of, by the series' names.
     pub evidence: Vec<(String, Reading)>,
-}
-
-/// Where a rollback ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RollbackTo {
-    /// A stage below.
-    Stage(usize),
-    /// Below the first stage: off.
-    Off,
-    /// The named stage is not below: only pause.
-    Here,
 }

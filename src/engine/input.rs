@@ -133,6 +133,18 @@ pub struct Observed {
     pub revision: String,
 }
 
+impl Observed {
+    /// Who gets the feature through our part of the flag.
+    pub fn shown(&self) -> Exposure {
+        if self.on { self.exposure.clone() } else { Exposure::nobody() }
+    }
+
+    /// Whether anything that is not ours exposes people.
+    pub fn reaches_by_foreign(&self) -> bool {
+        self.on && self.foreign.is_some()
+    }
+}
+
 /// Whose exposure it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Stamp {
@@ -173,7 +185,9 @@ pub enum Command {
         stamp: Stamp,
         /// Hash of the plan.
         plan: String,
-        /// Take over exposure under a foreign stamp.
+        /// `--again`: a new rollout after a stopped or completed one.
+        again: bool,
+        /// Take over a flag under a foreign stamp.
         take_over: bool,
     },
     /// Stop growing.

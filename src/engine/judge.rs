@@ -1,1 +1,298 @@
-//! judge
+//! Judging one tick: what each condition says, what the tick earns, what is missing. Reads the state, changes nothing.
+
+use std::collections::BTreeSet;
+
+use super::condition::{Condition, Verdict};
+use super::event::{Credit, Judged, Mark, Missing};
+use super::input::{Observation, Tick};
+use super::plan::{Action, Arm, Plan, Rule, Stage};
+use super::reading::{Reading, Unknown};
+use super::state::{Phase, State, Timer};
+use super::time::Timestamp;
+
+/// The name under which `no_data` is muted and recorded.
+pub const NO_DATA: &str = "no_data";
+
+/// A run of unknown ticks this short never starts a timer anew.
+const UNKNOWN_RUN_LEAST: u32 = 3;
+
+/// Judges a tick in the state before it.
+pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
+    let Some(stage) = plan.stages.get(state.stage) else {
+        return Judged::nothing(tick.at);
+    };
+    let judging = Judging { plan, state, stage, tick };
+    let rules = judging.rule_marks();
+    let lines = judging.line_marks();
+    let health = judging.health(&rules, &lines);
+    let credit = judging.credit(&health);
+    let samples = match (&stage.samples, credit) {
+        (Some(samples), Credit::Earned) => {
+            tick.readings.get(samples.series).and_then(Reading::value).filter(|value| !value.is_negative())
+        }
+        _ => None,
+    };
+    let no_data = judging.no_data(&rules);
+    let mut judged = Judged { at: tick.at, rules, lines, credit, samples, no_data, missing: Vec::new() };
+    judged.missing = judging.missing(&judged, health);
+    judged
+}
+
+/// What a rule's condition says at a tick, as its timer takes it.
+pub(super) fn rule_mark(
+    plan: &Plan,
+    state: &State,
+    rule: &Rule,
+    readings: &[Reading],
+    at: Timestamp,
+    timer: &Timer,
+) -> Mark {
+    let muted = state.muted.get(&rule.name).is_some_and(|until| at < *until);
+    if muted || !plan.applies(&rule.condition, state.stage) {
+        return Mark::Silent;
+    }
+    let verdict = rule.condition.judge(readings, state.allowed.percentage);
+    mark(verdict, timer, plan.rule_ticks(rule.hold_for))
+}
+
+fn mark(verdict: Verdict, timer: &Timer, need: u32) -> Mark {
+    match verdict {
+        Verdict::True => Mark::True,
+        Verdict::False => Mark::False,
+        Verdict::Unknown if timer.unknown + 1 >= need.max(UNKNOWN_RUN_LEAST) => Mark::Lapsed,
+        Verdict::Unknown => Mark::Unknown,
+    }
+}
+
+struct Judging<'a> {
+    plan: &'a Plan,
+    state: &'a State,
+    stage: &'a Stage,
+    tick: &'a Tick,
+}
+
+/// What stands between a tick and its credit.
+struct Health {
+    unhealthy: bool,
+    obstacles: Vec<Missing>,
+}
+
+impl Judging<'_> {
+    fn rule_marks(&self) -> Vec<Mark> {
+        let fresh = Timer::default();
+        let judge = |(index, rule): (usize, &Rule)| {
+            let timer = self.state.rules.get(index).unwrap_or(&fresh);
+            rule_mark(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer)
+        };
+        self.plan.rules.iter().enumerate().map(judge).collect()
+    }
+
+    fn line_marks(&self) -> Vec<Mark> {
+        let fresh = Timer::default();
+        let lines = self.plan.healthy.iter().enumerate();
+        lines
+            .map(|(index, line)| {
+                if !self.plan.applies(&line.condition, self.state.stage) {
+                    return Mark::Silent;
+                }
+                let timer = self.state.lines.get(index).unwrap_or(&fresh);
+                let verdict = line.condition.judge(&self.tick.readings, self.state.allowed.percentage);
+                mark(verdict, timer, self.plan.rule_ticks(line.hold_for))
+            })
+            .collect()
+    }
+
+    fn health(&self, rules: &[Mark], lines: &[Mark]) -> Health {
+        let mut health = Health { unhealthy: false, obstacles: Vec::new() };
+        let mut unknown = BTreeSet::new();
+        let mut proven = false;
+        for (index, (line, mark)) in self.plan.healthy.iter().zip(lines).enumerate() {
+            match mark {
+                Mark::True => proven |= self.reads_exposed(&line.condition),
+                Mark::False => {
+                    let run = self.state.lines.get(index).map_or(0, |timer| timer.run) + 1;
+                    health.unhealthy |= run >= self.plan.rule_ticks(line.hold_for);
+                    health.obstacles.push(Missing::Unhealthy { line: index });
+                }
+                Mark::Unknown | Mark::Lapsed => {
+                    proven |= self.idle_enough(&line.condition) && self.reads_exposed(&line.condition);
+                    self.collect_unknown(&line.condition, &mut unknown);
+                }
+                Mark::Silent => {}
+            }
+        }
+        for (index, (rule, mark)) in self.plan.rules.iter().zip(rules).enumerate() {
+            if !rule.then.stops() && rule.then != Action::Hold {
+                continue;
+            }
+            match mark {
+                Mark::True => {
+                    let have = self.state.rules.get(index).map_or(0, |timer| timer.run) + 1;
+                    let need = self.plan.rule_ticks(rule.hold_for);
+                    health.unhealthy |= rule.then == Action::Hold && have >= need;
+                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need });
+                }
+                Mark::Unknown | Mark::Lapsed => self.collect_unknown(&rule.condition, &mut unknown),
+                Mark::False | Mark::Silent => {}
+            }
+        }
+        health.obstacles.extend(unknown.into_iter().map(|(series, reason)| Missing::Unknown { series, reason }));
+        if !proven && health.obstacles.is_empty() {
+            health.obstacles.push(Missing::NoEvidence);
+        }
+        health
+    }
+
+    fn reads_exposed(&self, condition: &Condition) -> bool {
+        let mut exposed = false;
+        condition.each_series(&mut |index| {
+            exposed |= self.plan.series.get(index).is_some_and(|series| series.arm == Arm::Exposed);
+        });
+        exposed
+    }
+
+    fn unknown_reason(&self, index: usize) -> Option<Unknown> {
+        self.tick.readings.get(index).map_or(Some(Unknown::NoAnswer), Reading::unknown)
+    }
+
+    /// Whether a condition is unknown for lack of traffic only, at a stage where that earns.
+    fn idle_enough(&self, condition: &Condition) -> bool {
+        let mut only_idle = self.stage.idle_bakes;
+        condition.each_series(&mut |index| {
+            only_idle &= self.unknown_reason(index).is_none_or(|reason| reason == Unknown::Idle);
+        });
+        only_idle
+    }
+
+    fn collect_unknown(&self, condition: &Condition, into: &mut BTreeSet<(usize, Unknown)>) {
+        if self.idle_enough(condition) {
+            return;
+        }
+        condition.each_series(&mut |index| {
+            if let Some(reason) = self.unknown_reason(index) {
+                into.insert((index, reason));
+            }
+        });
+    }
+
+    fn settled_at(&self) -> Option<Timestamp> {
+        self.state.effective.map(|effective| effective.plus(self.plan.settle))
+    }
+
+    fn credit(&self, health: &Health) -> Credit {
+        let counts = self.state.phase == Phase::Running
+            && self.settled_at().is_some_and(|settled| self.tick.at >= settled)
+            && self.tick.at > self.state.earns_after;
+        if health.unhealthy {
+            // also while paused or settling: a pause freezes what is earned, it does not hide what is broken
+            Credit::Restarted
+        } else if counts && health.obstacles.is_empty() {
+            Credit::Earned
+        } else {
+            Credit::Frozen
+        }
+    }
+
+    /// Whether a reading that `healthy` or an armed rule needs was missing; `None` where the tick does not count.
+    fn no_data(&self, rules: &[Mark]) -> Option<bool> {
+        let rule = self.plan.no_data.as_ref()?;
+        if self.state.muted.get(NO_DATA).is_some_and(|until| self.tick.at < *until) {
+            return Some(false);
+        }
+        if self.state.phase != Phase::Running && rule.then != Action::Shutdown {
+            return None;
+        }
+        let mut needed = BTreeSet::new();
+        for line in &self.plan.healthy {
+            if self.plan.applies(&line.condition, self.state.stage) {
+                line.condition.each_series(&mut |index| _ = needed.insert(index));
+            }
+        }
+        for (rule, mark) in self.plan.rules.iter().zip(rules) {
+            if *mark != Mark::Silent && (rule.then.stops() || rule.then == Action::Hold) {
+                rule.condition.each_series(&mut |index| _ = needed.insert(index));
+            }
+        }
+        let reasons: Vec<Option<Unknown>> = needed.into_iter().map(|index| self.unknown_reason(index)).collect();
+        if !reasons.is_empty() && reasons.iter().all(|reason| *reason == Some(Unknown::Unobserved)) {
+            return None;
+        }
+        Some(reasons.iter().flatten().any(|reason| !matches!(reason, Unknown::Idle | Unknown::Unobserved)))
+    }
+
+    /// Everything that is missing for the next step, in the order in which people should read it.
+    fn missing(&self, judged: &Judged, health: Health) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        if self.state.phase != Phase::Running {
+            missing.push(Missing::Paused);
+        }
+        if self.state.effect.is_some() {
+            missing.push(Missing::EffectOpen);
+        }
+        match self.settled_at() {
+            None => missing.push(Missing::NotEffective),
+            Some(until) if self.tick.at < until => missing.push(Missing::Settling { until }),
+            Some(_) => {}
+        }
+        if self.tick.at <= self.state.earns_after {
+            missing.push(Missing::OlderThanCommand);
+        }
+        missing.extend(health.obstacles);
+        let earned = u32::from(judged.credit == Credit::Earned);
+        let kept = judged.credit != Credit::Restarted;
+        let have = if kept { self.state.baked.saturating_add(earned) } else { 0 };
+        let need = self.plan.ticks(self.stage.bake);
+        if have < need {
+            missing.push(Missing::Bake { have, need });
+        }
+        if let Some(samples) = &self.stage.samples {
+            let before = if kept { self.state.samples } else { super::Decimal::ZERO };
+            let have = judged.samples.map_or(before, |more| before.plus(more));
+            if have < super::Decimal::new(i128::from(samples.at_least), 0) {
+                missing.push(Missing::Samples { have, need: samples.at_least });
+            }
+        }
+        for hold in &self.tick.gates.holds {
+            missing.push(Missing::Held { kind: hold.kind, detail: hold.detail.clone() });
+        }
+        if let Some(detail) = self.backend_obstacle() {
+            missing.push(Missing::Backend { detail });
+        }
+        if !self.tick.present {
+            missing.push(Missing::NotPresent);
+        }
+        if let Some(approval) = &self.stage.approval {
+            let have = if kept { u32::try_from(self.state.approvals.len()).unwrap_or(u32::MAX) } else { 0 };
+            if have < approval.count {
+                missing.push(Missing::Approval { have, need: approval.count });
+            }
+        }
+        missing
+    }
+
+    fn backend_obstacle(&self) -> Option<String> {
+        match &self.tick.gates.backend {
+            Observation::NotRead => Some("not read for this tick".to_owned()),
+            Observation::Unreadable(detail) => Some(detail.clone()),
+            Observation::Seen(_) if self.state.drifted => Some("shows something else than is allowed".to_owned()),
+            Observation::Seen(seen) if seen.shown() != self.state.allowed => {
+                Some(format!("shows {} where {} is allowed", seen.shown(), self.state.allowed))
+            }
+            Observation::Seen(_) => None,
+        }
+    }
+}
+
+impl Judged {
+    fn nothing(at: Timestamp) -> Judged {
+        Judged {
+            at,
+            rules: Vec::new(),
+            lines: Vec::new(),
+            credit: Credit::Frozen,
+            samples: None,
+            no_data: None,
+            missing: vec![Missing::NoEvidence],
+        }
+    }
+}

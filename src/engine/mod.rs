@@ -21,7 +21,7 @@ pub mod time;
 
 pub use condition::{Condition, Term, Verdict};
 pub use decimal::Decimal;
-pub use event::{Event, Fired, RollbackTo};
+pub use event::{Event, Fired};
 pub use exposure::{Exposure, Percentage};
 pub use input::{Actor, Command, Gates, Input, Observation, Observed, Outcome, Signal, Tick};
 pub use plan::Plan;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::decimal::Decimal;
 use super::event::Missing;
 use super::exposure::Exposure;
-use super::input::{Actor, Stamp};
+use super::input::Stamp;
 use super::time::Timestamp;
 
 /// Where a rollout is in its life.
@@ -74,6 +74,8 @@ pub struct Effect {
     pub expires: Option<Timestamp>,
     /// Whether a start may write over a foreign stamp.
     pub take_over: bool,
+    /// When it was decided.
+    pub at: Timestamp,
 }
 
 /// The run of a rule or of a line of `healthy`.
@@ -83,12 +85,8 @@ pub struct Timer {
     pub run: u32,
     /// The first of them.
     pub since: Option<Timestamp>,
-    /// Unknown ticks since.
+    /// Unknown ticks since the last known one.
     pub unknown: u32,
-    /// Whether it has fired in this run.
-    pub fired: bool,
-    /// Whether it has rolled back since the last resume or force.
-    pub rolled_back: bool,
 }
 
 /// A rollout.
@@ -128,10 +126,12 @@ pub struct State {
     pub lines: Vec<Timer>,
     /// The run of ticks without needed evidence.
     pub no_data: Timer,
+    /// Rules that have rolled back since the last resume or force.
+    pub rolled_back: BTreeSet<String>,
     /// Rules that are silenced, and until when.
     pub muted: BTreeMap<String, Timestamp>,
-    /// Who agreed to leave the stage.
-    pub approvals: BTreeSet<Actor>,
+    /// Names of those who agreed to leave the stage.
+    pub approvals: BTreeSet<String>,
     /// Whether the last tick lacked nothing but approval, and nothing has changed since.
     pub approvable: bool,
     /// The newest tick.
@@ -142,6 +142,8 @@ pub struct State {
     pub missing: Vec<Missing>,
     /// Whether the backend shows something larger than is allowed, by another hand.
     pub drifted: bool,
+    /// The last other hand that was seen at the flag.
+    pub touched: Option<String>,
     /// Counts changes of phase, causes, stage and exposure: what a person saw.
     pub version: u64,
 }

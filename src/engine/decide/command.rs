@@ -1,0 +1,304 @@
+//! Human commands: the state table of the design, cell by cell.
+
+use super::{Folding, Refusal, RefusalKind};
+use crate::engine::event::Event;
+use crate::engine::exposure::{Exposure, Percentage};
+use crate::engine::input::{Actor, Command, HoldKind, Issued, Observation, Observed, Stamp};
+use crate::engine::judge::NO_DATA;
+use crate::engine::plan::Plan;
+use crate::engine::state::{Cause, EffectKind, Phase};
+use crate::engine::time::Timestamp;
+
+/// What `start` finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// A new rollout may be opened.
+    New,
+    /// It runs already: nothing to do, and that is fine.
+    Running,
+}
+
+/// Whether a release may start, given the phase of its newest rollout.
+///
+/// # Errors
+/// Where the state table refuses, with the command that would do.
+pub fn may_start(phase: Phase, again: bool) -> Result<Opening, Refusal> {
+    match (phase, again) {
+        (Phase::None, _) | (Phase::Stopped, true) => Ok(Opening::New),
+        (Phase::Running, false) => Ok(Opening::Running),
+        (Phase::Running, true) => Err(refuse("it is running", Some("abort"))),
+        (Phase::Paused, false) => Err(refuse("it is paused", Some("resume"))),
+        (Phase::Paused, true) => Err(refuse("it is paused", Some("abort"))),
+        (Phase::Stopped, false) => Err(Refusal {
+            kind: RefusalKind::Stopped,
+            ..refuse("it was stopped; a stopped rollout does not start again by itself", Some("start --again"))
+        }),
+        (Phase::Completed, false) => Err(refuse("it is completed", Some("start --again"))),
+        (Phase::Completed, true) => Err(refuse("it is completed, and its exposure stands", Some("abort"))),
+    }
+}
+
+fn refuse(reason: &str, instead: Option<&str>) -> Refusal {
+    Refusal { reason: reason.to_owned(), instead: instead.map(str::to_owned), kind: RefusalKind::NotInThisState }
+}
+
+fn not_ready(reason: impl Into<String>) -> Refusal {
+    Refusal { reason: reason.into(), instead: None, kind: RefusalKind::NotReady }
+}
+
+struct StartOf<'a> {
+    stage: usize,
+    stamp: &'a Stamp,
+    plan: &'a str,
+    take_over: bool,
+}
+
+impl Folding<'_> {
+    pub(super) fn command(&mut self, issued: &Issued) -> Result<(), Refusal> {
+        if issued.command.can_grow() {
+            self.guard_growth(issued)?;
+        }
+        let at = issued.at;
+        let by = &issued.actor;
+        match &issued.command {
+            Command::Start { stage, stamp, plan, again, take_over } => match may_start(self.state.phase, *again)? {
+                Opening::Running => Ok(()),
+                Opening::New => self.start(issued, &StartOf { stage: *stage, stamp, plan, take_over: *take_over }),
+            },
+            Command::Pause => self.pause_by_person(at, by),
+            Command::Resume => self.resume(issued),
+            Command::Approve => self.approve(at, by),
+            Command::Force { stage } => self.force(issued, *stage),
+            Command::Rollback { stage } => self.rollback_by_person(at, *stage, by),
+            Command::Abort => {
+                self.abort(at, by);
+                Ok(())
+            }
+            Command::Adopt { plan, hash } => self.adopt(at, plan, hash, by),
+            Command::Mute { rule, until } => self.mute(at, rule, *until, by),
+        }
+    }
+
+    /// What every command that can grow must satisfy. Fails closed.
+    fn guard_growth(&self, issued: &Issued) -> Result<(), Refusal> {
+        let is_start = matches!(issued.command, Command::Start { .. });
+        if !is_start && issued.saw != Some(self.state.version) {
+            return Err(Refusal {
+                reason: "its state, causes or exposure changed after what you saw".to_owned(),
+                instead: Some("status".to_owned()),
+                kind: RefusalKind::Changed,
+            });
+        }
+        for hold in &issued.holds {
+            let name = hold.detail.split_whitespace().next().unwrap_or_default();
+            let named = issued.reason.as_deref().is_some_and(|reason| reason.contains(name));
+            if hold.kind == HoldKind::Freeze && !named {
+                return Err(Refusal {
+                    reason: format!("frozen: {}; a reason that names `{name}` goes past it", hold.detail),
+                    instead: Some("freeze --lift".to_owned()),
+                    kind: RefusalKind::Frozen,
+                });
+            }
+            let adopts = matches!(issued.command, Command::Adopt { .. });
+            if hold.kind == HoldKind::AddressChanged && !adopts && !is_start {
+                return Err(not_ready(format!("an address changed: {}; adopt it first", hold.detail)));
+            }
+        }
+        Ok(())
+    }
+
+    fn seen<'i>(&self, issued: &'i Issued) -> Result<&'i Observed, Refusal> {
+        match &issued.backend {
+            Observation::Seen(seen) => Ok(seen),
+            Observation::Unreadable(detail) => Err(not_ready(format!("the backend cannot be read: {detail}"))),
+            Observation::NotRead => Err(not_ready("the backend was not read")),
+        }
+    }
+
+    fn start(&mut self, issued: &Issued, start: &StartOf<'_>) -> Result<(), Refusal> {
+        let seen = self.seen(issued)?;
+        let first = self.plan.stages.get(start.stage).ok_or_else(|| not_ready("the plan has no such stage"))?;
+        if seen.shown() != Exposure::nobody() || seen.reaches_by_foreign() {
+            let shown = seen.foreign.clone().unwrap_or_else(|| seen.shown().to_string());
+            return Err(not_ready(format!("the flag already reaches somebody: {shown}")));
+        }
+        let foreign = seen.stamp.as_ref().is_some_and(|stamp| stamp.journal != start.stamp.journal);
+        if foreign && !(start.take_over && issued.reason.is_some()) {
+            return Err(Refusal {
+                reason: "the flag carries the stamp of another journal".to_owned(),
+                instead: Some("start --take-over --reason …".to_owned()),
+                kind: RefusalKind::ForeignStamp,
+            });
+        }
+        let full = first.exposure.percentage == Percentage::FULL && start.stage == 0;
+        if full && self.plan.full_start_reason.is_none() {
+            return Err(not_ready("the first stage is 100%, and the template does not allow a full start"));
+        }
+        self.emit(Event::Started {
+            at: issued.at,
+            plan: start.plan.to_owned(),
+            stamp: start.stamp.clone(),
+            stage: start.stage,
+            by: issued.actor.clone(),
+        });
+        self.intend_growth(start.stage, true, start.take_over, issued.at);
+        Ok(())
+    }
+
+    fn pause_by_person(&mut self, at: Timestamp, by: &Actor) -> Result<(), Refusal> {
+        match self.state.phase {
+            Phase::None => return Err(refuse("it has not started", Some("start"))),
+            Phase::Running | Phase::Paused => self.pause(at, vec![Cause::Person], Vec::new(), Some(by.clone())),
+            Phase::Stopped | Phase::Completed => {}
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, issued: &Issued) -> Result<(), Refusal> {
+        match self.state.phase {
+            Phase::None => Err(refuse("it has not started", Some("start"))),
+            Phase::Running => Ok(()),
+            Phase::Stopped => {
+                Err(Refusal { kind: RefusalKind::Stopped, ..refuse("it was stopped", Some("start --again")) })
+            }
+            Phase::Completed => Err(refuse("it is completed", None)),
+            Phase::Paused => {
+                let seen = self.seen(issued)?;
+                self.refuse_foreign(seen)?;
+                self.withdraw_growth();
+                self.emit(Event::Resumed { at: issued.at, by: issued.actor.clone() });
+                self.intend_growth(self.state.stage, true, false, issued.at);
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse_foreign(&self, seen: &Observed) -> Result<(), Refusal> {
+        if seen.stamp.as_ref().is_some_and(|stamp| *stamp != self.state.stamp) && !self.state.allowed.is_nobody() {
+            return Err(Refusal {
+                reason: "the flag carries another rollout's stamp".to_owned(),
+                instead: Some("abort".to_owned()),
+                kind: RefusalKind::ForeignStamp,
+            });
+        }
+        if seen.reaches_by_foreign() {
+            let what = seen.foreign.clone().unwrap_or_default();
+            return Err(not_ready(format!("the flag reaches people by another hand: {what}; remove that first")));
+        }
+        Ok(())
+    }
+
+    fn approve(&mut self, at: Timestamp, by: &Actor) -> Result<(), Refusal> {
+        match self.state.phase {
+            Phase::Running => {}
+            Phase::None => return Err(refuse("it has not started", Some("start"))),
+            Phase::Paused => return Err(refuse("it is paused", Some("resume"))),
+            Phase::Stopped => return Err(refuse("it was stopped", Some("start --again"))),
+            Phase::Completed => return Err(refuse("it is completed", None)),
+        }
+        let stage = self.plan.stages.get(self.state.stage);
+        let Some(approval) = stage.and_then(|stage| stage.approval.as_ref()) else {
+            return Err(not_ready("this stage asks for no approval"));
+        };
+        if !approval.people.is_empty() && !approval.people.contains(&by.name) {
+            let groups = approval.groups.join(", ");
+            return Err(not_ready(format!("{} is not in {groups}", by.name)));
+        }
+        if !self.state.approvable {
+            return Err(Refusal {
+                instead: Some("explain".to_owned()),
+                ..not_ready("something else is still missing, so there is nothing to approve yet")
+            });
+        }
+        if self.state.approvals.contains(&by.name) {
+            return Err(not_ready(format!("{} approved it already; another person is needed", by.name)));
+        }
+        self.emit(Event::Approved { at, by: by.clone() });
+        Ok(())
+    }
+
+    fn force(&mut self, issued: &Issued, stage: usize) -> Result<(), Refusal> {
+        if stage >= self.plan.stages.len() {
+            return Err(not_ready("the plan has no such stage"));
+        }
+        match self.state.phase {
+            Phase::None => Err(refuse("it has not started", Some("start"))),
+            Phase::Stopped => Err(refuse("it was stopped", Some("start --again"))),
+            _ if stage < self.state.stage => self.rollback_by_person(issued.at, Some(stage), &issued.actor),
+            Phase::Completed => Err(refuse("it is completed", None)),
+            Phase::Running if stage == self.state.stage => Err(refuse("it is at that stage: nothing to do", None)),
+            Phase::Paused if stage == self.state.stage => Err(refuse("it is paused at that stage", Some("resume"))),
+            Phase::Running | Phase::Paused => {
+                let seen = self.seen(issued)?;
+                self.refuse_foreign(seen)?;
+                self.withdraw_growth();
+                self.emit(Event::Forced { at: issued.at, stage, by: issued.actor.clone() });
+                self.intend_growth(stage, true, false, issued.at);
+                Ok(())
+            }
+        }
+    }
+
+    fn rollback_by_person(&mut self, at: Timestamp, to: Option<usize>, by: &Actor) -> Result<(), Refusal> {
+        match self.state.phase {
+            Phase::None => return Err(refuse("it has not started", Some("start"))),
+            Phase::Stopped => return Err(refuse("it is off already", Some("start --again"))),
+            Phase::Running | Phase::Paused | Phase::Completed => {}
+        }
+        match to.or_else(|| self.state.stage.checked_sub(1)) {
+            None => self.abort(at, by),
+            Some(stage) if stage < self.state.stage => {
+                self.roll_back(at, stage, Cause::Person, Vec::new(), Some(by.clone()));
+            }
+            Some(_) => return Err(refuse("that stage is not below the current one", Some("force"))),
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self, at: Timestamp, by: &Actor) {
+        if self.state.phase != Phase::Stopped {
+            self.stop(at, Cause::Person, Vec::new(), Some(by.clone()));
+        } else if self.state.effect.is_none() {
+            self.intend(EffectKind::Off, Exposure::nobody(), at);
+        }
+    }
+
+    fn adopt(&mut self, at: Timestamp, plan: &Plan, hash: &str, by: &Actor) -> Result<(), Refusal> {
+        if !self.state.is_live() {
+            return Err(refuse("only a running or paused rollout adopts a plan", None));
+        }
+        if self.state.is_growing() {
+            return Err(not_ready("a growth is under way; try again when it is settled"));
+        }
+        let same_rollout = plan.release == self.plan.release
+            && plan.flag == self.plan.flag
+            && plan.environment == self.plan.environment;
+        let current = self.plan.stages.get(self.state.stage);
+        let adopted = current.and_then(|current| {
+            let index = plan.stage_named(&current.name)?;
+            (plan.stages[index].exposure == current.exposure).then_some(index)
+        });
+        match adopted {
+            Some(stage) if same_rollout => {
+                self.emit(Event::Adopted { at, plan: hash.to_owned(), stage, by: by.clone() });
+                Ok(())
+            }
+            _ => Err(not_ready("the new plan has no stage of this name with the same exposure")),
+        }
+    }
+
+    fn mute(&mut self, at: Timestamp, rule: &str, until: Timestamp, by: &Actor) -> Result<(), Refusal> {
+        if !self.state.is_live() {
+            return Err(refuse("only a running or paused rollout has armed rules", None));
+        }
+        if rule != NO_DATA && !self.plan.rules.iter().any(|known| known.name == rule) {
+            let names: Vec<&str> = self.plan.rules.iter().map(|rule| rule.name.as_str()).collect();
+            return Err(not_ready(format!("there is no rule `{rule}`; rules: {}, {NO_DATA}", names.join(", "))));
+        }
+        if until <= at {
+            return Err(not_ready("a mute must end later than now"));
+        }
+        self.emit(Event::Muted { at, rule: rule.to_owned(), until, by: by.clone() });
+        Ok(())
+    }
+}
