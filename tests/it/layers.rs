@@ -16,10 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("backend", &["engine", "canonical", "clock"]),
     ("control", &["engine", "canonical", "clock", "env", "spec", "journal", "telemetry", "backend"]),
     ("view", &["engine", "canonical", "env", "spec", "journal", "telemetry", "backend", "control"]),
-    (
-        "demo",
-        &["engine", "canonical", "clock", "env", "spec", "journal", "telemetry", "backend", "control", "view"],
-    ),
+    ("demo", &["engine", "canonical", "clock", "env", "spec", "journal", "telemetry", "backend", "control", "view"]),
     (
         "cli",
         &["engine", "canonical", "clock", "env", "spec", "journal", "telemetry", "backend", "control", "view", "demo"],
@@ -45,8 +42,19 @@ const RESERVED: &[(&str, &[&str])] = &[
 
 /// What the engine must not even name.
 const IMPURE: &[&str] = &[
-    "tokio", "std::time", "std::fs", "std::net", "std::env", "std::thread", "HashMap", "HashSet", "f64", "f32", "async",
-    "rand", "SystemTime",
+    "tokio",
+    "std::time",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::thread",
+    "HashMap",
+    "HashSet",
+    "f64",
+    "f32",
+    "async",
+    "rand",
+    "SystemTime",
 ];
 
 #[test]
@@ -147,10 +155,7 @@ fn sources() -> Vec<(String, String, String)> {
 /// The text up to the unit tests, with comments blanked and lines kept.
 fn production_code(text: &str) -> String {
     let body = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    body.lines()
-        .map(|line| if line.trim_start().starts_with("//") { "" } else { line })
-        .collect::<Vec<_>>()
-        .join("\n")
+    body.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line }).collect::<Vec<_>>().join("\n")
 }
 
 fn rooms_named(line: &str) -> Vec<String> {

@@ -1,2 +1,4 @@
 //! One integration binary; a module per concern.
+
+mod journal;
 mod layers;
