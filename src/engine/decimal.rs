@@ -10,6 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// How many significant digits a reading keeps.
 pub const READING_DIGITS: u32 = 12;
 
+/// The orders of magnitude a reading may have, either way.
+const READING_MAGNITUDE: i64 = 400;
+
+/// The orders of magnitude any decimal may have: sums and products of readings print and parse back.
+const MOST_MAGNITUDE: i64 = 1000;
+
 /// A decimal number: `coefficient × 10^exponent`, without trailing zeros, so that equal numbers are equal values.
 ///
 /// At most 28 digits come out of any operation here: a reading has 12, a written constant at most 12, and a product
@@ -32,7 +38,7 @@ pub enum ParseDecimalError {
     /// Anything that is not a decimal number.
     #[error("not a decimal number")]
     Malformed,
-    /// An exponent beyond ±400, which no telemetry format can carry.
+    /// Beyond ±400 orders of magnitude, which no telemetry format can carry.
     #[error("out of range")]
     Range,
 }
@@ -56,7 +62,9 @@ impl Decimal {
     /// # Errors
     /// NaN, infinities, texts that are no decimal number.
     pub fn reading(text: &str) -> Result<Decimal, ParseDecimalError> {
-        text.parse::<Decimal>().map(|value| value.rounded(READING_DIGITS))
+        let value = text.parse::<Decimal>()?;
+        let magnitude = value.adjusted().abs();
+        if magnitude > READING_MAGNITUDE { Err(ParseDecimalError::Range) } else { Ok(value.rounded(READING_DIGITS)) }
     }
 
     /// Rounded to `digits` significant digits, half to even.
@@ -184,7 +192,7 @@ impl FromStr for Decimal {
             }
             None => (rest, 0),
         };
-        if !(-400..=400).contains(&exponent) {
+        if !(-MOST_MAGNITUDE..=MOST_MAGNITUDE).contains(&i64::from(exponent)) {
             return Err(ParseDecimalError::Range);
         }
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -207,7 +215,8 @@ impl FromStr for Decimal {
         if negative {
             value.coefficient = -value.coefficient;
         }
-        Ok(value.normalised())
+        let value = value.normalised();
+        if value.adjusted().abs() > MOST_MAGNITUDE { Err(ParseDecimalError::Range) } else { Ok(value) }
     }
 }
 
@@ -302,5 +311,21 @@ mod tests {
         }
         assert_eq!(decimal("0.02").to_string(), "0.02");
         assert_eq!(decimal("1500").to_string(), "1500");
+    }
+
+    #[test]
+    fn every_reading_survives_being_recorded() {
+        for text in [
+            "9.99999999999e399",
+            "-1e399",
+            "123456789012e388",
+            "1e-399",
+            "0.00000000000000000000000000000000000001e-360",
+        ] {
+            let reading = Decimal::reading(text).expect(text);
+            assert_eq!(reading.to_string().parse(), Ok(reading), "{text}");
+        }
+        assert_eq!(Decimal::reading("123e400"), Err(ParseDecimalError::Range));
+        assert_eq!(Decimal::reading(&format!("0.{}1", "0".repeat(2000))), Err(ParseDecimalError::Range));
     }
 }

@@ -214,10 +214,12 @@ impl Judging<'_> {
             }
         }
         let reasons: Vec<Option<Unknown>> = needed.into_iter().map(|index| self.unknown_reason(index)).collect();
-        if !reasons.is_empty() && reasons.iter().all(|reason| *reason == Some(Unknown::Unobserved)) {
-            return None;
+        let mut reasons = reasons.into_iter().flatten();
+        if reasons.clone().any(|reason| !matches!(reason, Unknown::Idle | Unknown::Unobserved)) {
+            return Some(true);
         }
-        Some(reasons.iter().flatten().any(|reason| !matches!(reason, Unknown::Idle | Unknown::Unobserved)))
+        // nobody looked: neither adds nor resets
+        if reasons.any(|reason| reason == Unknown::Unobserved) { None } else { Some(false) }
     }
 
     /// Everything that is missing for the next step, in the order in which people should read it.

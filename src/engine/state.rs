@@ -142,7 +142,9 @@ pub struct State {
     pub missing: Vec<Missing>,
     /// Whether the backend shows something larger than is allowed, by another hand.
     pub drifted: bool,
-    /// The last other hand that was seen at the flag.
+    /// Whether the start may write over another journal's stamp, until it was read back.
+    pub taking_over: bool,
+    /// The other hand that was seen at the flag since our last write.
     pub touched: Option<String>,
     /// Counts changes of phase, causes, stage and exposure: what a person saw.
     pub version: u64,

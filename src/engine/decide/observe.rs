@@ -58,6 +58,10 @@ impl Folding<'_> {
             self.drift(at, seen, "another rollout's stamp".to_owned());
         } else if !self.state.allowed.is_nobody() {
             self.withdraw_growth();
+            // what is open would enlarge now
+            if let Some(effect) = self.state.effect.as_ref().map(|effect| effect.id) {
+                self.emit(Event::Confirmed { effect, at });
+            }
             self.emit(Event::Reduced { at, exposure: Exposure::nobody() });
             self.pause(at, vec![Cause::Drift], Vec::new(), None);
         }

@@ -27,7 +27,8 @@ impl Folding<'_> {
         let no_data = judged.no_data == Some(true);
         self.emit(Event::Ticked(judged));
         let asked = self.what_fired(tick, &marks, no_data);
-        if !self.carry_out(tick.at, asked, cause_of_rule) {
+        // `at` is when it was decided; each rule's own record says which tick it was
+        if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
             self.advance(tick);
         }
     }

@@ -1,0 +1,7 @@
+//! The engine alone: no clock, no files, no servers.
+
+mod cases;
+mod kit;
+mod pure;
+mod reference;
+mod table;
