@@ -1,1 +1,110 @@
-//! Pure.
+//! The fold is a function, and everything it consumes and yields can be written down and read back.
+
+use flagstaff::canonical;
+use flagstaff::engine::decide::fold;
+use flagstaff::engine::{Event, Input, Plan, State};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::reference::random::{History, histories};
+
+fn text<T: Serialize>(value: &T) -> String {
+    canonical::to_string(value).expect("canonical, so without floating point")
+}
+
+fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+    let written = text(value);
+    let read: T = serde_json::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
+    assert_eq!(read, *value);
+    assert_eq!(text(&read), written);
+}
+
+fn run(plan: &Plan, inputs: &[Input]) -> (State, Vec<Event>) {
+    let mut state = State::default();
+    let mut events = Vec::new();
+    for input in inputs {
+        events.extend(fold(plan, &mut state, input).unwrap_or_default());
+    }
+    (state, events)
+}
+
+#[test]
+fn folding_twice_gives_the_same_bytes() {
+    for History { plan, inputs, .. } in histories(1, 2_000) {
+        let (first, second) = (run(&plan, &inputs), run(&plan, &inputs));
+        assert_eq!(text(&first.0), text(&second.0));
+        assert_eq!(text(&first.1), text(&second.1));
+    }
+}
+
+#[test]
+fn what_was_recorded_folds_as_what_was_fed() {
+    for History { plan, inputs, .. } in histories(2, 500) {
+        let recorded: Vec<Input> = inputs.iter().map(|input| serde_json::from_str(&text(input)).unwrap()).collect();
+        let plan_read: Plan = serde_json::from_str(&text(&plan)).unwrap();
+        assert_eq!(run(&plan, &inputs), run(&plan_read, &recorded));
+    }
+}
+
+#[test]
+fn everything_survives_canonical_json() {
+    for History { plan, inputs, .. } in histories(3, 200) {
+        survives(&plan);
+        let mut state = State::default();
+        for input in &inputs {
+            survives(input);
+            for event in fold(&plan, &mut state, input).unwrap_or_default() {
+                survives(&event);
+            }
+            survives(&state);
+        }
+    }
+}
+
+#[test]
+fn applying_the_recorded_events_gives_the_folded_state() {
+    let mut events_seen = 0;
+    for History { plan, inputs, .. } in histories(4, 2_000) {
+        let (folded, events) = run(&plan, &inputs);
+        let mut applied = State::default();
+        events.iter().for_each(|event| applied.apply(event));
+        assert_eq!(applied, folded);
+        events_seen += events.len();
+    }
+    assert!(events_seen > 20_000, "{events_seen}: the histories are too dull to prove anything");
+}
+
+#[test]
+fn refusals_leave_the_state_as_it_was() {
+    let mut refusals = 0;
+    for History { plan, inputs, .. } in histories(5, 2_000) {
+        let mut state = State::default();
+        for input in &inputs {
+            let before = state.clone();
+            if fold(&plan, &mut state, input).is_err() {
+                assert_eq!(state, before);
+                refusals += 1;
+            }
+        }
+    }
+    assert!(refusals > 1_000, "{refusals}: too few to prove anything");
+}
+
+#[test]
+fn an_input_without_events_leaves_the_state_as_it_was() {
+    for History { plan, inputs, .. } in histories(6, 1_000) {
+        let mut state = State::default();
+        for input in &inputs {
+            let before = state.clone();
+            if fold(&plan, &mut state, input).is_ok_and(|events| events.is_empty()) {
+                assert_eq!(state, before);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_percentage_above_100_is_not_read() {
+    assert!(serde_json::from_str::<flagstaff::engine::Percentage>("100000").is_ok());
+    assert!(serde_json::from_str::<flagstaff::engine::Percentage>("100001").is_err());
+}
