@@ -14,7 +14,7 @@ use super::time::Timestamp;
 pub const NO_DATA: &str = "no_data";
 
 /// A run of unknown ticks this short never starts a timer anew.
-const UNKNOWN_RUN_LEAST: u32 = 3;
+pub(super) const UNKNOWN_RUN_LEAST: u32 = 3;
 
 /// Judges a tick in the state before it.
 pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use flagstaff::engine::input::{Issued, Late, Tick};
+use flagstaff::engine::input::{Issued, Late, LateTick, Tick};
 use flagstaff::engine::plan::{Action, RollbackStage};
 use flagstaff::engine::{
     Cause, Command, Input, Observation, Observed, Percentage, Phase, Reading, Signal, Timestamp, Unknown,
@@ -185,7 +185,6 @@ impl<'a> Model<'a> {
             .collect()
     }
 
-    #[expect(clippy::type_complexity, reason = "a fact taken apart")]
     fn open(&self) -> Option<(u64, Want, Who, usize, bool, Option<Timestamp>)> {
         self.of_this_rollout()
             .find_map(|fact| match fact {
@@ -354,6 +353,7 @@ impl<'a> Model<'a> {
             _ => None,
         };
         let known = match test {
+            Test::Missing(series) if readings.get(series) == Some(&Reading::Unknown(Unknown::Unobserved)) => None,
             Test::Above(series, limit) => number(series).map(|value| value > limit),
             Test::AboveControl => number(kit::ERRORS).zip(number(kit::CONTROL)).map(|(a, b)| 2 * a > 3 * b),
             Test::Missing(series) => Some(matches!(
@@ -424,10 +424,15 @@ impl<'a> Model<'a> {
             Fact::Judged { at, .. } | Fact::Start { at, .. } => Some(*at),
             _ => None,
         });
-        if !self.live() || newest.is_some_and(|newest| tick.at <= newest) {
+        if !self.live() {
             return;
         }
+        if newest.is_some_and(|newest| tick.at <= newest) {
+            let ticks = vec![LateTick { at: tick.at, late: true, readings: tick.readings.clone() }];
+            return self.late(&Late { evaluated: tick.evaluated, ticks });
+        }
         self.read(tick.evaluated, &tick.gates.backend, false);
+        self.nobody_looked(tick.at);
         let readings = &tick.readings;
         let rules: Vec<Says> =
             (0..self.shape.rules.len()).map(|rule| self.rule_says(rule, readings, tick.at)).collect();
@@ -508,6 +513,23 @@ impl<'a> Model<'a> {
             } else {
                 self.facts.push(Fact::Complete);
             }
+        }
+    }
+
+    /// Ticks between the last one and this are unobserved.
+    fn nobody_looked(&mut self, until: Timestamp) {
+        let last = self.of_this_rollout().find_map(|fact| match fact {
+            Fact::Judged { at, .. } => Some(*at),
+            _ => None,
+        });
+        let Some(mut at) = last.map(|last| last.plus(kit::EVERY)) else { return };
+        let readings = kit::all_unknown(Unknown::Unobserved);
+        while at < until {
+            let rules = (0..self.shape.rules.len()).map(|rule| self.rule_says(rule, &readings, at)).collect();
+            let lines = (0..self.shape.lines.len()).map(|line| self.line_says(line, &readings)).collect();
+            let no_data = (self.shape.no_data.is_some() && self.muted("no_data", at)).then_some(false);
+            self.facts.push(Fact::Judged { at, rules, lines, credit: Credit::Frozen, samples: 0, no_data });
+            at = at.plus(kit::EVERY);
         }
     }
 
@@ -605,11 +627,12 @@ impl<'a> Model<'a> {
 
     /// "Happens once per rule until somebody resumes or forces."
     fn rolled_back(&self, rule: &str, cause: Cause) -> bool {
-        if self.is(Mutant::RollbackRepeats) || matches!(cause, Cause::Signal(_)) {
+        let by_signal = matches!(cause, Cause::Signal(_));
+        if self.is(Mutant::RollbackRepeats) {
             return false;
         }
         self.of_this_rollout().take_while(|fact| !matches!(fact, Fact::Resume { .. } | Fact::Force { .. })).any(
-            |fact| matches!(fact, Fact::Back { rules, cause: Cause::Rule(_), .. } if rules.iter().any(|it| it == rule)),
+            |fact| matches!(fact, Fact::Back { rules, cause, .. } if matches!(cause, Cause::Signal(_)) == by_signal && rules.iter().any(|it| it == rule)),
         )
     }
 
@@ -740,7 +763,7 @@ impl<'a> Model<'a> {
                     if self.drifted() {
                         self.facts.push(Fact::DriftOver);
                     }
-                } else if !seen.reaches_by_foreign() && self.is_our_late_write(seen) {
+                } else if self.is_our_late_write(seen) {
                     self.facts.push(Fact::LateWrite);
                     self.ask(Want::Off, Who::NOBODY);
                 } else if !self.drifted() {
