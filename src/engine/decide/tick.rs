@@ -28,10 +28,10 @@ impl Folding<'_> {
         self.observe(tick.evaluated, &tick.gates.backend, false);
         self.skipped(tick);
         let judged = judge(self.plan, self.state, tick);
-        let marks = judged.rules.clone();
         let no_data = judged.no_data == Some(true);
+        let record = self.events.len();
         self.emit(Event::Ticked(judged));
-        let asked = self.what_fired(tick, &marks, no_data);
+        let asked = self.what_fired(tick, record, no_data);
         // `at` is when it was decided; each rule's own record says which tick it was
         if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
             self.advance(tick);
@@ -66,13 +66,16 @@ impl Folding<'_> {
         }
     }
 
-    fn what_fired(&mut self, tick: &Tick, marks: &[Mark], no_data: bool) -> Asked {
+    /// Everything that fires at a tick whose judgement is the event at `record`.
+    fn what_fired(&mut self, tick: &Tick, record: usize, no_data: bool) -> Asked {
         let plan = self.plan;
         let mut asked = Asked::default();
-        for (index, (rule, mark)) in plan.rules.iter().zip(marks).enumerate() {
+        for (index, rule) in plan.rules.iter().enumerate() {
+            let Some(Event::Ticked(judged)) = self.events.get(record) else { break };
+            let is_true = judged.rules.get(index) == Some(&Mark::True);
             let Some(timer) = self.state.rules.get(index) else { continue };
             let need = plan.rule_ticks(rule.hold_for);
-            if *mark != Mark::True || timer.run < need {
+            if !is_true || timer.run < need {
                 continue;
             }
             let fired = self.fired(&rule.name, &rule.then, &rule.condition, &tick.readings, tick.at, timer);
