@@ -1,6 +1,7 @@
 //! The engine alone: no clock, no files, no servers.
 
 mod cases;
+mod decimals;
 mod kit;
 mod pure;
 mod reference;
