@@ -2,6 +2,7 @@
 
 mod cases;
 mod decimals;
+mod invariants;
 mod kit;
 mod pure;
 mod reference;
