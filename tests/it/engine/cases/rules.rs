@@ -386,6 +386,16 @@ fn e6_a_run_of_recorded_ticks_alone_has_had_its_say() {
 }
 
 #[test]
+fn e6_a_late_tick_before_the_run_is_not_part_of_it() {
+    let mut timeline = Timeline::at(plan(), 1);
+    timeline.ticks(1, &all_unknown(Unknown::Error));
+    timeline.ticks(3, &errors(50));
+    timeline.resume();
+    timeline.late(&[(3, true, healthy()), (2, false, errors(50)), (1, false, errors(50)), (0, false, errors(50))]);
+    timeline.running(1);
+}
+
+#[test]
 fn e8_late_ticks_of_an_older_rollout_are_not_its() {
     let mut timeline = Timeline::at(plan(), 1);
     timeline.command(flagstaff::engine::Command::Abort).unwrap();
