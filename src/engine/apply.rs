@@ -1,7 +1,7 @@
 //! Folding an event into the state. All counters live here; nothing is decided.
 
 use super::decimal::Decimal;
-use super::event::{Credit, Event, Judged, Mark, Missing};
+use super::event::{Credit, Event, Fired, Judged, Mark, Missing};
 use super::exposure::Exposure;
 use super::state::{Cause, EffectKind, Phase, State, Timer};
 use super::time::Timestamp;
@@ -19,6 +19,8 @@ impl State {
                     stage: *stage,
                     earns_after: *at,
                     version: self.version + 1,
+                    // ids go on, so that no answer to an older effect is taken for one to a newer
+                    last_effect: self.last_effect,
                     ..State::default()
                 };
             }
@@ -27,6 +29,7 @@ impl State {
             Event::Intended(effect) => {
                 self.last_effect = effect.id;
                 self.asked.insert(effect.to.clone());
+                self.taking_over |= effect.take_over;
                 self.approvable = false;
                 self.effect = Some(effect.clone());
             }
@@ -34,8 +37,10 @@ impl State {
                 self.effect = None;
                 self.drifted = false;
                 self.effective = Some(*at);
-                self.reset_timers();
+                self.taking_over = false;
+                self.touched = None;
                 if *changed || *stage != self.stage {
+                    self.reset_timers();
                     self.reset_bake();
                     self.version += 1;
                 }
@@ -45,6 +50,7 @@ impl State {
             Event::NotApplied { .. } | Event::Withdrawn { .. } => self.effect = None,
             Event::Confirmed { at, .. } => {
                 let kind = self.effect.take().map(|effect| effect.kind);
+                self.touched = None;
                 if kind == Some(EffectKind::Shrink) && self.phase == Phase::Running {
                     self.effective = Some(*at);
                 }
@@ -57,7 +63,11 @@ impl State {
             }
             Event::RolledBack { stage, exposure, cause, because, .. } => {
                 self.pause([cause.clone()]);
-                self.rolled_back.extend(because.iter().map(|fired| fired.rule.clone()));
+                let by = |fired: &Fired| match cause {
+                    Cause::Signal(_) => Cause::Signal(fired.rule.clone()),
+                    _ => Cause::Rule(fired.rule.clone()),
+                };
+                self.rolled_back.extend(because.iter().map(by));
                 self.stage = *stage;
                 self.shrink_to(exposure);
             }
@@ -75,16 +85,16 @@ impl State {
             }
             Event::Approved { at, by } => {
                 self.approvals.insert(by.name.clone());
-                self.earns_after = *at;
+                self.earns_after = self.earns_after.max(*at);
             }
             Event::Muted { at, rule, until, .. } => {
                 self.muted.insert(rule.clone(), *until);
-                self.earns_after = *at;
+                self.earns_after = self.earns_after.max(*at);
             }
             Event::Adopted { at, plan, stage, .. } => {
                 self.plan.clone_from(plan);
                 self.stage = *stage;
-                self.earns_after = *at;
+                self.earns_after = self.earns_after.max(*at);
                 self.reset_timers();
                 self.reset_bake();
                 self.version += 1;
@@ -96,6 +106,7 @@ impl State {
             Event::Drifted { .. } => {
                 self.drifted = true;
                 self.approvable = false;
+                self.version += 1;
             }
             Event::DriftEnded { .. } => self.drifted = false,
             Event::LateWrite { .. } => {
@@ -161,7 +172,7 @@ impl State {
         self.approvable = false;
         self.drifted = false;
         self.effective = None;
-        self.earns_after = at;
+        self.earns_after = self.earns_after.max(at);
         self.reset_timers();
         self.version += 1;
     }

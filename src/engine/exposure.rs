@@ -7,8 +7,22 @@ use serde::{Deserialize, Serialize};
 
 /// A share of users in thousandths of a percent: 0 ..= 100,000 (100%).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct Percentage(u32);
+
+impl TryFrom<u32> for Percentage {
+    type Error = &'static str;
+
+    fn try_from(thousandths: u32) -> Result<Percentage, &'static str> {
+        Percentage::from_thousandths(thousandths).ok_or("a percentage above 100%")
+    }
+}
+
+impl From<Percentage> for u32 {
+    fn from(percentage: Percentage) -> u32 {
+        percentage.0
+    }
+}
 
 impl Percentage {
     /// Nobody.

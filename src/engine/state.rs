@@ -126,8 +126,8 @@ pub struct State {
     pub lines: Vec<Timer>,
     /// The run of ticks without needed evidence.
     pub no_data: Timer,
-    /// Rules that have rolled back since the last resume or force.
-    pub rolled_back: BTreeSet<String>,
+    /// Rules and signals that have rolled back since the last resume or force.
+    pub rolled_back: BTreeSet<Cause>,
     /// Rules that are silenced, and until when.
     pub muted: BTreeMap<String, Timestamp>,
     /// Names of those who agreed to leave the stage.
@@ -142,7 +142,9 @@ pub struct State {
     pub missing: Vec<Missing>,
     /// Whether the backend shows something larger than is allowed, by another hand.
     pub drifted: bool,
-    /// The last other hand that was seen at the flag.
+    /// Whether the start may write over another journal's stamp, until it was read back.
+    pub taking_over: bool,
+    /// The other hand that was seen at the flag since our last write.
     pub touched: Option<String>,
     /// Counts changes of phase, causes, stage and exposure: what a person saw.
     pub version: u64,

@@ -1,4 +1,5 @@
 //! One integration binary; a module per concern.
 
+mod engine;
 mod journal;
 mod layers;

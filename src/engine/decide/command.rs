@@ -46,16 +46,24 @@ fn not_ready(reason: impl Into<String>) -> Refusal {
     Refusal { reason: reason.into(), instead: None, kind: RefusalKind::NotReady }
 }
 
+/// Whether a reason names a freeze, as a word of its own.
+fn names(reason: &str, name: &str) -> bool {
+    let punctuation = |c: char| c.is_ascii_punctuation();
+    let name = name.trim_matches(punctuation);
+    !name.is_empty() && reason.split_whitespace().any(|word| word.trim_matches(punctuation) == name)
+}
+
 struct StartOf<'a> {
     stage: usize,
     stamp: &'a Stamp,
     plan: &'a str,
+    again: bool,
     take_over: bool,
 }
 
 impl Folding<'_> {
     pub(super) fn command(&mut self, issued: &Issued) -> Result<(), Refusal> {
-        if issued.command.can_grow() {
+        if self.can_grow(&issued.command) {
             self.guard_growth(issued)?;
         }
         let at = issued.at;
@@ -63,11 +71,13 @@ impl Folding<'_> {
         match &issued.command {
             Command::Start { stage, stamp, plan, again, take_over } => match may_start(self.state.phase, *again)? {
                 Opening::Running => Ok(()),
-                Opening::New => self.start(issued, &StartOf { stage: *stage, stamp, plan, take_over: *take_over }),
+                Opening::New => {
+                    self.start(issued, &StartOf { stage: *stage, stamp, plan, again: *again, take_over: *take_over })
+                }
             },
             Command::Pause => self.pause_by_person(at, by),
             Command::Resume => self.resume(issued),
-            Command::Approve => self.approve(at, by),
+            Command::Approve => self.approve(issued),
             Command::Force { stage } => self.force(issued, *stage),
             Command::Rollback { stage } => self.rollback_by_person(at, *stage, by),
             Command::Abort => {
@@ -76,6 +86,14 @@ impl Folding<'_> {
             }
             Command::Adopt { plan, hash } => self.adopt(at, plan, hash, by),
             Command::Mute { rule, until } => self.mute(at, rule, *until, by),
+        }
+    }
+
+    /// A force to a stage below is a rollback: it never asks and never waits.
+    fn can_grow(&self, command: &Command) -> bool {
+        match command {
+            Command::Force { stage } => *stage > self.state.stage,
+            command => command.can_grow(),
         }
     }
 
@@ -91,7 +109,7 @@ impl Folding<'_> {
         }
         for hold in &issued.holds {
             let name = hold.detail.split_whitespace().next().unwrap_or_default();
-            let named = issued.reason.as_deref().is_some_and(|reason| reason.contains(name));
+            let named = issued.reason.as_deref().is_some_and(|reason| names(reason, name));
             if hold.kind == HoldKind::Freeze && !named {
                 return Err(Refusal {
                     reason: format!("frozen: {}; a reason that names `{name}` goes past it", hold.detail),
@@ -130,9 +148,11 @@ impl Folding<'_> {
                 kind: RefusalKind::ForeignStamp,
             });
         }
-        let full = first.exposure.percentage == Percentage::FULL && start.stage == 0;
-        if full && self.plan.full_start_reason.is_none() {
-            return Err(not_ready("the first stage is 100%, and the template does not allow a full start"));
+        if start.stage != 0 && !start.again {
+            return Err(refuse("a first start is at the first stage", Some("start --again --at STAGE")));
+        }
+        if first.exposure.percentage == Percentage::FULL && self.plan.full_start_reason.is_none() {
+            return Err(not_ready("that stage is 100%, and the template does not allow a full start"));
         }
         self.emit(Event::Started {
             at: issued.at,
@@ -165,16 +185,21 @@ impl Folding<'_> {
             Phase::Paused => {
                 let seen = self.seen(issued)?;
                 self.refuse_foreign(seen)?;
+                self.refuse_changed(seen)?;
                 self.withdraw_growth();
                 self.emit(Event::Resumed { at: issued.at, by: issued.actor.clone() });
-                self.intend_growth(self.state.stage, true, false, issued.at);
+                self.intend_growth(self.state.stage, true, self.state.taking_over, issued.at);
                 Ok(())
             }
         }
     }
 
     fn refuse_foreign(&self, seen: &Observed) -> Result<(), Refusal> {
-        if seen.stamp.as_ref().is_some_and(|stamp| *stamp != self.state.stamp) && !self.state.allowed.is_nobody() {
+        // a start that did not land left the stamp that it was allowed to write over
+        let ours = &self.state.stamp;
+        let may_replace =
+            |stamp: &Stamp| self.state.allowed.is_nobody() && (stamp.journal == ours.journal || self.state.taking_over);
+        if seen.stamp.as_ref().is_some_and(|stamp| stamp != ours && !may_replace(stamp)) {
             return Err(Refusal {
                 reason: "the flag carries another rollout's stamp".to_owned(),
                 instead: Some("abort".to_owned()),
@@ -188,7 +213,33 @@ impl Folding<'_> {
         Ok(())
     }
 
-    fn approve(&mut self, at: Timestamp, by: &Actor) -> Result<(), Refusal> {
+    /// What is exposed now must be what the person saw: what is allowed, or the drift that the rollout is paused for.
+    fn refuse_changed(&self, seen: &Observed) -> Result<(), Refusal> {
+        let (shown, allowed) = (seen.shown(), &self.state.allowed);
+        let known = self.state.drifted || self.state.effect.is_some();
+        if shown == *allowed || (known && !shown.within(allowed)) {
+            return Ok(());
+        }
+        Err(Refusal {
+            reason: format!("the flag shows {shown} where {allowed} is allowed, which you have not seen"),
+            instead: Some("status".to_owned()),
+            kind: RefusalKind::Changed,
+        })
+    }
+
+    /// An approval is of the last tick: what holds growth since then, or shows otherwise, makes it void.
+    fn refuse_held(&self, issued: &Issued) -> Result<(), Refusal> {
+        if let Some(hold) = issued.holds.iter().find(|hold| hold.kind != HoldKind::Freeze) {
+            return Err(not_ready(format!("growth is held since the last tick: {}", hold.detail)));
+        }
+        match &issued.backend {
+            Observation::Seen(seen) => self.refuse_foreign(seen).and_then(|()| self.refuse_changed(seen)),
+            Observation::Unreadable(_) | Observation::NotRead => Ok(()),
+        }
+    }
+
+    fn approve(&mut self, issued: &Issued) -> Result<(), Refusal> {
+        let (at, by) = (issued.at, &issued.actor);
         match self.state.phase {
             Phase::Running => {}
             Phase::None => return Err(refuse("it has not started", Some("start"))),
@@ -213,6 +264,7 @@ impl Folding<'_> {
         if self.state.approvals.contains(&by.name) {
             return Err(not_ready(format!("{} approved it already; another person is needed", by.name)));
         }
+        self.refuse_held(issued)?;
         self.emit(Event::Approved { at, by: by.clone() });
         Ok(())
     }
@@ -223,17 +275,18 @@ impl Folding<'_> {
         }
         match self.state.phase {
             Phase::None => Err(refuse("it has not started", Some("start"))),
-            Phase::Stopped => Err(refuse("it was stopped", Some("start --again"))),
             _ if stage < self.state.stage => self.rollback_by_person(issued.at, Some(stage), &issued.actor),
+            Phase::Stopped => Err(refuse("it was stopped", Some("start --again"))),
             Phase::Completed => Err(refuse("it is completed", None)),
             Phase::Running if stage == self.state.stage => Err(refuse("it is at that stage: nothing to do", None)),
             Phase::Paused if stage == self.state.stage => Err(refuse("it is paused at that stage", Some("resume"))),
             Phase::Running | Phase::Paused => {
                 let seen = self.seen(issued)?;
                 self.refuse_foreign(seen)?;
+                self.refuse_changed(seen)?;
                 self.withdraw_growth();
                 self.emit(Event::Forced { at: issued.at, stage, by: issued.actor.clone() });
-                self.intend_growth(stage, true, false, issued.at);
+                self.intend_growth(stage, true, self.state.taking_over, issued.at);
                 Ok(())
             }
         }
@@ -242,7 +295,8 @@ impl Folding<'_> {
     fn rollback_by_person(&mut self, at: Timestamp, to: Option<usize>, by: &Actor) -> Result<(), Refusal> {
         match self.state.phase {
             Phase::None => return Err(refuse("it has not started", Some("start"))),
-            Phase::Stopped => return Err(refuse("it is off already", Some("start --again"))),
+            // off already: nothing is smaller
+            Phase::Stopped => return Ok(()),
             Phase::Running | Phase::Paused | Phase::Completed => {}
         }
         match to.or_else(|| self.state.stage.checked_sub(1)) {
@@ -276,7 +330,14 @@ impl Folding<'_> {
         let current = self.plan.stages.get(self.state.stage);
         let adopted = current.and_then(|current| {
             let index = plan.stage_named(&current.name)?;
-            (plan.stages[index].exposure == current.exposure).then_some(index)
+            let same = plan.stages[index].exposure == current.exposure
+                && plan.stickiness == self.plan.stickiness
+                && current
+                    .exposure
+                    .audiences
+                    .iter()
+                    .all(|name| plan.audiences.get(name) == self.plan.audiences.get(name));
+            same.then_some(index)
         });
         match adopted {
             Some(stage) if same_rollout => {

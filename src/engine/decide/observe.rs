@@ -58,6 +58,10 @@ impl Folding<'_> {
             self.drift(at, seen, "another rollout's stamp".to_owned());
         } else if !self.state.allowed.is_nobody() {
             self.withdraw_growth();
+            // what is open would enlarge now
+            if let Some(effect) = self.state.effect.as_ref().map(|effect| effect.id) {
+                self.emit(Event::Confirmed { effect, at });
+            }
             self.emit(Event::Reduced { at, exposure: Exposure::nobody() });
             self.pause(at, vec![Cause::Drift], Vec::new(), None);
         }
@@ -137,7 +141,7 @@ impl Folding<'_> {
             if self.state.drifted {
                 self.emit(Event::DriftEnded { at });
             }
-        } else if !seen.reaches_by_foreign() && self.is_late_write(seen) {
+        } else if self.is_late_write(seen) {
             self.emit(Event::LateWrite { at, exposure: seen.shown() });
             self.intend(EffectKind::Off, Exposure::nobody(), at);
         } else if !self.state.drifted {

@@ -1,0 +1,6 @@
+//! The timelines behind the engine's semantics: each broke an earlier draft. Named after the case or the sentence.
+
+mod advancing;
+mod backend;
+mod people;
+mod rules;
