@@ -31,14 +31,19 @@ impl<'n, 'f> Reader<'n, 'f> {
                 for (key, value) in pairs {
                     if let Some((first, ..)) = entries.iter().find(|(known, ..)| key_text(known) == key_text(key)) {
                         let place = first.at.place();
-                        let finding = Finding::error("duplicate-key", &key.at, format!("`{}` is written twice", key_text(key)));
+                        let finding =
+                            Finding::error("duplicate-key", &key.at, format!("`{}` is written twice", key_text(key)));
                         findings.push(finding.help(format!("the first one is at {place}; keep one")));
                     } else {
                         entries.push((key, value, false));
                     }
                 }
             }
-            _ => findings.push(Finding::error("shape", &node.at, format!("{what} is a mapping; this is {}", node.what()))),
+            _ => findings.push(Finding::error(
+                "shape",
+                &node.at,
+                format!("{what} is a mapping; this is {}", node.what()),
+            )),
         }
         Reader { at: node.at.clone(), entries, asked: Vec::new(), findings }
     }
@@ -105,7 +110,8 @@ impl<'n, 'f> Reader<'n, 'f> {
         match text::percentage(&text.value) {
             Ok(percentage) => Some((percentage, text.at)),
             Err(why) => {
-                let finding = Finding::error("percentage", &text.at, format!("`{}` is no percentage: {why}", text.value));
+                let finding =
+                    Finding::error("percentage", &text.at, format!("`{}` is no percentage: {why}", text.value));
                 self.findings.push(finding.help("write `10%` or `12.5%`, from 0% to 100%"));
                 None
             }
@@ -207,7 +213,11 @@ fn first_line(at: &At) -> usize {
 /// Reads a node as a text. What other readers would take for a boolean or for nothing must be quoted.
 pub fn read_text(node: &Node, findings: &mut Vec<Finding>) -> Option<Text> {
     let Kind::Scalar { text, quoted } = &node.kind else {
-        findings.push(Finding::error("shape", &node.at, format!("this is {}, a single value is expected", node.what())));
+        findings.push(Finding::error(
+            "shape",
+            &node.at,
+            format!("this is {}, a single value is expected", node.what()),
+        ));
         return None;
     };
     let ambiguous = ["y", "n", "yes", "no", "on", "off", "~", "null", ""];
