@@ -1,0 +1,170 @@
+//! Journals of the simulated hosts: what is recorded, and a wrapper that locks, breaks and crashes.
+
+use std::sync::{Arc, Mutex};
+
+use flagstaff::canonical;
+use flagstaff::engine::{Event, Input, Plan};
+use flagstaff::journal::{DriverSeen, Head, Journal, JournalError, NewRecord, Record, Sequence};
+use serde::{Deserialize, Serialize};
+
+use super::world::{Pid, Shared};
+
+/// A record's body: an input with everything it was answered with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// With the first record of a stream.
+    pub plan: Option<Plan>,
+    pub input: Input,
+    pub events: Vec<Event>,
+}
+
+/// One host's log in memory, chained like the real one.
+#[derive(Debug, Clone)]
+pub struct Store {
+    id: String,
+    records: Arc<Mutex<Vec<Record>>>,
+}
+
+impl Store {
+    pub fn new(host: usize) -> Store {
+        Store { id: format!("journal-{host}"), records: Arc::default() }
+    }
+
+    /// Changes the past: broken on purpose.
+    pub fn tamper(&self) {
+        let mut records = self.records.lock().expect("no step panics under the lock");
+        if let Some(record) = records.first_mut() {
+            record.new.at.0 += 1;
+        }
+    }
+}
+
+/// The hash of a record after another one.
+pub fn chained(before: &str, sequence: Sequence, new: &NewRecord) -> String {
+    let text = format!("{before}\n{}\n{}\n{}\n{}\n{}", sequence.0, new.at.0, new.stream, new.kind, new.body);
+    canonical::sha256_hex(text.as_bytes())
+}
+
+impl Journal for Store {
+    fn place(&self) -> String {
+        self.id.clone()
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn head(&mut self) -> Result<Head, JournalError> {
+        let records = self.records.lock().expect("no step panics under the lock");
+        Ok(records.last().map_or_else(
+            || Head { sequence: Sequence(0), hash: canonical::sha256_hex(self.id.as_bytes()) },
+            |last| Head { sequence: last.sequence, hash: last.hash.clone() },
+        ))
+    }
+
+    fn append(&mut self, expected: Sequence, new: &[NewRecord]) -> Result<Head, JournalError> {
+        let mut head = self.head()?;
+        if head.sequence != expected {
+            return Err(JournalError::Conflict { head });
+        }
+        let mut records = self.records.lock().expect("no step panics under the lock");
+        for record in new {
+            let sequence = Sequence(head.sequence.0 + 1);
+            let hash = chained(&head.hash, sequence, record);
+            records.push(Record { sequence, new: record.clone(), hash: hash.clone() });
+            head = Head { sequence, hash };
+        }
+        Ok(head)
+    }
+
+    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+        let records = self.records.lock().expect("no step panics under the lock");
+        Ok(records.iter().filter(|record| record.sequence > after).cloned().collect())
+    }
+
+    fn heartbeat(&mut self, _: &DriverSeen) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn retire(&mut self, _: &DriverSeen) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn drivers(&mut self) -> Result<Vec<DriverSeen>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A journal as one process sees it.
+pub struct Fallible<J> {
+    pub world: Shared,
+    pub pid: Pid,
+    pub host: usize,
+    pub inner: J,
+}
+
+impl<J: Journal> Fallible<J> {
+    fn usable(&self) -> Result<(), JournalError> {
+        let broken = self.world.with(|inner| {
+            let down = inner.faults.journal_down.get(&self.host).copied().unwrap_or(i64::MIN);
+            inner.now < down || inner.doomed.contains(&self.pid)
+        });
+        if broken { Err(self.unusable("it is locked")) } else { Ok(()) }
+    }
+
+    fn unusable(&self, detail: &str) -> JournalError {
+        JournalError::Unusable { place: self.inner.place(), detail: detail.to_owned() }
+    }
+}
+
+impl<J: Journal> Journal for Fallible<J> {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    fn head(&mut self) -> Result<Head, JournalError> {
+        self.usable()?;
+        self.inner.head()
+    }
+
+    fn append(&mut self, expected: Sequence, records: &[NewRecord]) -> Result<Head, JournalError> {
+        self.usable()?;
+        match self.world.with(|inner| inner.faults.crash_at_append.remove(&self.pid)) {
+            None => self.inner.append(expected, records),
+            Some(after) => {
+                if after {
+                    let _ = self.inner.append(expected, records);
+                }
+                self.world.with(|inner| {
+                    inner.doomed.insert(self.pid);
+                    inner.say(format!("p{} dies {} an append", self.pid, if after { "after" } else { "before" }));
+                });
+                Err(self.unusable("the process is gone"))
+            }
+        }
+    }
+
+    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+        self.usable()?;
+        self.inner.load(after)
+    }
+
+    fn heartbeat(&mut self, driver: &DriverSeen) -> Result<(), JournalError> {
+        self.usable()?;
+        self.inner.heartbeat(driver)
+    }
+
+    fn retire(&mut self, driver: &DriverSeen) -> Result<(), JournalError> {
+        self.usable()?;
+        self.inner.retire(driver)
+    }
+
+    fn drivers(&mut self) -> Result<Vec<DriverSeen>, JournalError> {
+        self.usable()?;
+        self.inner.drivers()
+    }
+}
