@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Timestamp;
 
+pub mod chain;
 pub mod spool;
 pub mod sqlite;
 pub mod verify;

@@ -1,2 +1,6 @@
 //! One integration binary; a module per concern.
+
 mod engine;
+mod journal;
+mod layers;
+mod simulator;

@@ -1,1 +1,0 @@
-//! The flagd definition file.

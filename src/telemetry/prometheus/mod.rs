@@ -1,0 +1,1 @@
+//! Source: a Prometheus server.

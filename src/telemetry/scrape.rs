@@ -1,1 +1,0 @@
-//! Pages read by ourselves.

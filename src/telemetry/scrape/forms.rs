@@ -1,0 +1,176 @@
+//! The forms, answered from what the pages said.
+
+use std::collections::BTreeMap;
+
+use super::history::{History, Series, matchers};
+use crate::engine::plan::{Form, Query, Selector};
+use crate::engine::{Decimal, Reading, Span, Timestamp, Unknown};
+use crate::telemetry::Answered;
+
+/// Answers a query at an instant. `every` is how often the pages are read.
+pub fn answer(targets: &BTreeMap<String, History>, query: &Query, at: Timestamp, every: Span) -> Answered {
+    let span = match query.form {
+        Form::Count { .. } => query.every,
+        _ => query.window,
+    };
+    if let Some(trouble) = trouble(targets, at, span, every) {
+        return trouble;
+    }
+    let asking = Asking { targets, query, at, from: at.minus(span) };
+    match &query.form {
+        Form::Ratio { of, over } => asking.ratio(of, over),
+        Form::Count { of } => asking.count(of),
+        Form::Quantile { q, of } => asking.quantile(*q, of),
+        Form::Slow { bound, of } => asking.slow(*bound, of),
+        Form::Raw { .. } => unknown(Unknown::Error, "pages have no query language; use a form"),
+    }
+}
+
+/// Whether the pages can tell at all.
+fn trouble(targets: &BTreeMap<String, History>, at: Timestamp, span: Span, every: Span) -> Option<Answered> {
+    for (target, history) in targets {
+        let newest = history.scrape_at(at);
+        let answered = match newest {
+            None => unknown(Unknown::Unobserved, "nobody read the page then"),
+            Some(scrape) if scrape.trouble.is_some() => {
+                let detail = scrape.trouble.clone().unwrap_or_default();
+                unknown(Unknown::Error, &format!("{target}: {detail}"))
+            }
+            Some(scrape) if at.since(scrape.at) > Span(every.0.saturating_mul(2)) => {
+                unknown(Unknown::Stale, &format!("{target} was last read at {}", scrape.at))
+            }
+            // the window must be covered, but for the scrape that may be under way
+            Some(_) if history.first_good().is_none_or(|first| first > at.minus(span).plus(every)) => {
+                unknown(Unknown::Unobserved, "the window is not covered yet")
+            }
+            Some(_) => continue,
+        };
+        return Some(answered);
+    }
+    targets.is_empty().then(|| unknown(Unknown::NoAnswer, "there is no target"))
+}
+
+struct Asking<'a> {
+    targets: &'a BTreeMap<String, History>,
+    query: &'a Query,
+    at: Timestamp,
+    from: Timestamp,
+}
+
+impl Asking<'_> {
+    /// The increase of all selected series of the window together; `None` where none is selected.
+    fn increase(&self, metric: &str, of: &Selector, keep: impl Fn(&Series) -> bool) -> Option<f64> {
+        let matchers = matchers(of, &self.query.matchers);
+        let mut total = None;
+        for history in self.targets.values() {
+            for series in history.select(metric, &matchers).filter(|series| keep(series)) {
+                *total.get_or_insert(0.0) += series.increase(self.from, self.at, history.first_good());
+            }
+        }
+        total
+    }
+
+    fn ratio(&self, of: &Selector, over: &Selector) -> Answered {
+        let Some(whole) = self.increase(&over.metric, over, |_| true) else { return self.no_series(&over.metric) };
+        if whole == 0.0 {
+            return unknown(Unknown::Idle, "no traffic in the window");
+        }
+        // no such series yet is no such event yet
+        value(self.increase(&of.metric, of, |_| true).unwrap_or(0.0) / whole)
+    }
+
+    fn count(&self, of: &Selector) -> Answered {
+        let matchers = matchers(of, &self.query.matchers);
+        let mut total = None;
+        for history in self.targets.values() {
+            for series in history.select(&of.metric, &matchers) {
+                let sum = total.get_or_insert(0.0);
+                // a series missing at one end, and one that went down, is left out: it would count a whole life
+                if let (Some((_, before)), Some((_, now))) = (series.at(self.from), series.at(self.at))
+                    && now >= before
+                {
+                    *sum += now - before;
+                }
+            }
+        }
+        total.map_or_else(|| self.no_series(&of.metric), value)
+    }
+
+    fn buckets(&self, of: &Selector) -> Vec<(f64, f64)> {
+        let metric = format!("{}_bucket", of.metric);
+        let matchers = matchers(of, &self.query.matchers);
+        let mut buckets: Vec<(f64, f64)> = Vec::new();
+        for history in self.targets.values() {
+            for series in history.select(&metric, &matchers) {
+                let Some(bound) = series.bound() else { continue };
+                let grew = series.increase(self.from, self.at, history.first_good());
+                match buckets.iter_mut().find(|(known, _)| *known == bound) {
+                    Some((_, sum)) => *sum += grew,
+                    None => buckets.push((bound, grew)),
+                }
+            }
+        }
+        buckets.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+        buckets
+    }
+
+    fn quantile(&self, q: Decimal, of: &Selector) -> Answered {
+        let buckets = self.buckets(of);
+        let Some((last, total)) = buckets.last().copied() else { return self.no_series(&of.metric) };
+        if total == 0.0 {
+            return unknown(Unknown::Idle, "no observations in the window");
+        }
+        if last != f64::INFINITY || buckets.len() < 2 {
+            return unknown(Unknown::NotANumber, "the histogram has no `+Inf` bucket, or no other");
+        }
+        let rank = q.to_string().parse::<f64>().unwrap_or(0.0) * total;
+        let index = buckets.iter().position(|(_, cumulative)| *cumulative >= rank).unwrap_or(buckets.len() - 1);
+        if index == buckets.len() - 1 {
+            // beyond the last finite bound nothing is known but that
+            return value(buckets[index - 1].0);
+        }
+        let (low, below) = if index == 0 { (0.0_f64.min(buckets[0].0), 0.0) } else { buckets[index - 1] };
+        let (high, upto) = buckets[index];
+        let share = if upto > below { (rank - below) / (upto - below) } else { 1.0 };
+        value(low + (high - low) * share)
+    }
+
+    fn slow(&self, bound: Decimal, of: &Selector) -> Answered {
+        let buckets = self.buckets(of);
+        let Some((_, total)) = buckets.last().copied() else { return self.no_series(&of.metric) };
+        if total == 0.0 {
+            return unknown(Unknown::Idle, "no observations in the window");
+        }
+        let limit = bound.to_string().parse::<f64>().unwrap_or(0.0);
+        let (mut low, mut below) = (0.0, 0.0);
+        for (high, upto) in buckets {
+            if high >= limit {
+                let share = if high.is_finite() && high > low { (limit - low) / (high - low) } else { 0.0 };
+                return value(1.0 - (below + (upto - below) * share) / total);
+            }
+            (low, below) = (high, upto);
+        }
+        value(0.0)
+    }
+
+    /// The page is alive and says nothing of this metric under these labels.
+    fn no_series(&self, metric: &str) -> Answered {
+        unknown(Unknown::NoAnswer, &format!("no series of `{metric}` with these labels"))
+    }
+}
+
+fn value(number: f64) -> Answered {
+    let reading = if number.is_nan() {
+        Reading::Unknown(Unknown::NotANumber)
+    } else if number.is_infinite() {
+        Reading::Unknown(Unknown::Infinite)
+    } else {
+        // the shortest text that means this number, as a source would answer it
+        Decimal::reading(&number.to_string()).map_or(Reading::Unknown(Unknown::NotANumber), Reading::Value)
+    };
+    Answered { reading, detail: None }
+}
+
+fn unknown(reason: Unknown, detail: &str) -> Answered {
+    Answered { reading: Reading::Unknown(reason), detail: Some(detail.to_owned()) }
+}

@@ -1,0 +1,165 @@
+//! Source: `/metrics` pages that flagstaff reads itself. Needs no metrics server; knows only what it saw.
+
+pub mod exposition;
+pub mod forms;
+pub mod history;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use self::history::History;
+use super::http::{bounded, client, fetch};
+use super::{Answered, Source};
+use crate::clock::{Answer, Clock};
+use crate::engine::plan::{Form, Query};
+use crate::engine::{Span, Timestamp};
+
+/// What is kept beyond the longest window, for ticks that are asked late.
+const KEPT_BEYOND: Span = Span::minutes(10);
+
+/// Pages, and what they said.
+#[derive(Clone)]
+pub struct Scrape {
+    targets: Vec<String>,
+    every: Span,
+    client: Result<reqwest::Client, String>,
+    clock: Arc<dyn Clock>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    targets: BTreeMap<String, History>,
+    wanted: BTreeSet<String>,
+    longest: Span,
+}
+
+impl Scrape {
+    /// Pages that are read every `every`, once [`Scrape::keep_reading`] runs.
+    pub fn new(targets: Vec<String>, every: Span, clock: Arc<dyn Clock>) -> Scrape {
+        let timeout = Duration::from_millis(every.0.clamp(500, 10_000));
+        let histories = targets.iter().map(|target| (target.clone(), History::default())).collect();
+        Scrape {
+            targets,
+            every,
+            client: client(timeout),
+            clock,
+            seen: Arc::new(Mutex::new(Seen { targets: histories, ..Seen::default() })),
+        }
+    }
+
+    /// Tells which metrics must be kept. What nobody asked for is read over, so that memory is bounded by the queries.
+    pub fn watch(&self, queries: &[Query]) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for query in queries {
+            seen.longest = seen.longest.max(query.window).max(query.every);
+            seen.wanted.extend(metrics(query));
+        }
+    }
+
+    /// Reads all pages once.
+    pub async fn poll(&self) {
+        for target in &self.targets {
+            let page = match &self.client {
+                Ok(client) => fetch(client.get(target)).await,
+                Err(error) => Err(error.clone()),
+            };
+            let samples = page.and_then(|(status, text, _)| match status {
+                200 => exposition::parse(&text).map_err(|error| error.to_string()),
+                _ => Err(format!("status {status}: {}", bounded(&text))),
+            });
+            let now = self.clock.now();
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let Seen { targets, wanted, longest } = &mut *seen;
+            let Some(history) = targets.get_mut(target) else { continue };
+            match samples {
+                Ok(samples) => history.take(now, samples, wanted),
+                Err(trouble) => history.fail(now, trouble),
+            }
+            history.forget(now, Span(longest.0 + KEPT_BEYOND.0));
+        }
+    }
+
+    /// Reads all pages every `every`, for as long as it is polled. It touches no backend.
+    pub async fn keep_reading(&self) {
+        loop {
+            let next = self.clock.now().floor_to(self.every).plus(self.every);
+            self.poll().await;
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    fn answer(&self, query: &Query, at: Timestamp) -> Answered {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        forms::answer(&seen.targets, query, at, self.every)
+    }
+}
+
+impl Source for Scrape {
+    fn place(&self) -> String {
+        self.targets.join(", ")
+    }
+
+    fn instant<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Answered>> {
+        Box::pin(async move { queries.iter().map(|query| self.answer(query, at)).collect() })
+    }
+
+    fn range<'a>(
+        &'a self,
+        queries: &'a [Query],
+        from: Timestamp,
+        to: Timestamp,
+        every: Span,
+    ) -> Answer<'a, Vec<(Timestamp, Vec<Answered>)>> {
+        Box::pin(async move {
+            let mut rows = Vec::new();
+            let mut at = from;
+            while at <= to && every.0 > 0 {
+                rows.push((at, queries.iter().map(|query| self.answer(query, at)).collect()));
+                at = at.plus(every);
+            }
+            rows
+        })
+    }
+
+    fn exists<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Result<(), String>>> {
+        Box::pin(async move {
+            self.watch(queries);
+            self.poll().await;
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let check = |query: &Query| {
+                for (target, history) in &seen.targets {
+                    let newest = history.scrape_at(self.clock.now().max(at));
+                    if let Some(trouble) = newest.and_then(|scrape| scrape.trouble.clone()) {
+                        return Err(format!("{target}: {trouble}"));
+                    }
+                }
+                let missing = |metric: &String| !seen.targets.values().any(|history| history.has_metric(metric));
+                match needed_metrics(query).into_iter().find(missing) {
+                    Some(metric) => Err(format!("no page has the metric `{metric}`")),
+                    None => Ok(()),
+                }
+            };
+            queries.iter().map(check).collect()
+        })
+    }
+}
+
+/// The names of the series that a query reads.
+fn metrics(query: &Query) -> Vec<String> {
+    match &query.form {
+        Form::Ratio { of, over } => vec![of.metric.clone(), over.metric.clone()],
+        Form::Count { of } => vec![of.metric.clone()],
+        Form::Quantile { of, .. } | Form::Slow { of, .. } => vec![format!("{}_bucket", of.metric)],
+        Form::Raw { .. } => Vec::new(),
+    }
+}
+
+/// Those that must be there before anybody is exposed: a numerator is born with its first event.
+fn needed_metrics(query: &Query) -> Vec<String> {
+    match &query.form {
+        Form::Ratio { over, .. } => vec![over.metric.clone()],
+        _ => metrics(query),
+    }
+}
