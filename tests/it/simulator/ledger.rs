@@ -1,9 +1,11 @@
 //! Journals of the simulated hosts: what is recorded, and a wrapper that locks, breaks and crashes.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use flagstaff::canonical;
 use flagstaff::engine::{Event, Input, Plan};
+use flagstaff::journal::chain::{chain_hash, genesis_hash};
+use flagstaff::journal::sqlite::SqliteJournal;
 use flagstaff::journal::{DriverSeen, Head, Journal, JournalError, NewRecord, Record, Sequence};
 use serde::{Deserialize, Serialize};
 
@@ -18,16 +20,34 @@ pub struct Entry {
     pub events: Vec<Event>,
 }
 
-/// One host's log in memory, chained like the real one.
+/// One host's journal, to be opened by each of its processes.
+#[derive(Clone)]
+pub enum Store {
+    /// A log in memory: quick.
+    Memory(Memory),
+    /// The real one.
+    File(PathBuf),
+}
+
+impl Store {
+    pub fn open(&self) -> Box<dyn Journal> {
+        match self {
+            Store::Memory(memory) => Box::new(memory.clone()),
+            Store::File(path) => Box::new(SqliteJournal::open(path).expect("a folder of our own")),
+        }
+    }
+}
+
+/// A log in memory, chained like the real one.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Memory {
     id: String,
     records: Arc<Mutex<Vec<Record>>>,
 }
 
-impl Store {
-    pub fn new(host: usize) -> Store {
-        Store { id: format!("journal-{host}"), records: Arc::default() }
+impl Memory {
+    pub fn new(host: usize) -> Memory {
+        Memory { id: format!("journal-{host}"), records: Arc::default() }
     }
 
     /// Changes the past: broken on purpose.
@@ -39,13 +59,7 @@ impl Store {
     }
 }
 
-/// The hash of a record after another one.
-pub fn chained(before: &str, sequence: Sequence, new: &NewRecord) -> String {
-    let text = format!("{before}\n{}\n{}\n{}\n{}\n{}", sequence.0, new.at.0, new.stream, new.kind, new.body);
-    canonical::sha256_hex(text.as_bytes())
-}
-
-impl Journal for Store {
+impl Journal for Memory {
     fn place(&self) -> String {
         self.id.clone()
     }
@@ -57,7 +71,7 @@ impl Journal for Store {
     fn head(&mut self) -> Result<Head, JournalError> {
         let records = self.records.lock().expect("no step panics under the lock");
         Ok(records.last().map_or_else(
-            || Head { sequence: Sequence(0), hash: canonical::sha256_hex(self.id.as_bytes()) },
+            || Head { sequence: Sequence(0), hash: genesis_hash(&self.id) },
             |last| Head { sequence: last.sequence, hash: last.hash.clone() },
         ))
     }
@@ -70,7 +84,7 @@ impl Journal for Store {
         let mut records = self.records.lock().expect("no step panics under the lock");
         for record in new {
             let sequence = Sequence(head.sequence.0 + 1);
-            let hash = chained(&head.hash, sequence, record);
+            let hash = chain_hash(&head.hash, sequence, record);
             records.push(Record { sequence, new: record.clone(), hash: hash.clone() });
             head = Head { sequence, hash };
         }
@@ -96,14 +110,14 @@ impl Journal for Store {
 }
 
 /// A journal as one process sees it.
-pub struct Fallible<J> {
+pub struct Fallible {
     pub world: Shared,
     pub pid: Pid,
     pub host: usize,
-    pub inner: J,
+    pub inner: Box<dyn Journal>,
 }
 
-impl<J: Journal> Fallible<J> {
+impl Fallible {
     fn usable(&self) -> Result<(), JournalError> {
         let broken = self.world.with(|inner| {
             let down = inner.faults.journal_down.get(&self.host).copied().unwrap_or(i64::MIN);
@@ -117,7 +131,7 @@ impl<J: Journal> Fallible<J> {
     }
 }
 
-impl<J: Journal> Journal for Fallible<J> {
+impl Journal for Fallible {
     fn place(&self) -> String {
         self.inner.place()
     }

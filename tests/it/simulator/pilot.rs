@@ -69,7 +69,7 @@ pub struct Pilot {
     pub world: Shared,
     pub pid: Pid,
     pub host: usize,
-    pub journal: Fallible<Store>,
+    pub journal: Fallible,
     pub plan: Plan,
     pub fold: Fold,
     pub slip: Slip,
@@ -86,7 +86,7 @@ impl Pilot {
     pub fn new(world: &Shared, pid: Pid, host: usize, store: &Store, plan: &Plan, fold: Fold, slip: Slip) -> Pilot {
         let world = std::sync::Arc::clone(world);
         Pilot {
-            journal: Fallible { world: world.clone(), pid, host, inner: store.clone() },
+            journal: Fallible { world: world.clone(), pid, host, inner: store.open() },
             clock: HostClock { world: world.clone(), pid, host },
             door: Door { world: world.clone(), pid, host },
             scope: Scope { world: world.clone(), pid, host, every: plan.every },
