@@ -47,6 +47,7 @@ struct Track {
     plan: Plan,
     state: State,
     held: Option<Held>,
+    was_held: bool,
     paused: bool,
     /// Every growth or shrink that was ever recorded.
     intents: Vec<Effect>,
@@ -200,6 +201,7 @@ impl Checker {
             plan: entry.plan.clone().expect("the first record carries the plan"),
             state: State::default(),
             held: None,
+            was_held: false,
             paused: false,
             intents: Vec::new(),
             proven: 0,
@@ -266,12 +268,12 @@ impl Checker {
                 _ => {}
             }
         }
-        if let Input::Command(issued) = &entry.input {
-            let holds = matches!(issued.command, Command::Pause | Command::Rollback { .. } | Command::Abort);
-            if holds && track.state.phase == Phase::Paused {
-                track.held = Some(Held { allowed: track.state.allowed.clone() });
-                track.hold_waits = 0;
-            }
+        let by_person =
+            |event: &Event| matches!(event, Event::Paused { by: Some(_), .. } | Event::RolledBack { by: Some(_), .. });
+        if entry.events.iter().any(by_person) {
+            track.held = Some(Held { allowed: track.state.allowed.clone() });
+            track.was_held = true;
+            track.hold_waits = 0;
         }
         if let Some(held) = &track.held
             && !track.state.allowed.within(&held.allowed)
@@ -368,7 +370,8 @@ impl Checker {
         for (host, stream, command) in acks {
             let track = self.hosts[host].tracks.get(&stream);
             let recorded = track.is_some_and(|track| match &command {
-                Command::Pause => track.commands.contains(&command) || !track.state.is_live(),
+                // one that finds a person's hold standing changes nothing
+                Command::Pause => track.was_held || !track.state.is_live(),
                 Command::Abort => track.commands.contains(&command) || track.state.phase == Phase::Stopped,
                 _ => true,
             });

@@ -14,8 +14,6 @@ use flagstaff::engine::{
 
 use super::world::Rng;
 
-pub const EVERY: i64 = 30_000;
-
 fn compare(op: Comparison, limit: &str) -> Condition {
     Condition::Compare {
         left: Term::Series { series: 0, factor: Decimal::whole(1) },
