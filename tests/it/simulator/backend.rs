@@ -20,8 +20,6 @@ pub enum Lie {
     None,
     /// Says that it switched off, and did not.
     OffIsIgnored,
-    /// Writes over any stamp.
-    StampIsIgnored,
     /// Writes half of everybody, whatever was asked.
     WritesMore,
 }
@@ -120,7 +118,7 @@ pub fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Result<St
     let off_under_it = !model.flag.on || model.flag.exposure.is_nobody();
     // a new start of the same journal may write over its own old stamp, below a switch that is off
     let own_old = off_under_it && model.flag.stamp.as_ref().is_some_and(|old| old.journal == expose.stamp.journal);
-    if foreign && !own_old && !expose.take_over && model.lie != Lie::StampIsIgnored {
+    if foreign && !own_old && !expose.take_over {
         return Err(BackendError::ForeignStamp { place, detail: format!("{:?}", model.flag.stamp) });
     }
     if expose.switch == Switch::Keep && !model.flag.on && !expose.exposure.is_nobody() {
@@ -233,11 +231,7 @@ impl Backend for Door {
         Percentage::whole(1)
     }
 
-    fn read<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a BTreeMap<String, Audience>,
-    ) -> Answer<'a, Result<Observed, BackendError>> {
+    fn read<'a>(&'a self, _: &'a str, _: &'a BTreeMap<String, Audience>) -> Answer<'a, Result<Observed, BackendError>> {
         Box::pin(async {
             self.call(Kind::Call).await;
             if let Some(error) = self.unreachable() {

@@ -376,7 +376,8 @@ impl Checker {
                 _ => true,
             });
             if !recorded {
-                self.found.push((OBEYED, format!("{} of {stream} was acknowledged and is not recorded", command.word())));
+                self.found
+                    .push((OBEYED, format!("{} of {stream} was acknowledged and is not recorded", command.word())));
             }
         }
     }

@@ -8,9 +8,7 @@ use flagstaff::engine::plan::{
     Action, Approval, Arm, Audience, Form, HealthLine, NoData, Query, RollbackStage, Rule, Selector, Series, Stage,
     Target, Unit,
 };
-use flagstaff::engine::{
-    Command, Condition, Decimal, Exposure, Percentage, Plan, Span, Term, Timestamp,
-};
+use flagstaff::engine::{Command, Condition, Decimal, Exposure, Percentage, Plan, Span, Term, Timestamp};
 
 use super::world::Rng;
 

@@ -146,19 +146,7 @@ impl Life {
         }
         let checker = Checker::new(&world, &stores, scenario.only, cas);
         let processes = BTreeMap::new();
-        Life {
-            seed,
-            scenario,
-            world,
-            plan,
-            stores,
-            memories,
-            processes,
-            restarts,
-            checker,
-            steps: 0,
-            _folder: folder,
-        }
+        Life { seed, scenario, world, plan, stores, memories, processes, restarts, checker, steps: 0, _folder: folder }
     }
 
     fn summary(&self) -> Summary {

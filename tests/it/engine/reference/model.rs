@@ -732,6 +732,8 @@ impl<'a> Model<'a> {
                     if self.live() {
                         self.compare(at, seen);
                     }
+                } else if self.live() && seen.reaches_by_foreign() {
+                    self.drift();
                 }
             }
             None if self.live() => self.compare(at, seen),
