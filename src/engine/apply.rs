@@ -1,7 +1,7 @@
 //! Folding an event into the state. All counters live here; nothing is decided.
 
 use super::decimal::Decimal;
-use super::event::{Credit, Event, Judged, Mark, Missing};
+use super::event::{Credit, Event, Fired, Judged, Mark, Missing};
 use super::exposure::Exposure;
 use super::state::{Cause, EffectKind, Phase, State, Timer};
 use super::time::Timestamp;
@@ -63,10 +63,11 @@ impl State {
             }
             Event::RolledBack { stage, exposure, cause, because, .. } => {
                 self.pause([cause.clone()]);
-                // a signal may bear a rule's name, and must not use up the rule's rollback
-                if !matches!(cause, Cause::Signal(_)) {
-                    self.rolled_back.extend(because.iter().map(|fired| fired.rule.clone()));
-                }
+                let by = |fired: &Fired| match cause {
+                    Cause::Signal(_) => Cause::Signal(fired.rule.clone()),
+                    _ => Cause::Rule(fired.rule.clone()),
+                };
+                self.rolled_back.extend(because.iter().map(by));
                 self.stage = *stage;
                 self.shrink_to(exposure);
             }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
 use super::exposure::Percentage;
-use super::reading::Reading;
+use super::reading::{Reading, Unknown};
 
 /// What a condition says about a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// The contrary; unknown stays unknown.
     Not(Box<Condition>),
-    /// `missing(x)`: the series had no answer, an error or a stale one.
+    /// `missing(x)`: the series had no answer, an error or a stale one. Unknown only at a tick that nobody observed.
     Missing(usize),
 }
 
@@ -120,7 +120,11 @@ impl Condition {
                 parts.iter().fold(Verdict::False, |verdict, part| verdict.or(part.judge(readings, exposed)))
             }
             Condition::Not(part) => part.judge(readings, exposed).negated(),
-            Condition::Missing(series) => readings.get(*series).is_none_or(Reading::is_missing).into(),
+            Condition::Missing(series) => match readings.get(*series) {
+                // nobody looked, so nobody can say: it must neither earn bake nor end a run
+                Some(Reading::Unknown(Unknown::Unobserved)) => Verdict::Unknown,
+                reading => reading.is_none_or(Reading::is_missing).into(),
+            },
         }
     }
 
@@ -181,7 +185,6 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reading::Unknown;
     use super::*;
 
     fn above(limit: &str) -> Condition {

@@ -32,6 +32,8 @@ pub fn explain(plan: &Plan, state: &State, now: Timestamp) -> Explanation {
             Some(effective) => ceil_to_tick(plan, effective.plus(plan.settle)).max(next),
             None => ceil_to_tick(plan, now.plus(plan.settle)).max(next),
         };
+        // a tick at or before a command that can grow earns nothing
+        let first = first.max(state.earns_after.floor_to(plan.every).plus(plan.every));
         let more = u64::from(need.saturating_sub(1)).saturating_mul(plan.every.0);
         Some(first.plus(super::Span(more)))
     });

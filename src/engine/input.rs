@@ -32,7 +32,8 @@ pub enum Input {
     },
 }
 
-/// An evaluation instant.
+/// An evaluation instant. Instants that are left out between two ticks count as unobserved; a tick that is not newer
+/// than the last one is judged as a late one of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
     /// A multiple of the plan's `every`.

@@ -14,7 +14,7 @@ use super::time::Timestamp;
 pub const NO_DATA: &str = "no_data";
 
 /// A run of unknown ticks this short never starts a timer anew.
-const UNKNOWN_RUN_LEAST: u32 = 3;
+pub(super) const UNKNOWN_RUN_LEAST: u32 = 3;
 
 /// Judges a tick in the state before it.
 pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
@@ -202,24 +202,26 @@ impl Judging<'_> {
         if self.state.phase != Phase::Running && rule.then != Action::Shutdown {
             return None;
         }
-        let mut needed = BTreeSet::new();
+        let (mut missing, mut unobserved) = (false, false);
+        let mut need = |condition: &Condition| {
+            condition.each_series(&mut |index| match self.unknown_reason(index) {
+                None | Some(Unknown::Idle) => {}
+                Some(Unknown::Unobserved) => unobserved = true,
+                Some(_) => missing = true,
+            });
+        };
         for line in &self.plan.healthy {
             if self.plan.applies(&line.condition, self.state.stage) {
-                line.condition.each_series(&mut |index| _ = needed.insert(index));
+                need(&line.condition);
             }
         }
         for (rule, mark) in self.plan.rules.iter().zip(rules) {
             if *mark != Mark::Silent && (rule.then.stops() || rule.then == Action::Hold) {
-                rule.condition.each_series(&mut |index| _ = needed.insert(index));
+                need(&rule.condition);
             }
         }
-        let reasons: Vec<Option<Unknown>> = needed.into_iter().map(|index| self.unknown_reason(index)).collect();
-        let mut reasons = reasons.into_iter().flatten();
-        if reasons.clone().any(|reason| !matches!(reason, Unknown::Idle | Unknown::Unobserved)) {
-            return Some(true);
-        }
-        // nobody looked: neither adds nor resets
-        if reasons.any(|reason| reason == Unknown::Unobserved) { None } else { Some(false) }
+        // where nobody looked, it neither adds nor resets
+        if missing || !unobserved { Some(missing) } else { None }
     }
 
     /// Everything that is missing for the next step, in the order in which people should read it.

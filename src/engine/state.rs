@@ -126,8 +126,8 @@ pub struct State {
     pub lines: Vec<Timer>,
     /// The run of ticks without needed evidence.
     pub no_data: Timer,
-    /// Rules that have rolled back since the last resume or force.
-    pub rolled_back: BTreeSet<String>,
+    /// Rules and signals that have rolled back since the last resume or force.
+    pub rolled_back: BTreeSet<Cause>,
     /// Rules that are silenced, and until when.
     pub muted: BTreeMap<String, Timestamp>,
     /// Names of those who agreed to leave the stage.

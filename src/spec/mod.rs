@@ -1,1 +1,19 @@
-//! spec
+//! YAML with spans → checked documents → a resolved, canonical plan. All findings at once. Never touches the network.
+
+pub mod checks;
+pub mod codes;
+pub mod condition;
+pub mod documents;
+pub mod files;
+pub mod finding;
+pub mod load;
+pub mod metrics;
+pub mod reader;
+pub mod resolve;
+pub mod text;
+pub mod typing;
+pub mod yaml;
+
+pub use finding::{Finding, Severity};
+pub use load::{Loaded, load, load_paths, project_only};
+pub use resolve::Resolved;

@@ -4,3 +4,4 @@ mod engine;
 mod journal;
 mod layers;
 mod simulator;
+mod spec;

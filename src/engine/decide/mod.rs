@@ -188,7 +188,7 @@ impl Folding<'_> {
         let mut back: Option<(usize, Vec<Fired>)> = None;
         let mut pause = asked.pause;
         for fired in asked.rollback {
-            if matches!(cause_of(&fired.rule), Cause::Rule(_)) && self.state.rolled_back.contains(&fired.rule) {
+            if self.state.rolled_back.contains(&cause_of(&fired.rule)) {
                 continue;
             }
             let Action::Rollback(to) = &fired.then else { continue };

@@ -145,7 +145,7 @@ impl Folding<'_> {
             if self.state.drifted {
                 self.emit(Event::DriftEnded { at });
             }
-        } else if !seen.reaches_by_foreign() && self.is_late_write(seen) {
+        } else if self.is_late_write(seen) {
             self.emit(Event::LateWrite { at, exposure: seen.shown() });
             self.intend(EffectKind::Off, Exposure::nobody(), at);
         } else if !self.state.drifted {

@@ -3,12 +3,12 @@
 use super::{Asked, Folding};
 use crate::engine::condition::Condition;
 use crate::engine::event::{Event, Fired, Mark};
-use crate::engine::input::{Signal, Tick};
-use crate::engine::judge::{NO_DATA, judge};
+use crate::engine::input::{Gates, Late, LateTick, Signal, Tick};
+use crate::engine::judge::{NO_DATA, UNKNOWN_RUN_LEAST, judge};
 use crate::engine::plan::Action;
-use crate::engine::reading::Reading;
+use crate::engine::reading::{Reading, Unknown};
 use crate::engine::state::{Cause, Phase, Timer};
-use crate::engine::time::Timestamp;
+use crate::engine::time::{Span, Timestamp};
 
 impl Folding<'_> {
     pub(super) fn tick(&mut self, tick: &Tick) {
@@ -17,29 +17,65 @@ impl Folding<'_> {
             self.observe(tick.evaluated, &tick.gates.backend, false);
             return;
         }
-        let is_its = tick.at > self.state.started && self.state.last_tick.is_none_or(|last| tick.at > last);
-        if !self.state.is_live() || !is_its {
+        if !self.state.is_live() || tick.at <= self.state.started {
             return;
         }
+        if self.state.last_tick.is_some_and(|last| tick.at <= last) {
+            // it can stop and do nothing else
+            let run = vec![LateTick { at: tick.at, late: true, readings: tick.readings.clone() }];
+            return self.late(&Late { evaluated: tick.evaluated, ticks: run });
+        }
         self.observe(tick.evaluated, &tick.gates.backend, false);
+        self.skipped(tick);
         let judged = judge(self.plan, self.state, tick);
-        let marks = judged.rules.clone();
         let no_data = judged.no_data == Some(true);
+        let record = self.events.len();
         self.emit(Event::Ticked(judged));
-        let asked = self.what_fired(tick, &marks, no_data);
+        let asked = self.what_fired(tick, record, no_data);
         // `at` is when it was decided; each rule's own record says which tick it was
         if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
             self.advance(tick);
         }
     }
 
-    fn what_fired(&mut self, tick: &Tick, marks: &[Mark], no_data: bool) -> Asked {
+    /// Ticks between the last one and this that nobody fed are unobserved: they break a running `for` as unknown does.
+    fn skipped(&mut self, tick: &Tick) {
+        let Some(last) = self.state.last_tick else { return };
+        let every = self.plan.every.0.max(1);
+        let gap = (tick.at.since(last).0 / every).saturating_sub(1);
+        let runs = |timer: &Timer| timer.run > 0;
+        let state = &*self.state;
+        let runs = state.rules.iter().chain(&state.lines).chain([&state.no_data]).any(runs);
+        if gap == 0 || !runs {
+            return;
+        }
+        let rules = self.plan.rules.iter().map(|rule| rule.hold_for);
+        let lines = self.plan.healthy.iter().map(|line| line.hold_for);
+        let longest = rules.chain(lines).map(|hold_for| self.plan.rule_ticks(hold_for)).max().unwrap_or(0);
+        // more of them than the longest `for` break nothing more
+        for index in 1..=gap.min(u64::from(longest.max(UNKNOWN_RUN_LEAST))) {
+            let unobserved = Tick {
+                at: last.plus(Span(every.saturating_mul(index))),
+                evaluated: tick.evaluated,
+                present: false,
+                readings: vec![Reading::Unknown(Unknown::Unobserved); self.plan.series.len()],
+                gates: Gates::default(),
+            };
+            let judged = judge(self.plan, self.state, &unobserved);
+            self.emit(Event::Ticked(judged));
+        }
+    }
+
+    /// Everything that fires at a tick whose judgement is the event at `record`.
+    fn what_fired(&mut self, tick: &Tick, record: usize, no_data: bool) -> Asked {
         let plan = self.plan;
         let mut asked = Asked::default();
-        for (index, (rule, mark)) in plan.rules.iter().zip(marks).enumerate() {
+        for (index, rule) in plan.rules.iter().enumerate() {
+            let Some(Event::Ticked(judged)) = self.events.get(record) else { break };
+            let is_true = judged.rules.get(index) == Some(&Mark::True);
             let Some(timer) = self.state.rules.get(index) else { continue };
             let need = plan.rule_ticks(rule.hold_for);
-            if *mark != Mark::True || timer.run < need {
+            if !is_true || timer.run < need {
                 continue;
             }
             let fired = self.fired(&rule.name, &rule.then, &rule.condition, &tick.readings, tick.at, timer);

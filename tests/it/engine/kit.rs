@@ -1,4 +1,5 @@
 //! A timeline kit: plans from a few helpers, and a rollout that is fed one input at a time.
+#![expect(clippy::unwrap_used, reason = "what a test cannot do without fails the test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

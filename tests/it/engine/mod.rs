@@ -1,6 +1,8 @@
 //! The engine alone: no clock, no files, no servers.
 
 mod cases;
+mod decimals;
+mod invariants;
 mod kit;
 mod pure;
 mod reference;

@@ -2,7 +2,8 @@
 
 use flagstaff::canonical;
 use flagstaff::engine::decide::fold;
-use flagstaff::engine::{Event, Input, Plan, State};
+use flagstaff::engine::explain::explain;
+use flagstaff::engine::{Event, Input, Plan, Span, State, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -101,6 +102,47 @@ fn an_input_without_events_leaves_the_state_as_it_was() {
             }
         }
     }
+}
+
+/// Documents are checked before they become plans, journals are verified: what slips through must still not panic.
+#[test]
+fn nonsense_never_panics() {
+    let spoil: [fn(&mut Plan); 8] = [
+        |plan| plan.stages.clear(),
+        |plan| plan.stages.truncate(1),
+        |plan| plan.series.clear(),
+        |plan| plan.rules.clear(),
+        |plan| plan.healthy.clear(),
+        |plan| plan.every = Span(0),
+        |plan| plan.settle = Span(u64::MAX),
+        |plan| plan.rules.iter_mut().for_each(|rule| rule.hold_for = Some(Span(u64::MAX))),
+    ];
+    for (history, spoil) in histories(10, 800).zip(spoil.iter().cycle()) {
+        let mut plan = history.plan;
+        let (mut healthy, mut spoilt) = (State::default(), State::default());
+        let cut = history.inputs.len() / 2;
+        for (index, input) in history.inputs.iter().enumerate() {
+            let _ = fold(&plan, &mut healthy, input);
+            let _ = fold(&plan, &mut spoilt, &at_the_end_of_time(input));
+            if index == cut {
+                spoil(&mut plan);
+            }
+            let _ = explain(&plan, &healthy, Timestamp(i64::MAX));
+            let _ = explain(&plan, &spoilt, Timestamp(i64::MIN));
+        }
+    }
+}
+
+fn at_the_end_of_time(input: &Input) -> Input {
+    let mut input = input.clone();
+    match &mut input {
+        Input::Tick(tick) => (tick.at, tick.evaluated) = (Timestamp(i64::MAX), Timestamp(i64::MIN)),
+        Input::Command(issued) => issued.at = Timestamp(i64::MIN),
+        Input::Outcome(outcome) => outcome.at = Timestamp(i64::MAX),
+        Input::Seen { at, .. } => *at = Timestamp(i64::MIN),
+        Input::Late(_) | Input::Signal(_) => {}
+    }
+    input
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn parts(history: &History, mutant: Option<Mutant>) -> Option<(usize, String)> {
 fn told(history: &History, step: usize, said: &str) -> String {
     let mut text = format!("seed {}\n{:#?}\n", history.seed, history.shape);
     for (index, input) in history.inputs[..=step].iter().enumerate() {
-        text += &format!("{index:3} {}\n", canonical::to_string(input).unwrap());
+        text += &format!("{index:3} {}\n", canonical::to_string(input).expect("canonical"));
     }
     text + said
 }

@@ -195,7 +195,7 @@ fn in_phase(phase: Phase) -> Timeline {
     timeline.healthy(1);
     match phase {
         Paused => drop(timeline.signal(Action::Pause)),
-        Stopped => drop(timeline.command(Command::Abort).unwrap()),
+        Stopped => drop(timeline.command(Command::Abort).expect("always")),
         _ => {}
     }
     assert_eq!(timeline.state.phase, phase);

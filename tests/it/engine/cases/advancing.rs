@@ -2,6 +2,7 @@
 
 use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::event::Missing;
+use flagstaff::engine::explain::explain;
 use flagstaff::engine::plan::Action;
 use flagstaff::engine::{Condition, Observation, Phase, Plan, Span, Unknown};
 
@@ -217,6 +218,38 @@ fn all_stages_then_completed() {
     }
     timeline.is(Phase::Completed, 3);
     assert_eq!(timeline.backend.shown(), audience(&["employees"], 100));
+}
+
+#[test]
+fn explain_names_the_next_tick_and_the_earliest_advance() {
+    let plan = plan();
+    let mut timeline = Timeline::started(plan.clone());
+    let said = |timeline: &Timeline| explain(&plan, &timeline.state, timeline.later());
+    // effective 6s after a tick, settled at the third tick, two healthy ones needed
+    let start = timeline.now;
+    let after = |ticks: u64| Some(start.plus(Span(EVERY.0 * ticks)));
+    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(1), after(4)));
+    timeline.healthy(3);
+    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(4), after(4)));
+    assert_eq!(said(&timeline).missing, timeline.state.missing);
+    timeline.pause();
+    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(4), None));
+    timeline.command(flagstaff::engine::Command::Abort).expect("always");
+    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (None, None));
+}
+
+#[test]
+fn the_earliest_advance_is_when_it_really_advances() {
+    for ticks in 0..5 {
+        let mut timeline = Timeline::started(plan());
+        timeline.healthy(ticks);
+        let stage = timeline.state.stage;
+        let earliest = explain(&timeline.plan, &timeline.state, timeline.later()).earliest;
+        while timeline.state.stage == stage {
+            timeline.healthy(1);
+        }
+        assert_eq!(Some(timeline.now), earliest, "after {ticks} ticks");
+    }
 }
 
 #[test]

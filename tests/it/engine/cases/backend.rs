@@ -67,6 +67,17 @@ fn a3_a_stopped_rollout_is_still_read() {
 }
 
 #[test]
+fn a3_a_late_write_beside_foreign_strategies_is_switched_off_too() {
+    let mut timeline = Timeline::at(plan(), 1);
+    timeline.command(Command::Abort).unwrap();
+    timeline.land(&audience(&["employees"], 10));
+    timeline.backend.foreign = Some("a second strategy".to_owned());
+    timeline.obedient = false;
+    timeline.seen();
+    assert!(timeline.stopped().state.is_stopping());
+}
+
+#[test]
 fn a5_a_growth_expires_when_the_next_tick_falls_due() {
     let timeline = growing();
     let effect = timeline.state.effect.clone().unwrap();

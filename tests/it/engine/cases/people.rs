@@ -35,6 +35,21 @@ fn a6_ticks_older_than_a_command_that_can_grow_earn_nothing() {
 }
 
 #[test]
+fn a6_also_where_the_command_changes_no_exposure() {
+    let mut timeline = Timeline::at(plan(), 0);
+    let then = timeline.now;
+    timeline.now = then.plus(flagstaff::engine::Span(EVERY.0 * 10));
+    timeline.mute("errors", 1);
+    timeline.now = then;
+    for _ in 0..10 {
+        timeline.caught_up(healthy());
+    }
+    timeline.running(0).baked(0).lacks(|missing| *missing == Missing::OlderThanCommand);
+    timeline.healthy(1);
+    timeline.baked(1);
+}
+
+#[test]
 fn a6_but_they_can_stop() {
     let mut timeline = Timeline::at(plan(), 0);
     let then = timeline.now;

@@ -21,7 +21,7 @@ fn because(timeline: &Timeline) -> Vec<Fired> {
         }
         _ => None,
     };
-    timeline.events.iter().filter_map(asked).next_back().unwrap()
+    timeline.events.iter().filter_map(asked).next_back().expect("something was decided")
 }
 
 #[test]
@@ -106,6 +106,45 @@ fn b8_for_does_not_join_two_breaches_over_a_night() {
         let paused = timeline.state.phase == flagstaff::engine::Phase::Paused;
         assert_eq!(paused, fires, "{blind} unknown ticks between");
     }
+}
+
+#[test]
+fn b8_nor_over_ticks_that_nobody_fed() {
+    for (skipped, fires) in [(0, true), (4, true), (5, false), (20_000, false)] {
+        let mut timeline = rules(vec![rule("errors", above(ERRORS, "0.02"), 5, Action::Pause)], 1);
+        timeline.ticks(4, &errors(50));
+        timeline.now = timeline.now.plus(flagstaff::engine::Span(EVERY.0 * skipped));
+        let events = timeline.tick(errors(50));
+        let paused = timeline.state.phase == flagstaff::engine::Phase::Paused;
+        assert_eq!(paused, fires, "{skipped} ticks skipped");
+        assert!(events.len() < 10);
+    }
+}
+
+#[test]
+fn b7_an_unobserved_tick_earns_nothing_whatever_is_asked_of_it() {
+    let present = Condition::Not(Box::new(Condition::Missing(ERRORS)));
+    let mut timeline = Timeline::at(Plan { healthy: vec![line(present)], ..with_rules(Vec::new()) }, 1);
+    for _ in 0..5 {
+        timeline.caught_up(all_unknown(Unknown::Unobserved));
+    }
+    timeline.running(1).baked(0);
+    timeline.healthy(1);
+    timeline.baked(1);
+}
+
+#[test]
+fn a16_a_tick_not_newer_than_the_last_can_stop_and_nothing_else() {
+    let mut timeline = rules(vec![rule("off", above(ERRORS, "0.02"), 1, Action::Shutdown)], 0);
+    let now = timeline.now;
+    timeline.now = now.plus(flagstaff::engine::Span::hours(87_600));
+    timeline.tick(errors(15));
+    timeline.now = now;
+    let before = timeline.state.clone();
+    timeline.healthy(9);
+    assert_eq!(timeline.state, before);
+    timeline.tick(errors(50));
+    timeline.stopped();
 }
 
 #[test]
@@ -347,6 +386,16 @@ fn e6_a_run_of_recorded_ticks_alone_has_had_its_say() {
 }
 
 #[test]
+fn e6_a_late_tick_before_the_run_is_not_part_of_it() {
+    let mut timeline = Timeline::at(plan(), 1);
+    timeline.ticks(1, &all_unknown(Unknown::Error));
+    timeline.ticks(3, &errors(50));
+    timeline.resume();
+    timeline.late(&[(3, true, healthy()), (2, false, errors(50)), (1, false, errors(50)), (0, false, errors(50))]);
+    timeline.running(1);
+}
+
+#[test]
 fn e8_late_ticks_of_an_older_rollout_are_not_its() {
     let mut timeline = Timeline::at(plan(), 1);
     timeline.command(flagstaff::engine::Command::Abort).unwrap();
@@ -460,6 +509,8 @@ fn each_rule_has_its_own_rollback_and_a_signal_takes_none_of_them() {
     );
     timeline.signal(previous());
     timeline.paused(2, &[Cause::Signal("pager".to_owned())]);
+    timeline.signal(previous());
+    assert_eq!(timeline.state.stage, 2, "an alert that is sent again");
     timeline.tick(errors(50));
     assert_eq!(timeline.state.stage, 1);
     timeline.tick(with(P99, value("2")));

@@ -278,7 +278,8 @@ impl World {
     fn late(&mut self) -> Input {
         let from = self.recent.len().saturating_sub(1 + self.dice.below(7) as usize);
         let mut ticks = Vec::new();
-        for (at, readings) in self.recent[from..].to_vec() {
+        for index in from..self.recent.len() {
+            let (at, readings) = self.recent[index].clone();
             let late = self.dice.percent(40);
             let readings = if late { self.readings() } else { readings };
             ticks.push(LateTick { at, late, readings });

@@ -122,7 +122,7 @@ impl Shape {
                 let mut stage = kit::stage(&stage_name(index), shape.who.exposure(), shape.bake);
                 stage.samples = shape.samples.and_then(kit::samples);
                 stage.idle_bakes = shape.idle;
-                stage.approval = (shape.approvals > 0).then(|| kit::approval(&[], shape.approvals).unwrap());
+                stage.approval = kit::approval(&[], shape.approvals).filter(|_| shape.approvals > 0);
                 stage
             })
             .collect();

@@ -1,0 +1,96 @@
+//! A page for every finding's code, for `flagstaff help CODE`.
+
+/// Every code with its page.
+pub const PAGES: &[(&str, &str)] = &[
+    (
+        "ambiguous",
+        "A value like `yes`, `on`, `null` or nothing at all means different things to different YAML readers. Put texts in quotes; booleans are `true` and `false`.",
+    ),
+    (
+        "api-version",
+        "The document is not `apiVersion: flagstaff/v1`. In flagstaff's own files every document is; other tools' documents live elsewhere.",
+    ),
+    ("boolean", "Booleans are written `true` and `false`, nothing else."),
+    (
+        "condition",
+        "The condition cannot be read, or its units do not fit: shares are compared with percentages, times with times, counts with bare numbers. See `flagstaff help conditions`.",
+    ),
+    (
+        "constant-condition",
+        "The condition is true or false whatever is measured, so the rule always fires or never does.",
+    ),
+    ("duplicate-key", "A mapping has the same key twice. Readers disagree about which one counts."),
+    (
+        "duplicate-name",
+        "Names are unique: documents per kind, stages per template, rules per policy (`no_data` is taken).",
+    ),
+    ("duration", "Durations are written `90s`, `2m`, `1h30m`, `24h`, `7d`. See `flagstaff help durations`."),
+    ("every", "`every` is the distance of ticks and more than zero."),
+    ("file", "The file cannot be read: it must be a regular file of the project, at most 4 MiB, UTF-8 without NUL."),
+    (
+        "full-start",
+        "The first stage exposes everybody. That is refused unless the template says `allow_full_start: true` and a `reason`.",
+    ),
+    ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
+    ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),
+    ("missing-key", "A key that must be there is missing."),
+    ("no-arms", "The source does not say which labels tell the exposed from the control group."),
+    ("no-data", "The policy does not say what happens when evidence is missing for long. It will hold and never stop."),
+    (
+        "no-evidence",
+        "At some stage no line of `healthy` measures the exposed group, so nothing there could prove health.",
+    ),
+    (
+        "no-name",
+        "The release finds no template, policy or source by that precedence: entry for the environment, release, environment, defaults.",
+    ),
+    ("no-project", "There is no Project document. `flagstaff init` makes one."),
+    ("no-safeguard", "The policy has no rule that pauses, rolls back or shuts down."),
+    ("no-stage", "The template has no stage."),
+    ("number", "A whole number is expected."),
+    ("outside-path", "The flag file lies outside of the project's directory."),
+    ("percentage", "Percentages are written `10%` or `12.5%`, with at most three decimals, from 0% to 100%."),
+    ("plan", "The release has no canonical form. This is a fault of flagstaff."),
+    ("quantile", "A quantile is a number between 0 and 1."),
+    (
+        "raw-query",
+        "A query in the source's language must contain `{{ match }}`, so that it reads this environment's series and this group only.",
+    ),
+    ("same-file", "Two environments write the same flag file. A flag has one state in a file."),
+    ("same-flag", "Two releases drive the same flag in the same environment."),
+    ("same-series", "Two environments read the same series: evidence of one would count for the other."),
+    ("samples", "`samples` counts a metric of the exposed group, `requests` unless it names another."),
+    ("scope", "The only scope that is written is `service`: a metric of the whole service, without a flag label."),
+    ("selector", "A selector is `name` or `name{label=\"value\"}`, with = != =~ !~."),
+    (
+        "settle",
+        "`settle` must be at least the longest window plus one scrape, or evidence from before a change would count.",
+    ),
+    ("shape", "The value has another shape than expected: a mapping, a list or a single value."),
+    ("short-for", "A `for` shorter than `every` would be one tick, which is what a rule without `for` needs."),
+    ("short-window", "A window needs at least four scrapes."),
+    ("stage-order", "Stages grow: each reaches everybody of the one before, and more."),
+    ("unit", "A query says in which unit it answers: ratio, seconds, count or number."),
+    ("unknown-action", "Actions are notify, hold, pause, `{ rollback: previous }` or a stage's name, shutdown."),
+    ("unknown-audience", "A stage names an audience that no document declares."),
+    ("unknown-environment", "An environment is named that the project does not have."),
+    ("unknown-group", "An approval names a group that the project's `people` do not have."),
+    ("unknown-key", "The key is not known at this place."),
+    ("unknown-kind", "Kinds are Project, Audience, ReleaseTemplate, ThresholdPolicy, Release and Flag."),
+    ("unknown-metric", "The policy has no such metric: neither its preset nor its `metrics` name it."),
+    ("unknown-policy", "No ThresholdPolicy document has this name."),
+    ("unknown-preset", "Presets are `otel` and `prometheus`, or `{ duration: …, failed: … }` spelled out."),
+    ("unknown-source", "The project has no source of this name."),
+    ("unknown-stage", "A rollback names a stage that the template does not have."),
+    ("unknown-template", "No ReleaseTemplate document has this name."),
+    ("unsupported", "This version does not know the key yet. It is refused rather than ignored."),
+    ("yaml-anchor", "Anchors and aliases are refused: what is meant stands where it is read."),
+    ("yaml-limit", "The document is nested too deep or has too many values."),
+    ("yaml-syntax", "The file is no valid YAML."),
+    ("yaml-tag", "Tags (`!…`) are refused."),
+];
+
+/// The page of a code.
+pub fn page(code: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(known, _)| *known == code).map(|(_, page)| *page)
+}

@@ -1,0 +1,365 @@
+//! The condition language: `error_rate > 2% and requests > 100`, `error_rate > 1.5 * baseline(error_rate)`.
+//!
+//! Read by hand, since every fault must name its characters: a lexer, a descent, and typing in `typing.rs`.
+
+use crate::engine::Decimal;
+use crate::engine::condition::Comparison;
+
+/// A condition longer than this is refused; so is one nested deeper than 32.
+const LENGTH_AT_MOST: usize = 2000;
+const DEPTH_AT_MOST: usize = 32;
+
+/// A fault at bytes of the condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// A condition as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// `left OP right`, with the bytes it covers.
+    Compare(WrittenTerm, Comparison, WrittenTerm, (usize, usize)),
+    /// `and`
+    All(Vec<Written>),
+    /// `or`
+    Any(Vec<Written>),
+    /// `not`
+    Not(Box<Written>),
+    /// `missing(m)`
+    Missing(Name),
+}
+
+/// One side of a comparison as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WrittenTerm {
+    /// A number with its unit.
+    Number(Decimal, Measure, (usize, usize)),
+    /// A metric, of the control group where `baseline(…)` says so, times a factor.
+    Series {
+        /// Which metric.
+        name: Name,
+        /// Whether it stands in `baseline(…)`.
+        baseline: bool,
+        /// The factor before it.
+        factor: Decimal,
+    },
+    /// `exposure`
+    Exposure((usize, usize)),
+}
+
+/// The unit of a written number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// `%`
+    Percent,
+    /// A time, in seconds.
+    Time,
+    /// No unit.
+    Bare,
+}
+
+/// A metric's name; `slow` with its bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The name.
+    pub text: String,
+    /// The bound of `slow(…)` in seconds, and as written.
+    pub bound: Option<(Decimal, String)>,
+    /// The bytes it covers.
+    pub at: (usize, usize),
+}
+
+/// Reads a condition.
+///
+/// # Errors
+/// The first fault.
+pub fn parse(text: &str) -> Result<Written, Fault> {
+    if text.len() > LENGTH_AT_MOST {
+        return Err(fault((0, text.len()), "is too long for a condition"));
+    }
+    let mut parser = Parser { tokens: lex(text)?, at: 0, depth: 0, end: text.len() };
+    let condition = parser.any()?;
+    match parser.peek() {
+        None => Ok(condition),
+        Some(token) => Err(fault(token.at, "the condition should end here, or go on with `and` or `or`")),
+    }
+}
+
+fn fault(at: (usize, usize), message: &str) -> Fault {
+    Fault { start: at.0, end: at.1, message: message.to_owned(), help: None }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Lexeme {
+    Word(String),
+    Number(Decimal, Measure, String),
+    Compare(Comparison),
+    Symbol(char),
+}
+
+#[derive(Debug, Clone)]
+struct Token {
+    lexeme: Lexeme,
+    at: (usize, usize),
+}
+
+fn lex(text: &str) -> Result<Vec<Token>, Fault> {
+    let mut tokens = Vec::new();
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let rest = &text[at..];
+        let (lexeme, length) = match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                at += 1;
+                continue;
+            }
+            b'(' | b')' | b'*' => (Lexeme::Symbol(*byte as char), 1),
+            b'<' if rest.starts_with("<=") => (Lexeme::Compare(Comparison::AtMost), 2),
+            b'>' if rest.starts_with(">=") => (Lexeme::Compare(Comparison::AtLeast), 2),
+            b'<' => (Lexeme::Compare(Comparison::Less), 1),
+            b'>' => (Lexeme::Compare(Comparison::Greater), 1),
+            b'=' | b'!' => {
+                let mut fault = fault(
+                    (at, at + if rest.starts_with("==") || rest.starts_with("!=") { 2 } else { 1 }),
+                    "there is no equality",
+                );
+                fault.help = Some("measured numbers are never equal on purpose; compare with < <= > >=".to_owned());
+                return Err(fault);
+            }
+            b'0'..=b'9' | b'.' => number(rest, at)?,
+            byte if byte.is_ascii_alphabetic() || *byte == b'_' => {
+                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                (Lexeme::Word(rest[..length].to_owned()), length)
+            }
+            _ => {
+                let length = rest.chars().next().map_or(1, char::len_utf8);
+                return Err(fault((at, at + length), "this character means nothing in a condition"));
+            }
+        };
+        tokens.push(Token { lexeme, at: (at, at + length) });
+        at += length;
+    }
+    Ok(tokens)
+}
+
+fn number(rest: &str, at: usize) -> Result<(Lexeme, usize), Fault> {
+    let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    let after = &rest[digits..];
+    let unit = after.find(|c: char| !c.is_ascii_alphabetic() && c != '%').unwrap_or(after.len());
+    let whole = (at, at + digits + unit);
+    let value: Decimal = rest[..digits].parse().map_err(|_| fault((at, at + digits), "is no number"))?;
+    if value.rounded(12) != value {
+        return Err(fault((at, at + digits), "has more than 12 digits"));
+    }
+    let scaled = |coefficient: i128, exponent: i32| value.times(Decimal::new(coefficient, exponent));
+    let (value, measure) = match &after[..unit] {
+        "" => (value, Measure::Bare),
+        "%" => (scaled(1, -2), Measure::Percent),
+        "ms" => (scaled(1, -3), Measure::Time),
+        "s" => (value, Measure::Time),
+        "m" => (scaled(60, 0), Measure::Time),
+        "h" => (scaled(3600, 0), Measure::Time),
+        _ => {
+            let mut fault = fault(whole, "has a unit that is not known");
+            fault.help = Some("units: %, ms, s, m, h, or none for counts".to_owned());
+            return Err(fault);
+        }
+    };
+    Ok((Lexeme::Number(value, measure, rest[..digits + unit].to_owned()), digits + unit))
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    depth: usize,
+    end: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned();
+        self.at += 1;
+        token
+    }
+
+    fn word(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token { lexeme: Lexeme::Word(text), .. }) if text == word);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn symbol(&mut self, symbol: char) -> Result<(), Fault> {
+        match self.next() {
+            Some(Token { lexeme: Lexeme::Symbol(found), .. }) if found == symbol => Ok(()),
+            Some(token) => Err(fault(token.at, &format!("`{symbol}` is expected here"))),
+            None => Err(fault((self.end, self.end), &format!("`{symbol}` is expected at the end"))),
+        }
+    }
+
+    fn any(&mut self) -> Result<Written, Fault> {
+        let mut parts = vec![self.all()?];
+        while self.word("or") {
+            parts.push(self.all()?);
+        }
+        Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Written::Any(parts) })
+    }
+
+    fn all(&mut self) -> Result<Written, Fault> {
+        let mut parts = vec![self.one()?];
+        while self.word("and") {
+            parts.push(self.one()?);
+        }
+        Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Written::All(parts) })
+    }
+
+    fn one(&mut self) -> Result<Written, Fault> {
+        self.depth += 1;
+        if self.depth > DEPTH_AT_MOST {
+            return Err(fault((0, self.end), "is nested too deep"));
+        }
+        let condition = self.plain();
+        self.depth -= 1;
+        condition
+    }
+
+    fn plain(&mut self) -> Result<Written, Fault> {
+        if self.word("not") {
+            return Ok(Written::Not(Box::new(self.one()?)));
+        }
+        if matches!(self.peek(), Some(Token { lexeme: Lexeme::Symbol('('), .. })) {
+            self.at += 1;
+            let inner = self.any()?;
+            self.symbol(')')?;
+            return Ok(inner);
+        }
+        if self.word("missing") {
+            self.symbol('(')?;
+            let name = self.name()?;
+            self.symbol(')')?;
+            return Ok(Written::Missing(name));
+        }
+        let start = self.peek().map_or(self.end, |token| token.at.0);
+        let left = self.term()?;
+        let op = match self.next() {
+            Some(Token { lexeme: Lexeme::Compare(op), .. }) => op,
+            Some(token) => return Err(fault(token.at, "a comparison is expected here: < <= > >=")),
+            None => return Err(fault((self.end, self.end), "a comparison is expected at the end: < <= > >=")),
+        };
+        let right = self.term()?;
+        let end = self.tokens.get(self.at - 1).map_or(self.end, |token| token.at.1);
+        if matches!(self.peek(), Some(Token { lexeme: Lexeme::Word(word), .. }) if word == "at") {
+            let at = (self.peek().map_or(end, |token| token.at.0), self.end);
+            let mut fault = fault(at, "proofs (`at 95% confidence`) are not supported by this version");
+            fault.help = Some("leave it out, and ask for `samples` at the stage".to_owned());
+            return Err(fault);
+        }
+        Ok(Written::Compare(left, op, right, (start, end)))
+    }
+
+    fn term(&mut self) -> Result<WrittenTerm, Fault> {
+        let Some(token) = self.peek().cloned() else {
+            return Err(fault((self.end, self.end), "a metric or a number is expected at the end"));
+        };
+        match token.lexeme {
+            Lexeme::Number(value, measure, _) => {
+                self.at += 1;
+                if !matches!(self.peek(), Some(Token { lexeme: Lexeme::Symbol('*'), .. })) {
+                    return Ok(WrittenTerm::Number(value, measure, token.at));
+                }
+                self.at += 1;
+                if measure != Measure::Bare {
+                    return Err(fault(token.at, "a factor has no unit"));
+                }
+                self.series(value)
+            }
+            Lexeme::Word(word) if word == "exposure" => {
+                self.at += 1;
+                Ok(WrittenTerm::Exposure(token.at))
+            }
+            Lexeme::Word(_) => self.series(Decimal::whole(1)),
+            _ => Err(fault(token.at, "a metric or a number is expected here")),
+        }
+    }
+
+    fn series(&mut self, factor: Decimal) -> Result<WrittenTerm, Fault> {
+        if self.word("baseline") {
+            self.symbol('(')?;
+            let name = self.name()?;
+            self.symbol(')')?;
+            return Ok(WrittenTerm::Series { name, baseline: true, factor });
+        }
+        Ok(WrittenTerm::Series { name: self.name()?, baseline: false, factor })
+    }
+
+    fn name(&mut self) -> Result<Name, Fault> {
+        let end = (self.end, self.end);
+        let token = self.next().ok_or_else(|| fault(end, "a metric's name is expected at the end"))?;
+        let Lexeme::Word(text) = token.lexeme else {
+            return Err(fault(token.at, "a metric's name is expected here"));
+        };
+        if ["and", "or", "not", "baseline", "missing", "exposure"].contains(&text.as_str()) {
+            return Err(fault(token.at, "a metric's name is expected here, and this word means something else"));
+        }
+        if text != "slow" {
+            return Ok(Name { text, bound: None, at: token.at });
+        }
+        self.symbol('(')?;
+        let bound = self.next().ok_or_else(|| fault(end, "a time is expected at the end"))?;
+        let Lexeme::Number(value, Measure::Time, written) = bound.lexeme else {
+            return Err(fault(bound.at, "a time is expected here, like `500ms`"));
+        };
+        self.symbol(')')?;
+        Ok(Name { text, bound: Some((value, written)), at: (token.at.0, bound.at.1 + 1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn faults_name_their_characters() {
+        for (text, marked) in [
+            ("error_rate == 2%", "=="),
+            ("error_rate > 2% foo", "foo"),
+            ("p99 > 5parsecs", "5parsecs"),
+            ("error_rate 2%", "2%"),
+            ("slow(5) > 1%", "5"),
+            ("error_rate < 1% at 95% confidence", "at 95% confidence"),
+            ("2% * p99 > 1", "2%"),
+            ("a > 1 & b > 2", "&"),
+        ] {
+            let fault = parse(text).unwrap_err();
+            assert_eq!(&text[fault.start..fault.end], marked, "{}", fault.message);
+        }
+    }
+
+    #[test]
+    fn not_and_or_bind_as_everywhere() {
+        let read = parse("not a > 1 and b > 2 or c > 3").unwrap();
+        let Written::Any(parts) = read else { panic!("or binds last") };
+        assert!(matches!(&parts[0], Written::All(inner) if matches!(inner[0], Written::Not(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in "\\PC{0,80}") {
+            let _ = parse(&text);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Durations and percentages as people write them.
+
+use crate::engine::{Decimal, Percentage, Span};
+
+/// Reads `90s`, `2m`, `1h30m`, `7d`, `250ms`.
+///
+/// # Errors
+/// What is wrong, as a fragment.
+pub fn span(text: &str) -> Result<Span, &'static str> {
+    let mut rest = text;
+    let mut total: u64 = 0;
+    let mut last_unit = u64::MAX;
+    if rest.is_empty() {
+        return Err("it is empty");
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or("it has no unit")?;
+        let count: u64 = rest[..digits].parse().map_err(|_| "a number is expected")?;
+        rest = &rest[digits..];
+        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 604_800_000,
+            _ => return Err("the unit is one of ms, s, m, h, d, w"),
+        };
+        if unit >= last_unit {
+            return Err("larger units come first, each once");
+        }
+        last_unit = unit;
+        rest = &rest[letters..];
+        total = count.checked_mul(unit).and_then(|span| total.checked_add(span)).ok_or("it is too long")?;
+    }
+    // ten years: beyond that it is a slip of the keyboard
+    if total > 315_360_000_000 { Err("it is longer than ten years") } else { Ok(Span(total)) }
+}
+
+/// Reads `10%` or `12.5%`.
+///
+/// # Errors
+/// What is wrong, as a fragment.
+pub fn percentage(text: &str) -> Result<Percentage, &'static str> {
+    let number = text.strip_suffix('%').ok_or("it has no `%`")?;
+    let value: Decimal = number.parse().map_err(|_| "a number is expected before the `%`")?;
+    let thousandths = value.times(Decimal::whole(1000));
+    let whole = thousandths.to_string().parse::<u32>().map_err(|_| "at most three decimals, from 0% to 100%")?;
+    Percentage::from_thousandths(whole).ok_or("it is more than 100%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_strict() {
+        assert_eq!(span("1h30m"), Ok(Span::minutes(90)));
+        assert_eq!(span("250ms"), Ok(Span(250)));
+        for text in ["", "5", "1M", "-5m", "1.5h", "30m1h", "1h1h", "24H", "99999d", "m"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_exact_or_refused() {
+        assert_eq!(percentage("12.5%").map(Percentage::thousandths), Ok(12_500));
+        assert_eq!(percentage("0.001%").map(Percentage::thousandths), Ok(1));
+        for text in ["10", "100.001%", "-1%", "33.3333%", "%", "ten%"] {
+            assert!(percentage(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! One changed line of the example, and the finding it must give: `file:line:column code marked`.
+
+use super::{example_files, project_dir, told};
+
+fn check(file: &str, from: &str, to: &str, expected: &str) {
+    let mut files = example_files();
+    let (_, text) = files.iter_mut().find(|(name, _)| name.ends_with(file)).expect("an example file");
+    assert!(text.contains(from), "{file} has no `{from}`");
+    *text = text.replacen(from, to, 1);
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let dir = project_dir(&files);
+    let told = told(&flagstaff::spec::load(dir.path()));
+    assert!(told.iter().any(|line| line.contains(expected)), "{to}: `{expected}` is not in:\n{}", told.join("\n"));
+}
+
+#[test]
+fn project() {
+    let file = "flagstaff.yaml";
+    check(file, "  stickiness:", "  stickyness:", "7:3 unknown-key");
+    check(file, "flagstaff/v1", "flagstaf/v1", "2:13 api-version `flagstaf/v1`");
+    check(file, "kind: Project", "kind: Projekt", "did you mean `Project`?");
+    check(file, "protected: true", "protected: yes", "ambiguous `yes`");
+    check(file, "production.flagd.json", "staging.flagd.json", "same-file `flags/staging.flagd.json`");
+    check(
+        file,
+        "      source: app\n      match: { env: staging }\n",
+        "      match: { env: production }\n",
+        "same-series",
+    );
+    check(file, "template: standard", "template: standart", "unknown-template `standart`");
+    check(file, "source: prom,", "source: prim,", "unknown-source `prim`");
+    check(file, "[staging, production], source", "[stagin, production], source", "unknown-environment `stagin`");
+    check(file, "arms: { flag: feature_flag_key, variant: feature_flag_result_variant }", "", "no-arms");
+}
+
+#[test]
+fn template() {
+    let file = "templates.yaml";
+    check(file, "percentage: 50%", "percentage: 5%", "stage-order `5%` does not grow");
+    check(file, "percentage: 50%", "percentage: 50", "percentage `50` `50` is no percentage: it has no `%`");
+    check(file, "percentage: 10%", "percentage: 10.0001%", "percentage `10.0001%`");
+    check(file, "audiences: [beta-testers]", "audiences: [beta-tester]", "did you mean `beta-testers`?");
+    check(file, "bake: 1h, samples: 50, idle: bake", "bake: 1h, idle: bake", "idle-samples `internal`");
+    check(file, "from: [release-managers]", "from: [release-manager]", "unknown-group `release-manager`");
+    check(
+        file,
+        "{ name: internal, audiences: [employees], bake: 10m, samples: 10 }",
+        "{ name: all, percentage: 100% }",
+        "full-start `100%`",
+    );
+    check(file, "bake: 24h }           #", "bake: 24h, window: x } #", "unsupported `window`");
+    check(file, "name: beta,", "name: internal,", "duplicate-name `internal`");
+}
+
+#[test]
+fn policy() {
+    let file = "policies.yaml";
+    check(file, "error_rate > 2%", "error_rate > 2", "14:43 condition `2`");
+    check(file, "error_rate > 2%", "error_rate > 200ms", "condition `200ms`");
+    check(file, "p99 > 1500ms and", "p99 > 1500ms and and", "condition `and`");
+    check(file, "error_rate > 2%", "error_rate > 200%", "constant-condition `error_rate > 200%` this never holds");
+    check(file, "error_rate > 2%", "error_rate >= 0%", "this always holds");
+    check(file, "error_rate > 2%", "error_rate > 2% and error_rate < 1%", "this never holds");
+    check(file, "for: 2m, then: pause", "for: 10s, then: pause", "short-for `10s`");
+    check(file, "window: 5m", "window: 30s", "short-window `30s`");
+    check(file, "window: 5m", "window: 5m\n  settle: 1m", "settle `1m`");
+    check(file, "name: latency", "name: no_data", "duplicate-name `no_data`");
+    check(file, "{ rollback: previous }", "{ rollback: tenpercent }", "unknown-stage");
+    check(file, "presets: { http: otel }", "presets: { http: otl }", "did you mean `otel`?");
+    check(file, "over: checkout_total", "over: 'checkout_total{a=b}'", "selector");
+    check(
+        file,
+        "ratio: { of: checkout_failed_total, over: checkout_total }",
+        "query: 'sum(x)', unit: ratio",
+        "raw-query `sum(x)`",
+    );
+    check(file, "for: 2m, then: pause", "catches: 5%, then: pause", "unsupported `catches`");
+}
+
+#[test]
+fn without_a_safeguard_or_evidence() {
+    let file = "policies.yaml";
+    check(
+        file,
+        "  safeguards:\n",
+        "  safeguards: [ { name: e, when: 'error_rate > 2%', then: notify } ]\n  other:\n",
+        "no-safeguard",
+    );
+    check(
+        file,
+        "  healthy:\n    - \"error_rate < 1%\"\n    - { when: \"p99 < 500ms\", for: 2m }  # slower for less than that only freezes the bake\n",
+        "  healthy: [ \"error_rate < 2 * baseline(error_rate)\" ]\n",
+        "no-evidence",
+    );
+}
+
+#[test]
+fn releases() {
+    let file = "search-rank.yaml";
+    check(file, "flag: search-rank-2026", "flag: checkout-v2", "same-flag `checkout-v2`");
+    check(file, "name: search-rank,", "name: checkout-v2,", "duplicate-name `checkout-v2`");
+    check(file, "environments: [production]", "environments: [produktion]", "did you mean `production`?");
+}
