@@ -313,6 +313,20 @@ impl Checker {
                     }
                 })
             });
+            let by_rule = |effect: &&Effect| {
+                effect.kind == EffectKind::Grow && !effect.by_person && effect.to == change.after.exposure
+            };
+            // what a hand made smaller since the tick looked must not be overwritten by what the tick decided
+            if let Some(track) = track
+                && self.cas
+                && track.intents.last().filter(by_rule).is_some()
+                && change.before.other_hand.is_some()
+                && change.before.shown() != track.state.allowed
+            {
+                let detail =
+                    format!("p{} grew to {} over a hand's {}", request.pid, change.after.shown(), change.before.shown());
+                self.found.push((OBEYED, detail));
+            }
             if !reason {
                 let detail = format!(
                     "p{} wrote {} over {}, sent at {}, and nothing recorded asks for it",

@@ -222,3 +222,13 @@ fn a_pause_that_is_acknowledged_and_not_recorded() {
 fn more_allowed_than_a_person_held() {
     caught(OBEYED, folding(forgiving));
 }
+
+#[test]
+fn a_reduction_that_is_written_over_a_smaller_one() {
+    caught(RECORDED_REASON, slip(Slip::ShrinksBlindly));
+}
+
+#[test]
+fn a_growth_that_is_written_over_a_hands_reduction() {
+    caught(OBEYED, slip(Slip::GrowsBlindly));
+}
