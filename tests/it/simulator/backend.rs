@@ -15,7 +15,7 @@ use super::world::{Fate, Inner, Kind, Pid, Shared, Step};
 
 /// What is broken on purpose, to see that the invariants notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lie {
+pub(super) enum Lie {
     #[default]
     None,
     /// Says that it switched off, and did not.
@@ -26,47 +26,44 @@ pub enum Lie {
 
 /// A request for an exposure, as sent.
 #[derive(Debug, Clone)]
-pub struct Request {
-    pub pid: Pid,
-    pub host: usize,
+pub(super) struct Request {
+    pub(super) pid: Pid,
     /// Local time of the sender when it was sent.
-    pub sent: Timestamp,
-    pub expose: Expose,
+    pub(super) sent: Timestamp,
+    pub(super) expose: Expose,
     /// Nobody waits for it any more.
-    pub late: bool,
+    pub(super) late: bool,
 }
 
 /// Whose write changed the flag.
 #[derive(Debug, Clone)]
-pub enum Writer {
+pub(super) enum Writer {
     Expose(Box<Request>),
-    Off(Pid),
-    Hand(String),
+    Off,
+    Hand,
 }
 
 /// One change of what the flag is.
 #[derive(Debug, Clone)]
-pub struct Change {
-    pub at: i64,
-    pub by: Writer,
-    pub before: Observed,
-    pub after: Observed,
+pub(super) struct Change {
+    pub(super) at: i64,
+    pub(super) by: Writer,
+    pub(super) before: Observed,
+    pub(super) after: Observed,
 }
 
 /// The flag and everything that ever happened to it.
 #[derive(Debug)]
-pub struct Model {
-    pub flag: Observed,
-    pub revision: u64,
-    pub cas: bool,
-    pub lie: Lie,
-    pub history: Vec<Change>,
-    /// Every request when it was sent.
-    pub sent: Vec<Request>,
+pub(super) struct Model {
+    pub(super) flag: Observed,
+    pub(super) revision: u64,
+    pub(super) cas: bool,
+    pub(super) lie: Lie,
+    pub(super) history: Vec<Change>,
 }
 
 impl Model {
-    pub fn new(cas: bool, lie: Lie) -> Model {
+    pub(super) fn new(cas: bool, lie: Lie) -> Model {
         let flag = Observed {
             on: false,
             exposure: Exposure::nobody(),
@@ -75,7 +72,7 @@ impl Model {
             other_hand: None,
             revision: "0".to_owned(),
         };
-        Model { flag, revision: 0, cas, lie, history: Vec::new(), sent: Vec::new() }
+        Model { flag, revision: 0, cas, lie, history: Vec::new() }
     }
 
     fn change(&mut self, at: i64, by: Writer, edit: impl FnOnce(&mut Observed)) {
@@ -87,16 +84,16 @@ impl Model {
     }
 
     /// Who gets the feature at a true instant.
-    pub fn shown_at(&self, at: i64) -> Exposure {
+    pub(super) fn shown_at(&self, at: i64) -> Exposure {
         let newest = self.history.iter().rev().find(|change| change.at <= at);
         newest.map_or_else(Exposure::nobody, |change| change.after.shown())
     }
 }
 
 /// Edits by a hand at the backend itself.
-pub fn hand(inner: &mut Inner, name: &str, edit: impl FnOnce(&mut Observed)) {
+pub(super) fn hand(inner: &mut Inner, name: &str, edit: impl FnOnce(&mut Observed)) {
     let now = inner.now;
-    inner.backend.change(now, Writer::Hand(name.to_owned()), |flag| {
+    inner.backend.change(now, Writer::Hand, |flag| {
         edit(flag);
         flag.other_hand = Some(name.to_owned());
     });
@@ -105,7 +102,7 @@ pub fn hand(inner: &mut Inner, name: &str, edit: impl FnOnce(&mut Observed)) {
 }
 
 /// A write arrives. `first_half`: the exposure below the switch, before the switch is turned.
-pub fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Result<String, BackendError> {
+pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Result<String, BackendError> {
     let now = inner.now;
     let model = &mut inner.backend;
     let expose = &request.expose;
@@ -145,10 +142,10 @@ pub fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Result<St
 }
 
 /// One process' way to the backend.
-pub struct Door {
-    pub world: Shared,
-    pub pid: Pid,
-    pub host: usize,
+pub(super) struct Door {
+    pub(super) world: Shared,
+    pub(super) pid: Pid,
+    pub(super) host: usize,
 }
 
 /// A crash while a request is under way: it may land all the same.
@@ -183,9 +180,7 @@ impl Door {
     async fn write(&self, expose: &Expose) -> Result<(), BackendError> {
         let request = self.world.with(|inner| {
             let sent = inner.local(self.host);
-            let request = Request { pid: self.pid, host: self.host, sent, expose: expose.clone(), late: false };
-            inner.backend.sent.push(request.clone());
-            request
+            Request { pid: self.pid, sent, expose: expose.clone(), late: false }
         });
         let timed_out =
             || BackendError::Unreachable { place: "model".to_owned(), detail: "timed out, perhaps written".to_owned() };
@@ -259,7 +254,7 @@ impl Backend for Door {
                     return;
                 }
                 let now = inner.now;
-                inner.backend.change(now, Writer::Off(self.pid), |flag| flag.on = false);
+                inner.backend.change(now, Writer::Off, |flag| flag.on = false);
                 inner.say(format!("p{} switches off", self.pid));
             });
             self.call(Kind::Call).await;
@@ -269,6 +264,6 @@ impl Backend for Door {
 }
 
 /// Whether a stamp belongs to another journal.
-pub fn is_foreign(stamp: Option<&Stamp>, journal: &str) -> bool {
+pub(super) fn is_foreign(stamp: Option<&Stamp>, journal: &str) -> bool {
     stamp.is_some_and(|stamp| stamp.journal != journal)
 }

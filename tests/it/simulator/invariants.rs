@@ -17,17 +17,17 @@ use super::ledger::{Entry, Store};
 use super::telemetry::Trouble;
 use super::world::{Inner, Shared};
 
-pub const RECORDED_REASON: &str = "exposure_has_a_recorded_reason";
-pub const HELD: &str = "never_grows_while_held";
-pub const BAD_EVIDENCE: &str = "never_grows_on_bad_evidence";
-pub const STOP_STAYS: &str = "stop_arrives_and_stays";
-pub const BAKE_PROVEN: &str = "bake_is_proven";
-pub const REPLAY: &str = "replay_is_identical";
-pub const EVERYTHING_ENDS: &str = "everything_ends";
-pub const FOREIGN: &str = "foreign_stamp_is_never_grown";
-pub const ONE_LIVE: &str = "one_live_rollout_per_flag";
-pub const CHAIN: &str = "journal_chain_verifies";
-pub const OBEYED: &str = "people_are_obeyed";
+pub(super) const RECORDED_REASON: &str = "exposure_has_a_recorded_reason";
+pub(super) const HELD: &str = "never_grows_while_held";
+pub(super) const BAD_EVIDENCE: &str = "never_grows_on_bad_evidence";
+pub(super) const STOP_STAYS: &str = "stop_arrives_and_stays";
+pub(super) const BAKE_PROVEN: &str = "bake_is_proven";
+pub(super) const REPLAY: &str = "replay_is_identical";
+pub(super) const EVERYTHING_ENDS: &str = "everything_ends";
+pub(super) const FOREIGN: &str = "foreign_stamp_is_never_grown";
+pub(super) const ONE_LIVE: &str = "one_live_rollout_per_flag";
+pub(super) const CHAIN: &str = "journal_chain_verifies";
+pub(super) const OBEYED: &str = "people_are_obeyed";
 
 /// How long a stop or a hold may be contradicted by our own writes while somebody drives and nothing is down: each
 /// call may take a minute and a half in bad weather, and the driver comes round once a tick.
@@ -71,9 +71,9 @@ struct HostView {
 }
 
 /// Acknowledged commands: host, stream, what.
-pub type Acks = Arc<Mutex<Vec<(usize, String, Command)>>>;
+pub(super) type Acks = Arc<Mutex<Vec<(usize, String, Command)>>>;
 
-pub struct Checker {
+pub(super) struct Checker {
     world: Shared,
     hosts: Vec<HostView>,
     only: Option<&'static str>,
@@ -84,11 +84,12 @@ pub struct Checker {
     checks: u64,
     records: u64,
     advances: u64,
+    growths: u64,
     found: Vec<Broken>,
 }
 
 impl Checker {
-    pub fn new(world: &Shared, stores: &[Store], only: Option<&'static str>, cas: bool) -> Checker {
+    pub(super) fn new(world: &Shared, stores: &[Store], only: Option<&'static str>, cas: bool) -> Checker {
         let view = |store: &Store| {
             let journal = store.open();
             let id = journal.id().to_owned();
@@ -105,38 +106,43 @@ impl Checker {
             checks: 0,
             records: 0,
             advances: 0,
+            growths: 0,
             found: Vec::new(),
         }
     }
 
-    pub fn acks(&self) -> Acks {
+    pub(super) fn acks(&self) -> Acks {
         Arc::clone(&self.acks)
     }
 
-    pub fn counts(&self) -> (u64, u64) {
+    /// How many growths were ever recorded.
+    pub(super) fn growths(&self) -> u64 {
+        self.growths
+    }
+
+    pub(super) fn counts(&self) -> (u64, u64) {
         (self.records, self.advances)
     }
 
     /// A process of the host is gone: what it was doing begins anew elsewhere.
-    pub fn disturbed(&mut self, host: usize) {
+    pub(super) fn disturbed(&mut self, host: usize) {
         for track in self.hosts[host].tracks.values_mut() {
             track.stop_waits = 0;
             track.hold_waits = 0;
         }
     }
 
-    pub fn newest(&self, host: usize) -> Option<(String, Plan, State)> {
-        let (stream, track) = self.hosts[host].tracks.iter().next_back()?;
-        Some((stream.clone(), track.plan.clone(), track.state.clone()))
+    pub(super) fn newest(&self, host: usize) -> Option<State> {
+        self.hosts[host].tracks.values().next_back().map(|track| track.state.clone())
     }
 
     /// Every rollout is completed or stopped, with nothing left to do, and what is shown agrees.
-    pub fn all_ended(&self) -> bool {
+    pub(super) fn all_ended(&self) -> bool {
         let mut tracks = self.hosts.iter().flat_map(|host| host.tracks.values());
         tracks.all(|track| !track.state.is_live() && track.state.effect.is_none() && track.stop_waits == 0)
     }
 
-    pub fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let tracks = self.hosts.iter().flat_map(|host| &host.tracks);
         let open = tracks.filter(|(_, track)| track.state.is_live() || track.state.effect.is_some());
         open.map(|(stream, track)| {
@@ -148,7 +154,7 @@ impl Checker {
     }
 
     /// Checks everything that happened since the last call. `alive`: which hosts have a driver.
-    pub fn check(&mut self, alive: &[bool]) -> Result<(), Broken> {
+    pub(super) fn check(&mut self, alive: &[bool]) -> Result<(), Broken> {
         let world = Arc::clone(&self.world);
         self.checks += 1;
         for host in 0..self.hosts.len() {
@@ -245,6 +251,7 @@ impl Checker {
                     if effect.kind == EffectKind::Grow && !effect.by_person && track.held.is_some() {
                         found.push((HELD, format!("{stream} intends {} while a person holds it", effect.to)));
                     }
+                    self.growths += u64::from(effect.kind == EffectKind::Grow);
                     track.intents.push(effect.clone());
                 }
                 Event::Effective { at, changed, .. } => {
@@ -323,8 +330,12 @@ impl Checker {
                 && change.before.other_hand.is_some()
                 && change.before.shown() != track.state.allowed
             {
-                let detail =
-                    format!("p{} grew to {} over a hand's {}", request.pid, change.after.shown(), change.before.shown());
+                let detail = format!(
+                    "p{} grew to {} over a hand's {}",
+                    request.pid,
+                    change.after.shown(),
+                    change.before.shown()
+                );
                 self.found.push((OBEYED, detail));
             }
             if !reason {
@@ -401,7 +412,7 @@ impl Checker {
 fn by_hand(inner: &Inner) -> bool {
     let enlarged = |change: &&Change| !change.after.shown().within(&change.before.shown());
     let newest = inner.backend.history.iter().rev().find(enlarged);
-    inner.backend.flag.other_hand.is_some() || newest.is_some_and(|change| matches!(change.by, Writer::Hand(_)))
+    inner.backend.flag.other_hand.is_some() || newest.is_some_and(|change| matches!(change.by, Writer::Hand))
 }
 
 /// Counts a recorded tick towards the bake if it really proves health at this stage.

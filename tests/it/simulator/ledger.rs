@@ -13,16 +13,16 @@ use super::world::{Pid, Shared};
 
 /// A record's body: an input with everything it was answered with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Entry {
+pub(super) struct Entry {
     /// With the first record of a stream.
-    pub plan: Option<Plan>,
-    pub input: Input,
-    pub events: Vec<Event>,
+    pub(super) plan: Option<Plan>,
+    pub(super) input: Input,
+    pub(super) events: Vec<Event>,
 }
 
 /// One host's journal, to be opened by each of its processes.
 #[derive(Clone)]
-pub enum Store {
+pub(super) enum Store {
     /// A log in memory: quick.
     Memory(Memory),
     /// The real one.
@@ -30,7 +30,7 @@ pub enum Store {
 }
 
 impl Store {
-    pub fn open(&self) -> Box<dyn Journal> {
+    pub(super) fn open(&self) -> Box<dyn Journal> {
         match self {
             Store::Memory(memory) => Box::new(memory.clone()),
             Store::File(path) => Box::new(SqliteJournal::open(path).expect("a folder of our own")),
@@ -40,18 +40,18 @@ impl Store {
 
 /// A log in memory, chained like the real one.
 #[derive(Debug, Clone)]
-pub struct Memory {
+pub(super) struct Memory {
     id: String,
     records: Arc<Mutex<Vec<Record>>>,
 }
 
 impl Memory {
-    pub fn new(host: usize) -> Memory {
+    pub(super) fn new(host: usize) -> Memory {
         Memory { id: format!("journal-{host}"), records: Arc::default() }
     }
 
     /// Changes the past: broken on purpose.
-    pub fn tamper(&self) {
+    pub(super) fn tamper(&self) {
         let mut records = self.records.lock().expect("no step panics under the lock");
         if let Some(record) = records.first_mut() {
             record.new.at.0 += 1;
@@ -110,11 +110,11 @@ impl Journal for Memory {
 }
 
 /// A journal as one process sees it.
-pub struct Fallible {
-    pub world: Shared,
-    pub pid: Pid,
-    pub host: usize,
-    pub inner: Box<dyn Journal>,
+pub(super) struct Fallible {
+    pub(super) world: Shared,
+    pub(super) pid: Pid,
+    pub(super) host: usize,
+    pub(super) inner: Box<dyn Journal>,
 }
 
 impl Fallible {

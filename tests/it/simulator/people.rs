@@ -25,7 +25,7 @@ fn exposure(percent: u32) -> Exposure {
 }
 
 /// Four stages with short bakes; what the rules do is up to the seed.
-pub fn plan(rng: &mut Rng) -> Plan {
+pub(super) fn plan(rng: &mut Rng) -> Plan {
     let every = Span::seconds(30);
     let selector = Selector { metric: "errors_total".to_owned(), matchers: Vec::new() };
     let query = Query {
@@ -93,12 +93,12 @@ pub fn plan(rng: &mut Rng) -> Plan {
 }
 
 /// A start, of which the process that types it fills in the names.
-pub fn start(again: bool, take_over: bool) -> Command {
+pub(super) fn start(again: bool, take_over: bool) -> Command {
     Command::Start { stage: 0, stamp: Stamp::default(), plan: String::new(), again, take_over }
 }
 
 /// Any command at any moment.
-pub fn command(rng: &mut Rng, now: Timestamp) -> Command {
+pub(super) fn command(rng: &mut Rng, now: Timestamp) -> Command {
     match rng.below(100) {
         0..25 => start(rng.chance(500), false),
         25..28 => start(true, true),
@@ -116,7 +116,7 @@ pub fn command(rng: &mut Rng, now: Timestamp) -> Command {
 }
 
 /// Any edit at the backend itself.
-pub fn edit(rng: &mut Rng) -> impl FnOnce(&mut Observed) + use<> {
+pub(super) fn edit(rng: &mut Rng) -> impl FnOnce(&mut Observed) + use<> {
     let what = rng.below(6);
     let percent = rng.pick(&[0, 5, 10, 50, 100]);
     move |flag: &mut Observed| match what {

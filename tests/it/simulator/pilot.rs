@@ -20,11 +20,11 @@ use super::telemetry::Scope;
 use super::world::{HostClock, Pid, Shared};
 
 /// The engine's fold, or a broken one.
-pub type Fold = fn(&Plan, &mut State, &Input) -> Result<Vec<Event>, Refusal>;
+pub(super) type Fold = fn(&Plan, &mut State, &Input) -> Result<Vec<Event>, Refusal>;
 
 /// A mistake of the loop, made on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Slip {
+pub(super) enum Slip {
     #[default]
     None,
     /// Sends growths that have expired.
@@ -51,14 +51,14 @@ pub enum Slip {
 
 /// A rollout as the loop knows it.
 #[derive(Debug, Clone)]
-pub struct Rollout {
-    pub plan: Plan,
-    pub state: State,
+pub(super) struct Rollout {
+    pub(super) plan: Plan,
+    pub(super) state: State,
 }
 
 /// Why something did not happen.
 #[derive(Debug)]
-pub enum Trouble {
+pub(super) enum Trouble {
     Journal(String),
     Refused(String),
 }
@@ -69,25 +69,32 @@ impl From<JournalError> for Trouble {
     }
 }
 
-pub struct Pilot {
-    pub world: Shared,
-    pub pid: Pid,
-    pub host: usize,
-    pub journal: Fallible,
-    pub plan: Plan,
-    pub fold: Fold,
-    pub slip: Slip,
+pub(super) struct Pilot {
+    pub(super) world: Shared,
+    pub(super) pid: Pid,
+    pub(super) journal: Fallible,
+    pub(super) plan: Plan,
+    pub(super) fold: Fold,
+    pub(super) slip: Slip,
     clock: HostClock,
     door: Door,
     scope: Scope,
     seen: Sequence,
-    pub rollouts: BTreeMap<String, Rollout>,
+    pub(super) rollouts: BTreeMap<String, Rollout>,
     /// Growths whose intent this process recorded: only it sends them.
     mine: BTreeSet<(String, u64)>,
 }
 
 impl Pilot {
-    pub fn new(world: &Shared, pid: Pid, host: usize, store: &Store, plan: &Plan, fold: Fold, slip: Slip) -> Pilot {
+    pub(super) fn new(
+        world: &Shared,
+        pid: Pid,
+        host: usize,
+        store: &Store,
+        plan: &Plan,
+        fold: Fold,
+        slip: Slip,
+    ) -> Pilot {
         let world = std::sync::Arc::clone(world);
         Pilot {
             journal: Fallible { world: world.clone(), pid, host, inner: store.open() },
@@ -96,7 +103,6 @@ impl Pilot {
             scope: Scope { world: world.clone(), pid, host, every: plan.every },
             world,
             pid,
-            host,
             plan: plan.clone(),
             fold,
             slip,
@@ -107,7 +113,7 @@ impl Pilot {
     }
 
     /// Evaluates ticks until it is killed.
-    pub async fn drive(mut self) {
+    pub(super) async fn drive(mut self) {
         loop {
             // a journal that cannot be used is tried again at the next tick
             let _ = self.pass().await;
@@ -120,7 +126,7 @@ impl Pilot {
         self.clock.now().minus(self.plan.delay).floor_to(self.plan.every)
     }
 
-    pub fn refresh(&mut self) -> Result<(), Trouble> {
+    pub(super) fn refresh(&mut self) -> Result<(), Trouble> {
         for record in self.journal.load(self.seen)? {
             self.seen = record.sequence;
             let entry: Entry = serde_json::from_str(&record.new.body).expect("we wrote it");
@@ -273,7 +279,7 @@ impl Pilot {
     }
 
     /// Carries out the open effect, if it is ours to carry out, and records what came of it.
-    pub async fn carry_out(&mut self, stream: &str) -> Result<(), Trouble> {
+    pub(super) async fn carry_out(&mut self, stream: &str) -> Result<(), Trouble> {
         // one effect may lead to another: a late write, a drift; and each waits for the next pass in the end
         for _ in 0..3 {
             let Some(Rollout { state, .. }) = self.rollouts.get(stream).cloned() else { return Ok(()) };
@@ -343,12 +349,17 @@ impl Pilot {
     }
 
     /// The newest rollout: what a person means.
-    pub fn newest(&self) -> Option<(String, Rollout)> {
+    pub(super) fn newest(&self) -> Option<(String, Rollout)> {
         self.rollouts.iter().next_back().map(|(stream, rollout)| (stream.clone(), rollout.clone()))
     }
 
     /// One human command, from the look at the status to the answer.
-    pub async fn obey(&mut self, command: Command, actor: &str, reason: Option<&str>) -> Result<String, Trouble> {
+    pub(super) async fn obey(
+        &mut self,
+        command: Command,
+        actor: &str,
+        reason: Option<&str>,
+    ) -> Result<String, Trouble> {
         self.refresh()?;
         let newest = self.newest();
         let can_grow = command.can_grow();
@@ -398,7 +409,7 @@ impl Pilot {
     }
 
     /// A stop that cannot be recorded acts first and goes on trying to record.
-    pub async fn stop(&mut self, command: Command, actor: &str) -> Result<String, Trouble> {
+    pub(super) async fn stop(&mut self, command: Command, actor: &str) -> Result<String, Trouble> {
         loop {
             match self.obey(command.clone(), actor, None).await {
                 Err(Trouble::Journal(_)) => {

@@ -10,7 +10,7 @@ use super::world::{Inner, Kind, Pid, Shared, Step};
 
 /// How the source is broken in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub(super) enum Trouble {
     /// Asked within the window, it does not answer: asked again later, it does.
     Down,
     /// Instants within the window have no usable value, whenever they are asked for.
@@ -19,28 +19,28 @@ pub enum Trouble {
 
 /// The service: broken by the feature where it is, or by something else for a while.
 #[derive(Debug, Default)]
-pub struct Truth {
+pub(super) struct Truth {
     /// The feature breaks the service for those who have it, from this true instant on.
-    pub broken_from: Option<i64>,
+    pub(super) broken_from: Option<i64>,
     /// Windows in which errors are high whatever the flag says.
-    pub incidents: Vec<(i64, i64)>,
-    pub troubles: Vec<(i64, i64, Trouble)>,
+    pub(super) incidents: Vec<(i64, i64)>,
+    pub(super) troubles: Vec<(i64, i64, Trouble)>,
     /// Instants older than this are forgotten.
-    pub retention: i64,
+    pub(super) retention: i64,
     /// Unknown is answered as healthy: broken on purpose.
-    pub invents: bool,
+    pub(super) invents: bool,
 }
 
 impl Inner {
     /// Whether the exposed group was well at an instant of the source's clock, which is the true one.
-    pub fn is_well(&self, at: i64) -> bool {
+    pub(super) fn is_well(&self, at: i64) -> bool {
         let incident = self.truth.incidents.iter().any(|(from, to)| (*from..*to).contains(&at));
         let broken = self.truth.broken_from.is_some_and(|from| at >= from);
-        !incident && !(broken && !self.backend.shown_at(at).is_nobody())
+        !incident && (!broken || self.backend.shown_at(at).is_nobody())
     }
 
     /// What an honest source says now about an instant.
-    pub fn said(&self, host: usize, at: i64, every: i64) -> Reading {
+    pub(super) fn said(&self, host: usize, at: i64, every: i64) -> Reading {
         for (from, to, trouble) in &self.truth.troubles {
             match trouble {
                 Trouble::Down if (*from..*to).contains(&self.now) => return Reading::Unknown(Unknown::Error),
@@ -64,11 +64,11 @@ impl Inner {
 }
 
 /// One process' way to the source.
-pub struct Scope {
-    pub world: Shared,
-    pub pid: Pid,
-    pub host: usize,
-    pub every: Span,
+pub(super) struct Scope {
+    pub(super) world: Shared,
+    pub(super) pid: Pid,
+    pub(super) host: usize,
+    pub(super) every: Span,
 }
 
 impl Scope {

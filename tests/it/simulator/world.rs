@@ -15,14 +15,14 @@ use super::backend::{Model, Request};
 use super::telemetry::Truth;
 
 /// When every simulated world begins, in true time (a multiple of every tick distance used here).
-pub const BEGIN: i64 = 1_800_000_000_000;
+pub(super) const BEGIN: i64 = 1_800_000_000_000;
 
 /// splitmix64: 64 bits of state, every seed is as good as another.
 #[derive(Debug, Clone)]
-pub struct Rng(pub u64);
+pub(super) struct Rng(pub u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,31 +31,31 @@ impl Rng {
     }
 
     /// 0 .. below.
-    pub fn below(&mut self, below: u64) -> u64 {
+    pub(super) fn below(&mut self, below: u64) -> u64 {
         self.next() % below.max(1)
     }
 
     /// With this many chances in a thousand.
-    pub fn chance(&mut self, thousandths: u64) -> bool {
+    pub(super) fn chance(&mut self, thousandths: u64) -> bool {
         self.below(1000) < thousandths
     }
 
-    pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(super) fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         of[usize::try_from(self.below(of.len() as u64)).expect("small")].clone()
     }
 
     /// Milliseconds between two bounds.
-    pub fn between(&mut self, from: i64, to: i64) -> i64 {
+    pub(super) fn between(&mut self, from: i64, to: i64) -> i64 {
         from + i64::try_from(self.below(u64::try_from(to - from).expect("ordered"))).expect("small")
     }
 }
 
 /// A process by its number; never used again.
-pub type Pid = usize;
+pub(super) type Pid = usize;
 
 /// How a step ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     Done,
     /// The request never arrives; the caller times out.
     Lost,
@@ -64,7 +64,7 @@ pub enum Fate {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A clock's sleep: ready when the host's clock shows this.
     Sleep(i64),
     /// A write on its way to the backend: may be lost or late.
@@ -84,57 +84,55 @@ struct Call {
 
 /// What is broken at the moment, each until an instant in true time.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(super) struct Faults {
     /// Whether anything may be lost, late or slow at all: the safety phase.
-    pub on: bool,
-    pub backend_down: i64,
+    pub(super) on: bool,
+    pub(super) backend_down: i64,
     /// Per host: the journal cannot be used.
-    pub journal_down: BTreeMap<usize, i64>,
+    pub(super) journal_down: BTreeMap<usize, i64>,
     /// The next append of this process ends with a crash, before or after it took place.
-    pub crash_at_append: BTreeMap<Pid, bool>,
+    pub(super) crash_at_append: BTreeMap<Pid, bool>,
 }
 
 /// Everything that the lock guards.
-pub struct Inner {
-    pub rng: Rng,
+pub(super) struct Inner {
+    pub(super) rng: Rng,
     /// True time.
-    pub now: i64,
+    pub(super) now: i64,
     /// Per host: how far its clock is ahead.
-    pub offsets: Vec<i64>,
+    pub(super) offsets: Vec<i64>,
     /// Which host a process runs on.
-    pub host_of: Vec<usize>,
-    pub faults: Faults,
-    pub backend: Model,
-    pub truth: Truth,
+    pub(super) host_of: Vec<usize>,
+    pub(super) faults: Faults,
+    pub(super) backend: Model,
+    pub(super) truth: Truth,
     /// Requests under way whose sender no longer waits: when they land, and what.
-    pub late: Vec<(i64, Request)>,
+    pub(super) late: Vec<(i64, Request)>,
     /// Processes that must not be polled again.
-    pub doomed: BTreeSet<Pid>,
-    pub trace: Vec<String>,
-    /// Violations that a port noticed itself, by the invariant's name.
-    pub noticed: Vec<(&'static str, String)>,
+    pub(super) doomed: BTreeSet<Pid>,
+    pub(super) trace: Vec<String>,
     calls: BTreeMap<u64, Call>,
     next_call: u64,
 }
 
 impl Inner {
-    pub fn local(&self, host: usize) -> Timestamp {
+    pub(super) fn local(&self, host: usize) -> Timestamp {
         Timestamp(self.now + self.offsets[host])
     }
 
-    pub fn say(&mut self, line: impl std::fmt::Display) {
+    pub(super) fn say(&mut self, line: impl std::fmt::Display) {
         let at = (self.now - BEGIN) as f64 / 1000.0;
         self.trace.push(format!("{at:>9.1}s {line}"));
     }
 }
 
 /// The world, shared by all ports.
-pub struct World(Mutex<Inner>);
+pub(super) struct World(Mutex<Inner>);
 
-pub type Shared = Arc<World>;
+pub(super) type Shared = Arc<World>;
 
 impl World {
-    pub fn new(seed: u64, hosts: usize, backend: Model) -> Shared {
+    pub(super) fn new(seed: u64, hosts: usize, backend: Model) -> Shared {
         Arc::new(World(Mutex::new(Inner {
             rng: Rng(seed),
             now: BEGIN,
@@ -146,19 +144,18 @@ impl World {
             late: Vec::new(),
             doomed: BTreeSet::new(),
             trace: Vec::new(),
-            noticed: Vec::new(),
             calls: BTreeMap::new(),
             next_call: 0,
         })))
     }
 
     /// The one way in. Never held over an await.
-    pub fn with<T>(&self, visit: impl FnOnce(&mut Inner) -> T) -> T {
+    pub(super) fn with<T>(&self, visit: impl FnOnce(&mut Inner) -> T) -> T {
         visit(&mut self.0.lock().expect("no step panics under the lock"))
     }
 
     /// Grants one ready call, or moves time on to the next one. Returns the process to poll.
-    pub fn grant(&self) -> Option<Pid> {
+    pub(super) fn grant(&self) -> Option<Pid> {
         self.with(|inner| {
             let due = |inner: &Inner| -> Vec<u64> {
                 let open = inner.calls.iter().filter(|(_, call)| call.fate.is_none());
@@ -207,7 +204,7 @@ fn ready_at(inner: &Inner, call: &Call) -> i64 {
 }
 
 /// One await at the world's mercy.
-pub struct Step {
+pub(super) struct Step {
     world: Shared,
     pid: Pid,
     kind: Kind,
@@ -215,7 +212,7 @@ pub struct Step {
 }
 
 impl Step {
-    pub fn new(world: &Shared, pid: Pid, kind: Kind) -> Step {
+    pub(super) fn new(world: &Shared, pid: Pid, kind: Kind) -> Step {
         Step { world: Arc::clone(world), pid, kind, call: None }
     }
 }
@@ -262,10 +259,10 @@ impl Drop for Step {
 
 /// A host's clock as one process sees it.
 #[derive(Clone)]
-pub struct HostClock {
-    pub world: Shared,
-    pub pid: Pid,
-    pub host: usize,
+pub(super) struct HostClock {
+    pub(super) world: Shared,
+    pub(super) pid: Pid,
+    pub(super) host: usize,
 }
 
 impl Clock for HostClock {
