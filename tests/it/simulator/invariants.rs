@@ -84,7 +84,7 @@ pub(super) struct Checker {
     checks: u64,
     records: u64,
     advances: u64,
-    growths: u64,
+    intended: u64,
     found: Vec<Broken>,
 }
 
@@ -106,7 +106,7 @@ impl Checker {
             checks: 0,
             records: 0,
             advances: 0,
-            growths: 0,
+            intended: 0,
             found: Vec::new(),
         }
     }
@@ -115,9 +115,9 @@ impl Checker {
         Arc::clone(&self.acks)
     }
 
-    /// How many growths were ever recorded.
-    pub(super) fn growths(&self) -> u64 {
-        self.growths
+    /// How many writes of an exposure were ever intended.
+    pub(super) fn intents(&self) -> u64 {
+        self.intended
     }
 
     pub(super) fn counts(&self) -> (u64, u64) {
@@ -251,7 +251,7 @@ impl Checker {
                     if effect.kind == EffectKind::Grow && !effect.by_person && track.held.is_some() {
                         found.push((HELD, format!("{stream} intends {} while a person holds it", effect.to)));
                     }
-                    self.growths += u64::from(effect.kind == EffectKind::Grow);
+                    self.intended += u64::from(effect.kind != EffectKind::Off);
                     track.intents.push(effect.clone());
                 }
                 Event::Effective { at, changed, .. } => {

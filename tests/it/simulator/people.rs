@@ -20,7 +20,8 @@ fn compare(op: Comparison, limit: &str) -> Condition {
     }
 }
 
-fn exposure(percent: u32) -> Exposure {
+/// The employees and a share.
+pub(super) fn exposure(percent: u32) -> Exposure {
     Exposure { audiences: BTreeSet::from(["employees".to_owned()]), percentage: Percentage::whole(percent) }
 }
 

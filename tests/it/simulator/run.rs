@@ -89,8 +89,8 @@ struct Life {
     restarts: Vec<(i64, usize)>,
     checker: Checker,
     steps: u64,
-    /// Growths recorded so far.
-    growths: u64,
+    /// Intents recorded so far.
+    intents: u64,
     /// Keeps the files of the journals until the end.
     _folder: Option<tempfile::TempDir>,
 }
@@ -157,7 +157,7 @@ impl Life {
             restarts,
             checker,
             steps: 0,
-            growths: 0,
+            intents: 0,
             _folder: folder,
         }
     }
@@ -278,14 +278,14 @@ impl Life {
         Ok(())
     }
 
-    /// People are in the way when something happens: between the decision to grow and the write.
+    /// People are in the way when something happens: between a decision and its write.
     fn meddle(&mut self) {
-        let growths = self.checker.growths();
-        let new = std::mem::replace(&mut self.growths, growths) != growths;
+        let intents = self.checker.intents();
+        let new = std::mem::replace(&mut self.intents, intents) != intents;
         self.world.with(|inner| {
-            if new && inner.faults.on && inner.rng.chance(100) {
-                let edit = people::edit(&mut inner.rng);
-                backend::hand(inner, "a quick hand", edit);
+            if new && inner.faults.on && inner.rng.chance(150) {
+                let less = people::exposure(inner.rng.pick(&[0, 5]));
+                backend::hand(inner, "a quick hand", |flag| flag.exposure = less);
             }
         });
     }
