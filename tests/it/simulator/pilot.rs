@@ -338,7 +338,7 @@ impl Pilot {
             seen.stamp.as_ref().is_some_and(|stamp| stamp.journal == state.stamp.journal) && state.allowed.is_nobody();
         let may = (!foreign || own_old || effect.take_over || self.slip == Slip::TakesOver)
             && (!expired || self.slip == Slip::IgnoresExpiry)
-            && (seen.shown() == state.allowed || self.slip == Slip::GrowsBlindly)
+            && (effect.by_person || seen.shown() == state.allowed || self.slip == Slip::GrowsBlindly)
             && !seen.reaches_by_foreign();
         if !may {
             return (backend, true);
