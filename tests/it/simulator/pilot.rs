@@ -6,10 +6,10 @@ use flagstaff::backend::{Backend, BackendError, Expose, Switch};
 use flagstaff::canonical;
 use flagstaff::clock::Clock;
 use flagstaff::engine::decide::Refusal;
-use flagstaff::engine::input::{Issued, Observed, Stamp};
+use flagstaff::engine::input::{Issued, Late, LateTick, Observed, Stamp};
 use flagstaff::engine::{
-    Actor, Command, Effect, EffectKind, Event, Gates, Input, Observation, Outcome, Phase, Plan, Reading, State, Tick,
-    Timestamp,
+    Actor, Command, Effect, EffectKind, Event, Gates, Input, Observation, Outcome, Phase, Plan, Reading, Span, State,
+    Tick, Timestamp, Unknown,
 };
 use flagstaff::journal::{Journal, JournalError, NewRecord, Sequence};
 use flagstaff::telemetry::Source;
@@ -54,6 +54,37 @@ pub(super) enum Slip {
 pub(super) struct Rollout {
     pub(super) plan: Plan,
     pub(super) state: State,
+    /// Its newest ticks, and which of them no source answered in time.
+    ticks: BTreeMap<Timestamp, Vec<Reading>>,
+    unanswered: BTreeSet<Timestamp>,
+}
+
+impl Rollout {
+    fn new(plan: Plan) -> Rollout {
+        Rollout { plan, state: State::default(), ticks: BTreeMap::new(), unanswered: BTreeSet::new() }
+    }
+
+    fn keep(&mut self, input: &Input) {
+        match input {
+            Input::Tick(tick) => {
+                if tick.readings.iter().any(is_error) {
+                    self.unanswered.insert(tick.at);
+                }
+                self.ticks.insert(tick.at, tick.readings.clone());
+            }
+            Input::Late(late) => {
+                for tick in late.ticks.iter().filter(|tick| tick.late) {
+                    self.unanswered.remove(&tick.at);
+                    self.ticks.insert(tick.at, tick.readings.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_error(reading: &Reading) -> bool {
+    reading.unknown() == Some(Unknown::Error)
 }
 
 /// Why something did not happen.
@@ -130,13 +161,14 @@ impl Pilot {
         for record in self.journal.load(self.seen)? {
             self.seen = record.sequence;
             let entry: Entry = serde_json::from_str(&record.new.body).expect("we wrote it");
-            let rollout = self.rollouts.entry(record.new.stream.clone()).or_insert_with(|| Rollout {
-                plan: entry.plan.clone().expect("the first record carries the plan"),
-                state: State::default(),
-            });
+            let rollout = self
+                .rollouts
+                .entry(record.new.stream.clone())
+                .or_insert_with(|| Rollout::new(entry.plan.clone().expect("the first record carries the plan")));
             for event in &entry.events {
                 rollout.state.apply(event);
             }
+            rollout.keep(&entry.input);
         }
         Ok(())
     }
@@ -147,15 +179,14 @@ impl Pilot {
             self.refresh()?;
             let known = self.rollouts.get(stream).cloned();
             let first = known.is_none();
-            let Rollout { plan, mut state } =
-                known.unwrap_or_else(|| Rollout { plan: self.plan.clone(), state: State::default() });
+            let Rollout { plan, mut state, .. } = known.unwrap_or_else(|| Rollout::new(self.plan.clone()));
             let is_start = matches!(input, Input::Command(issued) if matches!(issued.command, Command::Start { .. }));
             if is_start && self.slip != Slip::OpensTwice && self.rollouts.values().any(|other| other.state.is_live()) {
                 return Err(Trouble::Refused("another rollout is live".to_owned()));
             }
             let mut events =
                 (self.fold)(&plan, &mut state, input).map_err(|refusal| Trouble::Refused(refusal.to_string()))?;
-            if events.is_empty() {
+            if events.is_empty() && !matches!(input, Input::Late(_)) {
                 return Ok(events);
             }
             if self.slip == Slip::RecordsOtherEvents && events.len() > 1 {
@@ -190,6 +221,7 @@ impl Pilot {
         let streams: Vec<String> = self.rollouts.keys().cloned().collect();
         for stream in streams {
             self.evaluate(&stream).await?;
+            self.ask_again(&stream).await?;
             self.carry_out(&stream).await?;
         }
         Ok(())
@@ -203,7 +235,7 @@ impl Pilot {
     }
 
     async fn evaluate(&mut self, stream: &str) -> Result<(), Trouble> {
-        let Some(Rollout { state, plan }) = self.rollouts.get(stream).cloned() else { return Ok(()) };
+        let Some(Rollout { state, plan, .. }) = self.rollouts.get(stream).cloned() else { return Ok(()) };
         match state.phase {
             Phase::Stopped => {
                 let backend = self.look().await;
@@ -234,6 +266,34 @@ impl Pilot {
             self.act_first(&plan, &state, &backend).await;
         }
         self.tick(stream, due, present, readings, backend)
+    }
+
+    /// Asks again for ticks that no source answered, once the newest one was answered: they can only stop.
+    async fn ask_again(&mut self, stream: &str) -> Result<(), Trouble> {
+        let Some(rollout) = self.rollouts.get(stream).filter(|rollout| rollout.state.is_live()) else { return Ok(()) };
+        let (Some(first), Some(last)) = (rollout.unanswered.first().copied(), rollout.unanswered.last().copied())
+        else {
+            return Ok(());
+        };
+        if rollout.ticks.last_key_value().is_none_or(|(_, readings)| readings.iter().any(is_error)) {
+            return Ok(());
+        }
+        let (plan, recorded, unanswered) = (rollout.plan.clone(), rollout.ticks.clone(), rollout.unanswered.clone());
+        let queries: Vec<_> = plan.series.iter().map(|series| series.query.clone()).collect();
+        let rows = self.scope.range(&queries, first, last, plan.every).await;
+        let answers: BTreeMap<Timestamp, Vec<Reading>> = rows
+            .into_iter()
+            .map(|(at, answers)| (at, answers.into_iter().map(|answered| answered.reading).collect()))
+            .collect();
+        let longest = plan.rules.iter().map(|rule| plan.rule_ticks(rule.hold_for)).max().unwrap_or(1);
+        let from = first.minus(Span(plan.every.0 * u64::from(longest)));
+        let ticks = recorded.range(from..=last).map(|(at, readings)| {
+            let late = unanswered.contains(at);
+            let answer = answers.get(at).filter(|answer| late && !answer.iter().any(is_error));
+            LateTick { at: *at, late, readings: answer.unwrap_or(readings).clone() }
+        });
+        let late = Late { evaluated: self.clock.now(), ticks: ticks.collect() };
+        self.record(stream, &Input::Late(late)).map(|_| ())
     }
 
     fn tick(
@@ -416,7 +476,7 @@ impl Pilot {
                     if command == Command::Abort {
                         self.switch_off().await;
                     }
-                    let again = self.clock.now().plus(flagstaff::engine::Span::seconds(5));
+                    let again = self.clock.now().plus(Span::seconds(5));
                     self.clock.sleep_until(again).await;
                 }
                 done => return done,
