@@ -450,7 +450,7 @@ fn weather(inner: &mut super::world::Inner, roll: u64, host: usize) {
     }
 }
 
-/// How many lives a test run lives: `FLAGSTAFF_SEEDS`, or a number that takes less than a minute.
+/// `FLAGSTAFF_SEED`: the first life; `FLAGSTAFF_SEEDS`: how many, else as many as take less than a minute.
 #[expect(clippy::disallowed_methods, reason = "a knob of the test, not of the program")]
 fn knob(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())

@@ -65,7 +65,7 @@ pub(super) enum Fate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A clock's sleep: ready when the host's clock shows this.
+    /// A clock's sleep until the host's clock would show this.
     Sleep(i64),
     /// A write on its way to the backend: may be lost or late.
     Write,
@@ -159,12 +159,12 @@ impl World {
         self.with(|inner| {
             let due = |inner: &Inner| -> Vec<u64> {
                 let open = inner.calls.iter().filter(|(_, call)| call.fate.is_none());
-                open.filter(|(_, call)| ready_at(inner, call) <= inner.now).map(|(id, _)| *id).collect()
+                open.filter(|(_, call)| call.ready <= inner.now).map(|(id, _)| *id).collect()
             };
             let mut ready = due(inner);
             if ready.is_empty() {
                 let open = inner.calls.values().filter(|call| call.fate.is_none());
-                let next = open.map(|call| ready_at(inner, call)).min()?;
+                let next = open.map(|call| call.ready).min()?;
                 let late = inner.late.iter().map(|(at, _)| *at).min();
                 if late.is_some_and(|late| late <= next) {
                     inner.now = inner.now.max(late.unwrap_or(next));
@@ -193,16 +193,6 @@ impl World {
     }
 }
 
-fn ready_at(inner: &Inner, call: &Call) -> i64 {
-    match call.kind {
-        Kind::Sleep(local) => {
-            let host = inner.host_of[call.pid];
-            call.ready.max(local - inner.offsets[host])
-        }
-        _ => call.ready,
-    }
-}
-
 /// One await at the world's mercy.
 pub(super) struct Step {
     world: Shared,
@@ -227,7 +217,8 @@ impl Future for Step {
             let Some(id) = this.call else {
                 let slow = if inner.faults.on && inner.rng.chance(20) { inner.rng.between(1, 90_000) } else { 0 };
                 let takes = match this.kind {
-                    Kind::Sleep(_) => 0,
+                    // as the machine's clock: how long is reckoned once, whatever the clock is set to meanwhile
+                    Kind::Sleep(until) => (until - inner.local(inner.host_of[this.pid]).0).max(0),
                     _ => inner.rng.between(1, 200) + slow,
                 };
                 let id = inner.next_call;
