@@ -55,8 +55,13 @@ impl Site {
         for need in &needs {
             self.fold_due(&mut batch, need, &answers, &observed);
         }
+        let intents = batch.intents();
         match self.store.commit(self.now(), batch) {
-            Ok(steps) => passed.steps.extend(steps),
+            Ok(steps) => {
+                passed.steps.extend(steps);
+                // a growth by rule is sent by the process that recorded it
+                self.mine.extend(intents);
+            }
             // judged again at the next pass, on what is there then
             Err(error) if is_conflict(&error) => {}
             Err(error) => return Err(error),

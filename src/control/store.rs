@@ -60,6 +60,19 @@ impl Batch {
         self.steps.is_empty() && self.first.is_empty()
     }
 
+    /// Every effect that the batch intends, with its rollout: whoever commits it may send them.
+    pub(super) fn intents(&self) -> Vec<(String, u64)> {
+        let mut intents = Vec::new();
+        for (id, body) in &self.steps {
+            for event in body.steps.iter().flat_map(|step| &step.events) {
+                if let crate::engine::Event::Intended(effect) = event {
+                    intents.push((id.clone(), effect.id));
+                }
+            }
+        }
+        intents
+    }
+
     /// A record that stands before the steps.
     pub fn put(&mut self, record: NewRecord) {
         self.first.push(record);
