@@ -3,4 +3,5 @@
 mod engine;
 mod journal;
 mod layers;
+mod simulator;
 mod spec;
