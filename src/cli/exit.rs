@@ -5,7 +5,7 @@ use crate::spec::Finding;
 /// What a command ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Done, or the awaited state is reached.
     Done = 0,
     /// Failed.
@@ -51,44 +51,44 @@ const SERIOUS: [Exit; 12] = [
 impl Exit {
     /// The more serious of two.
     #[must_use]
-    pub fn worst(self, other: Exit) -> Exit {
+    pub(crate) fn worst(self, other: Exit) -> Exit {
         SERIOUS.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)
     }
 
     /// The number.
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         self as u8
     }
 }
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The exit code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What happened.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
     /// What is wrong with documents, where that is the cause.
-    pub findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Failure {
     /// With a message.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Failure {
         Failure { exit, message: message.into(), help: None, findings: Vec::new() }
     }
 
     /// With what to do.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Failure {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Failure {
         self.help = Some(help.into());
         self
     }
 
     /// Invalid documents.
-    pub fn invalid(findings: Vec<Finding>) -> Failure {
+    pub(crate) fn invalid(findings: Vec<Finding>) -> Failure {
         let message = "the documents cannot be used";
         Failure { exit: Exit::Invalid, message: message.to_owned(), help: None, findings }
     }

@@ -149,7 +149,8 @@ fn wrong_usage_is_64_and_help_is_not_wrong() {
     for args in [&["bogus"][..], &["abort"], &["resume", "--all"], &["status", "--output", "xml"], &["help", "bogus"]] {
         ends(dir.path(), args, 64);
     }
-    for args in [&["--help"][..], &["--version"], &["help", "exit-codes"], &["help", "start"], &["completions", "fish"]] {
+    for args in [&["--help"][..], &["--version"], &["help", "exit-codes"], &["help", "start"], &["completions", "fish"]]
+    {
         assert!(!ends(dir.path(), args, 0).out.is_empty(), "{args:?}");
     }
     let none = ends(dir.path(), &["abort", "my-feature"], 3);
@@ -168,7 +169,8 @@ fn a_starter_project_validates_and_is_never_overwritten() {
 #[test]
 fn everything_wrong_is_reported_at_once_with_its_place() {
     let dir = starter();
-    let wrong = "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: my-feature }\nspec: { flga: \"\u{1b}[2Jx\" }\n";
+    let wrong =
+        "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: my-feature }\nspec: { flga: \"\u{1b}[2Jx\" }\n";
     fs::write(dir.path().join("flagstaff/releases.yaml"), wrong.replace('\u{1b}', "\\e")).unwrap();
     replace(&dir.path().join("flagstaff/policies.yaml"), "kind: ThresholdPolicy", "kind: ThresholdPolcy");
     let answer = json(dir.path(), &["validate"], 3);
@@ -268,4 +270,16 @@ fn a_freeze_is_listed_until_it_is_lifted() {
     ends(dir, &["freeze", "-e", "production", "--lift"], 64);
     ends(dir, &["freeze", "-e", "production", "--lift", "--reason", "over", "--confirm", "production"], 0);
     assert!(!ends(dir, &["freeze"], 0).out.contains("production"));
+}
+
+#[test]
+fn the_audit_log_has_freezes_and_is_narrowed_by_environment() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &["start", "my-feature", "--reason", "PAY-1", "--confirm", "my-feature"], 0);
+    ends(dir, &["freeze", "-e", "production", "--for", "4h", "--reason", "launch"], 0);
+    let log = ends(dir, &["audit", "log"], 0).out;
+    assert!(log.contains("PAY-1"), "the start is not in the log");
+    assert!(log.contains("freeze-production"), "the freeze is not in the log");
+    assert!(ends(dir, &["audit", "log", "-e", "staging"], 0).out.is_empty());
 }
