@@ -10,7 +10,7 @@ use super::store::{Batch, is_conflict};
 use super::ticks::{Due, due, next_due};
 use crate::engine::input::{Gates, Late, LateTick, Observation, Tick};
 use crate::engine::plan::Query;
-use crate::engine::{Input, Phase, Reading, Span, Timestamp, Unknown};
+use crate::engine::{Event, Input, Phase, Reading, Span, Timestamp, Unknown};
 
 /// How long a pass waits for one source; a tick that is not answered by then is unknown, and asked again.
 const SOURCE_PATIENCE: Duration = Duration::from_secs(10);
@@ -52,11 +52,17 @@ impl Site {
         // whoever appended while we were asking is heard before anything is folded
         passed.steps.extend(self.store.refresh()?);
         let mut batch = Batch::default();
+        let mut decided = Vec::new();
         for need in &needs {
-            self.fold_due(&mut batch, need, &answers, &observed);
+            decided.push((need.id.clone(), self.fold_due(&mut batch, need, &answers, &observed)));
         }
         match self.store.commit(self.now(), batch) {
-            Ok(steps) => passed.steps.extend(steps),
+            Ok(steps) => {
+                passed.steps.extend(steps);
+                for (id, events) in decided {
+                    self.own(&id, &events);
+                }
+            }
             // judged again at the next pass, on what is there then
             Err(error) if is_conflict(&error) => {}
             Err(error) => return Err(error),
@@ -157,17 +163,22 @@ impl Site {
         }
     }
 
-    fn fold_due(&self, batch: &mut Batch, need: &Need, answers: &Answers, observed: &BTreeMap<String, Observation>) {
+    fn fold_due(
+        &self,
+        batch: &mut Batch,
+        need: &Need,
+        answers: &Answers,
+        observed: &BTreeMap<String, Observation>,
+    ) -> Vec<Event> {
         let now = self.now();
-        let Some(rollout) = self.store.rollout(&need.id) else { return };
+        let Some(rollout) = self.store.rollout(&need.id) else { return Vec::new() };
         let seen = observed.get(&need.id).cloned().unwrap_or_default();
         let Some(asked) = need.due else {
-            self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen });
-            return;
+            return self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen });
         };
         // another process may have recorded these ticks meanwhile
         let Some(open) = due(&rollout.plan, &rollout.state, now).filter(|open| open.present >= asked.present) else {
-            return;
+            return Vec::new();
         };
         let readings = |at: Timestamp| -> Vec<Reading> {
             let read =
@@ -190,13 +201,12 @@ impl Site {
             readings: readings(asked.present),
             gates: Gates { backend: seen, holds: self.holds(&rollout.plan) },
         };
-        self.fold_fact(batch, &need.id, Input::Tick(tick));
+        self.fold_fact(batch, &need.id, Input::Tick(tick))
     }
 
-    /// Folds an input that cannot be refused.
-    pub(super) fn fold_fact(&self, batch: &mut Batch, id: &str, input: Input) {
-        // only commands are refused
-        let _ = self.store.fold(batch, id, self.now(), input);
+    /// Folds an input that cannot be refused: only commands are.
+    pub(super) fn fold_fact(&self, batch: &mut Batch, id: &str, input: Input) -> Vec<Event> {
+        self.store.fold(batch, id, self.now(), input).unwrap_or_default()
     }
 
     /// Ticks that a source failed to answer are asked again once it answers: they can stop and do nothing else.
