@@ -62,35 +62,23 @@ impl Audit {
         let Some(mut journal) = SqliteJournal::open_existing(&path).map_err(unusable)? else {
             return Err(Failure::new(Exit::Unreachable, format!("there is no journal at {}", path.display())));
         };
+        let records = journal.load(Sequence(0)).map_err(unusable)?;
         match self.what {
-            What::Log(log) => log.run(context),
-            What::Verify(verify) => {
-                let records = journal.load(Sequence(0)).map_err(unusable)?;
-                verify.run(context, journal.id(), &records)
-            }
-            What::Replay(replay) => {
-                let records = journal.load(Sequence(0)).map_err(unusable)?;
-                replay.run(context, &records)
-            }
+            What::Log(log) => log.run(context, &records),
+            What::Verify(verify) => verify.run(context, journal.id(), &records),
+            What::Replay(replay) => replay.run(context, &records),
         }
     }
 }
 
 impl Log {
-    fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let site = context.site()?;
-        let oldest = self.since.map(|since| site.now().minus(since));
-        let mut entries = Vec::new();
-        for rollout in site.store.all_rollouts() {
-            let is_meant = self.release.as_ref().is_none_or(|meant| *meant == rollout.plan.release)
-                && context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment);
-            for (sequence, step) in rollout.steps.iter().filter(|_| is_meant) {
-                if oldest.is_none_or(|oldest| step.at >= oldest) {
-                    entries.extend(view::entries(sequence.0, &rollout.id, &rollout.plan, step));
-                }
-            }
-        }
-        entries.sort_by(|left, right| (&left.time, left.sequence).cmp(&(&right.time, right.sequence)));
+    fn run(self, context: &Context, records: &[Record]) -> Result<Exit, Failure> {
+        let filter = view::Filter {
+            release: self.release,
+            environment: context.environment.clone(),
+            since: self.since.map(|since| context.clock.now().minus(since)),
+        };
+        let entries = view::log(records, &filter);
         for entry in &entries {
             if context.printer.machine() {
                 context.printer.out(&serde_json::to_string(entry).unwrap_or_default());

@@ -121,7 +121,9 @@ impl Context {
         let command = build(rollout)?;
         let plan = rollout.plan.clone();
         let saw = rollout.state.version;
-        if command.can_grow() {
+        // going to a smaller stage takes the feature away: that never asks
+        let shrinks = matches!(&command, Command::Force { stage } if *stage < rollout.state.stage);
+        if command.can_grow() && !shrinks {
             let what = format!("{} {}, on for {} now,", command.word(), plan.address(), rollout.state.allowed);
             self.confirm(plan.protected, &plan.flag, growing, &what)?;
         }

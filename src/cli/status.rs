@@ -45,7 +45,11 @@ impl Status {
                 context.printer.err(&format!("{waiting} stops wait beside the journal; the next driver takes them in"));
             }
         }
-        let named = site.store.rollouts().filter(|rollout| self.releases.contains(&rollout.plan.release));
+        let named = site
+            .store
+            .rollouts()
+            .filter(|rollout| self.releases.contains(&rollout.plan.release))
+            .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment));
         Ok(named.fold(Exit::Done, |worst, rollout| worst.worst(ended(&rollout.state))))
     }
 }
