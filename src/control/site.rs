@@ -73,6 +73,7 @@ impl Site {
     }
 
     /// A site of given parts: for the demo and for tests.
+    #[expect(clippy::too_many_arguments, reason = "these are the parts; a struct of them would be this one again")]
     pub fn from_parts(
         dir: &Path,
         loaded: Loaded,

@@ -89,7 +89,7 @@ async fn users(client: reqwest::Client, url: String, seed: u64, clock: Arc<dyn C
         let mut mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let user = (mixed ^ (mixed >> 31)) % 2000;
-        let email = if user % 20 == 0 { "acme.example" } else { "mail.example" };
+        let email = if user.is_multiple_of(20) { "acme.example" } else { "mail.example" };
         let _ = client.get(format!("{url}?user=user-{user}&email=user-{user}@{email}")).send().await;
         clock.sleep_until(clock.now().plus(Span(6))).await;
     }

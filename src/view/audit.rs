@@ -115,12 +115,11 @@ impl Filter {
 
 /// From an adoption on, another plan names the stages and the series.
 fn adopt(plan: &mut Plan, step: &Step) {
-    if let Input::Command(issued) = &step.input {
-        if let Command::Adopt { plan: adopted, .. } = &issued.command {
-            if step.events.iter().any(|event| matches!(event, Event::Adopted { .. })) {
-                *plan = (**adopted).clone();
-            }
-        }
+    if let Input::Command(issued) = &step.input
+        && let Command::Adopt { plan: adopted, .. } = &issued.command
+        && step.events.iter().any(|event| matches!(event, Event::Adopted { .. }))
+    {
+        *plan = (**adopted).clone();
     }
 }
 

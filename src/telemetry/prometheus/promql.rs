@@ -113,7 +113,7 @@ fn fill(text: &str, name: &str, value: &str) -> String {
 
 /// Prometheus reads whole milliseconds.
 fn duration(span: Span) -> String {
-    if span.0 % 1000 == 0 { format!("{}s", span.0 / 1000) } else { format!("{}ms", span.0) }
+    if span.0.is_multiple_of(1000) { format!("{}s", span.0 / 1000) } else { format!("{}ms", span.0) }
 }
 
 #[cfg(test)]
