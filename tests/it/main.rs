@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
+mod demo;
 mod engine;
 mod generated;
 mod journal;
+mod killed;
 mod layers;
 mod simulator;
 mod spec;
+mod support;
