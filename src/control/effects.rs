@@ -50,8 +50,12 @@ impl Site {
         let (plan, state) = (rollout.plan.clone(), rollout.state.clone());
         let still_wanted = state.effect.as_ref().is_some_and(|open| open.id == effect.id);
         let expired = effect.expires.is_some_and(|expires| self.now() >= expires);
+        // what another hand did since the tick looked is not overwritten by what the tick decided
+        let as_decided = effect.by_person
+            || matches!(&before, Observation::Seen(seen)
+                if seen.shown() == state.allowed && !seen.reaches_by_foreign());
         let (Observation::Seen(seen), Some(backend), true, false) =
-            (&before, self.backend_of(&plan), still_wanted, expired)
+            (&before, self.backend_of(&plan), still_wanted && as_decided, expired)
         else {
             // not sent, so nothing is under way: what is there is the result
             steps.extend(self.settle(id, effect, true, Some("it was not sent".to_owned())).await?);
@@ -78,6 +82,10 @@ impl Site {
             tokio::time::timeout(BACKEND_PATIENCE, backend.switch_off(&plan.flag)).await
         } else {
             let Observation::Seen(seen) = self.read_backend(id).await else { return Ok(Vec::new()) };
+            if seen.shown().within(&effect.to) {
+                // no more than is asked for: writing it would enlarge what another hand made smaller
+                return self.settle(id, effect, true, None).await;
+            }
             let request = expose(&plan, &state, effect, &seen);
             tokio::time::timeout(BACKEND_PATIENCE, backend.expose(&request)).await
         };

@@ -5,4 +5,5 @@ mod engine;
 mod generated;
 mod journal;
 mod layers;
+mod simulator;
 mod spec;
