@@ -302,3 +302,18 @@ fn nothing_in_a_document_reaches_the_terminal_raw() {
     let raw = answer.chars().find(|c| (c.is_control() && *c != '\n') || matches!(c, '\u{200b}' | '\u{202e}'));
     assert_eq!(raw, None, "{answer:?}");
 }
+
+#[test]
+fn a_freeze_never_ends_another_one_sooner() {
+    let dir = starter();
+    let dir = dir.path();
+    replace(
+        &dir.join("flagstaff.yaml"),
+        "    production:",
+        "    staging:\n      backend: { flagd: { path: s.json } }\n    production:",
+    );
+    ends(dir, &["freeze", "my-feature", "-e", "production", "--for", "4h"], 0);
+    ends(dir, &["freeze", "my-feature", "-e", "production", "--for", "1ms"], 0);
+    ends(dir, &["freeze", "my-feature", "-e", "staging", "--for", "1ms"], 0);
+    assert!(ends(dir, &["freeze"], 0).out.contains("my-feature@production"));
+}
