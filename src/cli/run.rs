@@ -104,7 +104,7 @@ fn wanted(context: &Context, site: &Site, named: &[String]) -> Result<Vec<(Strin
             wanted.push(key);
         }
     }
-    for name in named.iter().filter(|name| !wanted.iter().any(|(release, _)| release == *name)) {
+    if let Some(name) = named.iter().find(|name| !wanted.iter().any(|(release, _)| release == *name)) {
         return Err(Failure::new(Exit::Failed, format!("there is no release `{name}`")));
     }
     let starts: Vec<&(String, String)> =
