@@ -6,6 +6,7 @@ use super::args::{Growing, duration};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::Site;
+use crate::control::freeze::name;
 use crate::engine::Span;
 use crate::view::safe::safe;
 
@@ -33,7 +34,8 @@ impl Freeze {
         let frozen = if self.lift {
             let protected = self.protected(context, &site);
             context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
-            let freeze = site.lift(&format!("freeze-{scope}"), self.growing.reason.clone())?;
+            let freeze =
+                site.lift(&name(context.environment.as_deref(), self.release.as_deref()), self.growing.reason.clone())?;
             vec![freeze]
         } else if let Some(span) = self.hold_for {
             let until = now.plus(span);

@@ -6,6 +6,15 @@ use super::site::Site;
 use super::store::{Batch, is_conflict};
 use crate::engine::Timestamp;
 
+/// The name of a freeze: one per scope, so that freezing one environment leaves the freeze of another alone.
+pub fn name(environment: Option<&str>, release: Option<&str>) -> String {
+    match (release, environment) {
+        (Some(release), Some(environment)) => format!("freeze-{release}@{environment}"),
+        (Some(scope), None) | (None, Some(scope)) => format!("freeze-{scope}"),
+        (None, None) => "freeze-all".to_owned(),
+    }
+}
+
 impl Site {
     /// Freezes an environment, a release, or both; without either, everything.
     ///
@@ -18,17 +27,13 @@ impl Site {
         until: Timestamp,
         reason: Option<String>,
     ) -> Result<Freeze, ControlError> {
+        self.store.refresh()?;
         let now = self.now();
-        let scope = release.as_deref().or(environment.as_deref()).unwrap_or("all");
-        let freeze = Freeze {
-            name: format!("freeze-{scope}"),
-            environment,
-            release,
-            until,
-            at: now,
-            by: self.actor.clone(),
-            reason,
-        };
+        let name = name(environment.as_deref(), release.as_deref());
+        // a second freeze never ends the first one sooner: that would be a lift, which asks
+        let standing = self.store.freezes(now).into_iter().filter(|freeze| freeze.name == name);
+        let until = standing.map(|freeze| freeze.until).fold(until, Timestamp::max);
+        let freeze = Freeze { name, environment, release, until, at: now, by: self.actor.clone(), reason };
         self.record_freeze(freeze)
     }
 

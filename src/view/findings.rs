@@ -4,7 +4,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 use serde::Serialize;
 
 use super::printer::Printer;
-use super::safe::safe;
+use super::safe::{in_place, safe};
 use crate::spec::{Finding, Severity};
 
 /// `validate -o json`.
@@ -78,7 +78,7 @@ pub fn print(printer: &Printer, findings: &[Finding]) {
             let length = (finding.at.end - finding.at.start).min(120);
             let label = LabeledSpan::new_with_span(None, (finding.at.start, length));
             // byte for byte the same length, so that the mark stays where it belongs
-            let text: String = finding.at.file.text.chars().map(harmless).collect();
+            let text = in_place(&finding.at.file.text);
             Report::new(diagnostic.with_label(label))
                 .with_source_code(NamedSource::new(safe(&finding.at.file.name), text))
         } else {
@@ -91,8 +91,4 @@ pub fn print(printer: &Printer, findings: &[Finding]) {
             printer.err(&format!("{place}: {}", safe(&finding.message)));
         }
     }
-}
-
-fn harmless(c: char) -> char {
-    if c.is_control() && c != '\n' && c != '\t' && c.len_utf8() == 1 { '?' } else { c }
 }

@@ -125,7 +125,12 @@ impl Live {
         };
         let why = words::why(state);
         let why = if why.is_empty() { why } else { format!(" ({why})") };
-        let text = format!("{}  {}{why}  on for {}", safe(&rollout.address()), words::phase(state), state.allowed);
+        let text = format!(
+            "{}  {}{why}  on for {}",
+            safe(&rollout.address()),
+            words::phase(state),
+            safe(&state.allowed.to_string())
+        );
         self.printer.tone(&self.clip(&text), tone)
     }
 
@@ -182,7 +187,7 @@ impl Live {
             thresholds.extend(plan.rules.iter().map(|rule| rule.text.as_str()).filter(of_series).map(safe));
             lines.push(format!(
                 "    {:<20} {:<22} {}  {}",
-                series.name,
+                safe(&series.name),
                 newest,
                 self.sparkline(&values, series.unit),
                 thresholds.join(" · ")

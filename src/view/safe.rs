@@ -1,12 +1,31 @@
 //! Text from outside, made safe for a terminal.
 
-/// Control, escape and direction-changing characters become visible escapes.
+/// Whether a character could move the cursor, hide text or reorder it.
+fn dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Control, escape, invisible and direction-changing characters become visible escapes.
 pub fn safe(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        let bidi = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || bidi || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') {
+        if dangerous(c) {
             shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// A text of several lines in which every byte keeps its place: what is dangerous becomes as many `?` as it has bytes.
+pub fn in_place(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if dangerous(c) && c != '\n' && c != '\t' {
+            shown.extend(std::iter::repeat_n('?', c.len_utf8()));
         } else {
             shown.push(c);
         }
@@ -26,11 +45,23 @@ mod tests {
         assert_eq!(safe("größe 10% ✓"), "größe 10% ✓");
     }
 
+    #[test]
+    fn marks_stay_where_they_belong() {
+        assert_eq!(in_place("a\u{9b}2J\u{202e}\n\tb"), "a??2J???\n\tb");
+    }
+
     proptest! {
+        #[test]
+        fn every_byte_keeps_its_place(text in any::<String>()) {
+            let shown = in_place(&text);
+            prop_assert_eq!(shown.len(), text.len());
+            prop_assert!(shown.chars().all(|c| !dangerous(c) || c == '\n' || c == '\t'));
+        }
+
         #[test]
         fn no_control_character_survives(text in ".{0,60}", c in any::<char>()) {
             let shown = safe(&format!("{text}{c}"));
-            prop_assert!(!shown.chars().any(char::is_control));
+            prop_assert!(!shown.chars().any(dangerous));
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         flag: rollout.plan.flag.clone(),
         state: words::phase(state).to_owned(),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
-        exposure: state.allowed.to_string(),
+        exposure: safe(&state.allowed.to_string()),
         causes: match state.phase {
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
@@ -60,6 +60,26 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         bake: stage.map_or(0, |stage| rollout.plan.ticks(stage.bake)),
         driver,
         version: state.version,
+    }
+}
+
+/// Below this many columns a rollout takes a few lines instead of a row: a telephone shows 40.
+const NARROW: usize = 70;
+
+fn undriven(row: &StatusRow) -> bool {
+    row.state == "running" && row.driver.is_none()
+}
+
+fn needs_somebody(row: &StatusRow) -> bool {
+    undriven(row) || matches!(row.state.as_str(), "paused" | "stopping" | "waiting for approval")
+}
+
+fn why(row: &StatusRow) -> String {
+    let bake = format!("baked {} of {}", row.baked, row.bake);
+    match row.state.as_str() {
+        "running" if undriven(row) => format!("{bake}; nobody drives it"),
+        "running" => bake,
+        _ => safe(&row.causes.join(", ")),
     }
 }
 
@@ -81,27 +101,31 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
     for (cause, count) in shared.into_iter().filter(|(_, count)| *count > 1) {
         printer.out(&printer.tone(&format!("cause: {cause} paused {count} rollouts"), Tone::Warn));
     }
+    if printer.width < NARROW {
+        for row in rows {
+            let mark = if needs_somebody(row) { "!" } else { " " };
+            printer.out(&format!("{mark} {}@{}", safe(&row.release), safe(&row.environment)));
+            printer.out(&format!("    {}, {}, {}", row.state, safe(&row.stage), row.exposure));
+            let why = why(row);
+            if !why.is_empty() {
+                printer.out(&format!("    {why}"));
+            }
+        }
+        return;
+    }
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(printer.width).unwrap_or(u16::MAX));
     table.set_header(["", "RELEASE", "STAGE", "EXPOSURE", "STATE", "WHY"]);
     for row in rows {
-        let needs_person = matches!(row.state.as_str(), "paused" | "stopping" | "waiting for approval");
-        let undriven = row.state == "running" && row.driver.is_none();
-        let bake = format!("baked {} of {}", row.baked, row.bake);
-        let why = match row.state.as_str() {
-            "running" if undriven => format!("{bake}; nobody drives it"),
-            "running" => bake,
-            _ => row.causes.join(", "),
-        };
         let name = format!("{}@{}", safe(&row.release), safe(&row.environment));
         table.add_row([
-            if needs_person || undriven { "!" } else { "" },
+            if needs_somebody(row) { "!" } else { "" },
             &name,
             &safe(&row.stage),
             &row.exposure,
             &row.state,
-            &why,
+            &why(row),
         ]);
     }
     for line in table.lines() {

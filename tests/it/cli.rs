@@ -221,6 +221,15 @@ fn from_start_to_abort_with_an_audit_trail() {
     assert_eq!(flag(dir, "my-feature"), before, "a start of what runs changes nothing");
     ends(dir, &["run", "my-feature", "--once"], 0);
 
+    for columns in ["40", "80", "200"] {
+        let mut status = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
+        let output = status.arg("status").current_dir(dir).env("COLUMNS", columns).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest <= columns.parse().unwrap(), "{columns}:\n{text}");
+        assert!(text.contains("my-feature@production") && text.contains("employees"), "{columns}:\n{text}");
+    }
+
     let paused = ends(dir, &["pause", "my-feature"], 0).both();
     assert!(paused.contains("still ON for") && paused.contains("flagstaff abort my-feature"), "{paused}");
     ends(dir, &["status", "my-feature"], 7);
@@ -282,4 +291,29 @@ fn the_audit_log_has_freezes_and_is_narrowed_by_environment() {
     assert!(log.contains("PAY-1"), "the start is not in the log");
     assert!(log.contains("freeze-production"), "the freeze is not in the log");
     assert!(ends(dir, &["audit", "log", "-e", "staging"], 0).out.is_empty());
+}
+
+#[test]
+fn nothing_in_a_document_reaches_the_terminal_raw() {
+    let dir = starter();
+    let text = "kind: Release # \u{1b}[2J \u{9b}2J \u{202e}\nspec: { flga: a } # \u{202e}\u{200b}\n";
+    fs::write(dir.path().join("flagstaff/releases.yaml"), text).unwrap();
+    let answer = ends(dir.path(), &["validate"], 3).both();
+    let raw = answer.chars().find(|c| (c.is_control() && *c != '\n') || matches!(c, '\u{200b}' | '\u{202e}'));
+    assert_eq!(raw, None, "{answer:?}");
+}
+
+#[test]
+fn a_freeze_never_ends_another_one_sooner() {
+    let dir = starter();
+    let dir = dir.path();
+    replace(
+        &dir.join("flagstaff.yaml"),
+        "    production:",
+        "    staging:\n      backend: { flagd: { path: s.json } }\n    production:",
+    );
+    ends(dir, &["freeze", "my-feature", "-e", "production", "--for", "4h"], 0);
+    ends(dir, &["freeze", "my-feature", "-e", "production", "--for", "1ms"], 0);
+    ends(dir, &["freeze", "my-feature", "-e", "staging", "--for", "1ms"], 0);
+    assert!(ends(dir, &["freeze"], 0).out.contains("my-feature@production"));
 }
