@@ -32,6 +32,7 @@ impl Run {
         let wanted = wanted(context, &site, &self.releases)?;
         // sources that read pages need to have looked before anybody is exposed
         let mut ids = BTreeSet::new();
+        let mut live = Live::new(&context.printer);
         for (release, environment) in &wanted {
             let phase = site.store.newest(release, environment).map_or(Phase::None, |rollout| rollout.state.phase);
             if phase == Phase::None {
@@ -42,13 +43,15 @@ impl Run {
                     take_over: false,
                     growing: self.growing.clone(),
                 };
-                context.answer(&begin(context, &mut site, release, environment, &args).await?);
+                let begun = begin(context, &mut site, release, environment, &args).await?;
+                if let Some(rollout) = site.store.rollout(&begun.rollout) {
+                    begun.steps.iter().for_each(|step| live.step(rollout, step));
+                }
             }
             ids.extend(site.store.newest(release, environment).map(|rollout| rollout.id.clone()));
         }
         let command = if self.once { "run --once" } else { "run" };
         site.declare_driver(command, &context.host());
-        let mut live = Live::new(&context.printer);
         let interrupted = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => live.step(rollout, step),

@@ -31,6 +31,8 @@ pub struct CommandReport {
     pub changed: bool,
     /// Why it did not happen at the backend, where it did not.
     pub trouble: Option<String>,
+    /// What was folded on the way.
+    pub steps: Vec<Step>,
 }
 
 impl Site {
@@ -137,6 +139,7 @@ impl Site {
             unconfirmed: rollout.state.effect.is_some(),
             changed,
             trouble,
+            steps: steps.iter().filter(|(of, _)| of == id).map(|(_, step)| step.clone()).collect(),
         })
     }
 }

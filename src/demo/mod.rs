@@ -17,7 +17,7 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal as _, Sequence, verify};
 use crate::view::live::Live;
 use crate::view::printer::{Printer, Tone};
-use crate::view::{answers, words};
+use crate::view::words;
 
 const PROJECT: &str = include_str!("project/flagstaff.yaml");
 const ENVIRONMENT: &str = "shop";
@@ -48,15 +48,15 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
     // the first visitors, so that there is something to measure
     clock.sleep_until(clock.now().plus(Span::seconds(2))).await;
     let mut ids = BTreeSet::new();
+    let mut live = Live::new(printer);
     for release in shop::SERVICES {
         let options = StartOptions { reason: Some("demo".to_owned()), ..StartOptions::default() };
         let started = site.start(release, ENVIRONMENT, &options).await.map_err(|error| error.to_string())?;
-        if !printer.machine() && !printer.live {
-            answers::print(printer, &answers::command(&started), "next");
+        if let Some(rollout) = site.store.rollout(&started.rollout) {
+            started.steps.iter().for_each(|step| live.step(rollout, step));
         }
         ids.insert(started.rollout);
     }
-    let mut live = Live::new(printer);
     {
         let mut see = |seen: Seen<'_>| match seen {
             Seen::Step(rollout, step) => live.step(rollout, step),

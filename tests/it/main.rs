@@ -11,3 +11,4 @@ mod layers;
 mod simulator;
 mod spec;
 mod support;
+mod together;
