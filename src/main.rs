@@ -1,3 +1,5 @@
 //! flagstaff: parse, run, turn the result into an exit code.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    flagstaff::cli::main()
+}

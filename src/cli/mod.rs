@@ -1,1 +1,127 @@
-//! cli
+//! What was typed → a call → a view. One file per command; no logic here.
+
+mod abort;
+mod approve;
+mod args;
+mod audit;
+mod completions;
+mod context;
+mod demo;
+mod exit;
+mod explain;
+mod force;
+mod freeze;
+mod generate;
+mod help;
+mod init;
+mod mute;
+mod pause;
+mod plan;
+mod resume;
+mod rollback;
+mod run;
+mod start;
+mod status;
+mod validate;
+mod wait;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::args::Global;
+use self::context::Context;
+use self::exit::{Exit, Failure};
+
+/// Release features behind flags, a stage at a time, by rules written beforehand
+#[derive(Debug, Parser)]
+#[command(name = "flagstaff", version, disable_help_subcommand = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    Validate(validate::Validate),
+    Plan(plan::Plan),
+    Start(start::Start),
+    Run(run::Run),
+    Status(status::Status),
+    Watch(watch::Watch),
+    Wait(wait::Wait),
+    Explain(explain::Explain),
+    Approve(approve::Approve),
+    Pause(pause::Pause),
+    Resume(resume::Resume),
+    Abort(abort::Abort),
+    Force(force::Force),
+    Rollback(rollback::Rollback),
+    Mute(mute::Mute),
+    Freeze(freeze::Freeze),
+    Audit(audit::Audit),
+    Demo(demo::Demo),
+    Completions(completions::Completions),
+    Help(help::Help),
+    #[command(hide = true)]
+    Generate(generate::Generate),
+}
+
+/// Parses, runs, and turns the result into an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // help and version are answers; everything else is wrong usage
+            let _ = error.print();
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            return ExitCode::from(code.code());
+        }
+    };
+    let context = Context::new(cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            context.printer.err(&format!("error: cannot start: {error}"));
+            return ExitCode::from(Exit::Failed.code());
+        }
+    };
+    let result = runtime.block_on(run(&context, cli.command));
+    // a page or file that hangs must not keep the process
+    runtime.shutdown_background();
+    ExitCode::from(match result {
+        Ok(exit) => exit.code(),
+        Err(failure) => context.fail(&failure).code(),
+    })
+}
+
+async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => args.run(context),
+        Command::Validate(args) => args.run(context),
+        Command::Plan(args) => args.run(context),
+        Command::Start(args) => args.run(context).await,
+        Command::Run(args) => args.run(context).await,
+        Command::Status(args) => args.run(context),
+        Command::Watch(args) => args.run(context).await,
+        Command::Wait(args) => args.run(context).await,
+        Command::Explain(args) => args.run(context),
+        Command::Approve(args) => args.run(context).await,
+        Command::Pause(args) => args.run(context).await,
+        Command::Resume(args) => args.run(context).await,
+        Command::Abort(args) => args.run(context).await,
+        Command::Force(args) => args.run(context).await,
+        Command::Rollback(args) => args.run(context).await,
+        Command::Mute(args) => args.run(context).await,
+        Command::Freeze(args) => args.run(context),
+        Command::Audit(args) => args.run(context),
+        Command::Demo(args) => args.run(context).await,
+        Command::Completions(args) => args.run(context),
+        Command::Help(args) => args.run(context),
+        Command::Generate(args) => args.run(),
+    }
+}

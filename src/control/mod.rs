@@ -1,1 +1,28 @@
-//! control
+//! The loop around the engine: which rollouts are due, catch-up, effects, commands, the stop path.
+//!
+//! Everything here keeps its truth in the journal: a process that dies at any point is replaced by one that loads it.
+//! Dropping any of these futures at any await point is such a death.
+
+pub mod command;
+pub mod drive;
+pub mod effects;
+pub mod error;
+pub mod freeze;
+pub mod pass;
+pub mod record;
+pub mod replay;
+pub mod site;
+pub mod spooled;
+pub mod start;
+pub mod stop;
+pub mod store;
+pub mod ticks;
+
+pub use command::CommandReport;
+pub use drive::DriveEnd;
+pub use error::ControlError;
+pub use record::Step;
+pub use site::Site;
+pub use start::StartOptions;
+pub use stop::{StopKind, StopOutcome, StopReport};
+pub use store::{Rollout, Store};

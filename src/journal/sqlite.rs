@@ -67,12 +67,6 @@ impl SqliteJournal {
         if path.exists() { SqliteJournal::open(path).map(Some) } else { Ok(None) }
     }
 
-    /// How long an operation waits for another process's lock. Stops wait 100 ms at most.
-    pub fn set_patience(&self, patience: Duration) {
-        // fails only on a closed connection
-        let _ = self.connection.busy_timeout(patience);
-    }
-
     fn prepare(mut connection: Connection, path: &Path) -> Result<SqliteJournal, JournalError> {
         let place = path.display().to_string();
         let fail = |error: rusqlite::Error| JournalError::Unusable { place: place.clone(), detail: explain(&error) };
@@ -170,6 +164,11 @@ impl Journal for SqliteJournal {
             rows.collect()
         };
         read().map_err(|error| self.fail(&error))
+    }
+
+    fn set_patience(&mut self, patience: Duration) {
+        // fails only on a closed connection
+        let _ = self.connection.busy_timeout(patience);
     }
 
     fn heartbeat(&mut self, driver: &DriverSeen) -> Result<(), JournalError> {

@@ -24,6 +24,7 @@ pub struct Fault {
 
 /// A condition as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "read once per condition; boxing would only blur it")]
 pub enum Written {
     /// `left OP right`, with the bytes it covers.
     Compare(WrittenTerm, Comparison, WrittenTerm, (usize, usize)),

@@ -1,7 +1,11 @@
 //! One integration binary; a module per concern.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod cli;
 mod engine;
 mod flagd;
+mod generated;
 mod journal;
 mod layers;
+mod simulator;
 mod spec;

@@ -101,6 +101,10 @@ impl Folding<'_> {
             _ => seen.shown().within(&effect.to) && !seen.reaches_by_foreign(),
         };
         if !done {
+            // what another hand added cannot be taken away by our write: it is said, not waited for in silence
+            if self.state.is_live() && seen.reaches_by_foreign() {
+                self.drift(at, seen, seen.foreign.clone().unwrap_or_default());
+            }
             return;
         }
         self.emit(Event::Confirmed { effect: effect.id, at });

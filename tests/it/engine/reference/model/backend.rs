@@ -40,6 +40,8 @@ impl Model<'_> {
                     if self.live() {
                         self.compare(at, seen);
                     }
+                } else if self.live() && seen.reaches_by_foreign() {
+                    self.drift();
                 }
             }
             None if self.live() => self.compare(at, seen),

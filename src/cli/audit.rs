@@ -1,0 +1,151 @@
+//! `audit log`, `audit verify`, `audit replay`.
+
+use clap::{Args, Subcommand};
+
+use super::args::duration;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::control::{ControlError, replay};
+use crate::engine::Span;
+use crate::journal::sqlite::SqliteJournal;
+use crate::journal::{Head, Journal as _, JournalError, Record, Sequence, verify};
+use crate::spec;
+use crate::view::audit as view;
+use crate::view::safe::safe;
+
+/// Show, verify and compute again what was decided
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    Log(Log),
+    Verify(Verify),
+    Replay(Replay),
+}
+
+/// Show who or which rule did what, when, on what evidence
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// The release; all of them unless named
+    #[arg(value_name = "RELEASE")]
+    pub(crate) release: Option<String>,
+    /// Show the last part of the journal only
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) since: Option<Span>,
+}
+
+/// Verify the chain of hashes
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Verify against a head that was written down before: SEQUENCE:HASH
+    #[arg(long, value_name = "HEAD")]
+    pub(crate) anchor: Option<String>,
+}
+
+/// Compute every decision again and compare byte by byte
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// One release only
+    #[arg(value_name = "RELEASE")]
+    pub(crate) release: Option<String>,
+}
+
+impl Audit {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let project = spec::project_only(&context.dir).map_err(Failure::invalid)?;
+        let path = context.dir.join(&project.journal);
+        let unusable = |error: JournalError| Failure::from(ControlError::from(error));
+        let Some(mut journal) = SqliteJournal::open_existing(&path).map_err(unusable)? else {
+            return Err(Failure::new(Exit::Unreachable, format!("there is no journal at {}", path.display())));
+        };
+        let records = journal.load(Sequence(0)).map_err(unusable)?;
+        match self.what {
+            What::Log(log) => log.run(context, &records),
+            What::Verify(verify) => verify.run(context, journal.id(), &records),
+            What::Replay(replay) => replay.run(context, &records),
+        }
+    }
+}
+
+impl Log {
+    fn run(self, context: &Context, records: &[Record]) -> Result<Exit, Failure> {
+        let filter = view::Filter {
+            release: self.release,
+            environment: context.environment.clone(),
+            since: self.since.map(|since| context.clock.now().minus(since)),
+        };
+        let entries = view::log(records, &filter);
+        for entry in &entries {
+            if context.printer.machine() {
+                context.printer.out(&serde_json::to_string(entry).unwrap_or_default());
+                continue;
+            }
+            let reason = entry.reason.as_ref().map(|reason| format!("  \"{}\"", safe(reason))).unwrap_or_default();
+            let what = safe(&entry.what);
+            context.printer.out(&format!(
+                "{:>5}  {}  {}  {what}  [{}]{reason}",
+                entry.sequence,
+                entry.time,
+                safe(&entry.rollout),
+                safe(&entry.who)
+            ));
+            for evidence in &entry.evidence {
+                context.printer.out(&format!(
+                    "         rule {}: {}, since {}",
+                    safe(&evidence.rule),
+                    safe(&evidence.threshold),
+                    evidence.since
+                ));
+                for (name, query, value) in &evidence.series {
+                    context.printer.out(&format!("           {} = {value}   {}", safe(name), safe(query)));
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Verify {
+    fn run(self, context: &Context, id: &str, records: &[Record]) -> Result<Exit, Failure> {
+        let anchor = match &self.anchor {
+            None => None,
+            Some(text) => {
+                let head = text.split_once(':').and_then(|(sequence, hash)| {
+                    Some(Head { sequence: Sequence(sequence.parse().ok()?), hash: hash.to_owned() })
+                });
+                Some(head.ok_or_else(|| Failure::new(Exit::Usage, "a head is SEQUENCE:HASH"))?)
+            }
+        };
+        match verify::verify(id, records, anchor.as_ref()) {
+            Ok(head) => {
+                context.printer.out(&format!("{} records, unbroken", records.len()));
+                context.printer.out(&format!("head: {}:{}", head.sequence.0, head.hash));
+                Ok(Exit::Done)
+            }
+            Err(damage) => Err(Failure::new(Exit::AuditFailed, damage.to_string())),
+        }
+    }
+}
+
+impl Replay {
+    fn run(self, context: &Context, records: &[Record]) -> Result<Exit, Failure> {
+        let is_meant = |record: &&Record| {
+            self.release.as_ref().is_none_or(|meant| record.new.stream.split('@').next() == Some(meant))
+        };
+        let meant: Vec<Record> = records.iter().filter(is_meant).cloned().collect();
+        match replay::replay(&meant) {
+            Ok(done) => {
+                let (rollouts, inputs, events) = (done.rollouts, done.inputs, done.events);
+                context.printer.out(&format!(
+                    "{rollouts} rollouts, {inputs} inputs, {events} events: every decision comes out the same"
+                ));
+                Ok(Exit::Done)
+            }
+            Err(difference) => Err(Failure::new(Exit::AuditFailed, difference.to_string())),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What every command starts from: the printer, the project, who acts, and how failures are told.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::args::{Global, Growing};
+use super::exit::{Exit, Failure};
+use crate::clock::{Clock, SystemClock};
+use crate::control::{CommandReport, ControlError, Rollout, Site};
+use crate::engine::decide::RefusalKind;
+use crate::engine::input::Actor;
+use crate::engine::{Command, Phase, State};
+use crate::env;
+use crate::view::printer::Printer;
+use crate::view::{answers, findings, safe::safe};
+
+/// What every command starts from.
+pub(crate) struct Context {
+    pub(crate) printer: Printer,
+    pub(crate) dir: PathBuf,
+    pub(crate) environment: Option<String>,
+    pub(crate) clock: Arc<dyn Clock>,
+    actor: Option<String>,
+}
+
+impl Context {
+    pub(crate) fn new(global: Global) -> Context {
+        Context {
+            printer: Printer::new(global.output.into(), global.color.into(), global.quiet),
+            dir: global.dir,
+            environment: global.environment,
+            clock: Arc::new(SystemClock),
+            actor: global.actor,
+        }
+    }
+
+    /// Who acts, and how that is known.
+    pub(crate) fn actor(&self) -> Actor {
+        let known = |name: String, known_by: &str| Actor { name, known_by: known_by.to_owned() };
+        if let Some(name) = &self.actor {
+            return known(name.clone(), "--as");
+        }
+        for variable in [env::FLAGSTAFF_ACTOR, env::GITHUB_ACTOR, env::GITLAB_USER_LOGIN, env::USER, env::LOGNAME] {
+            if let Some(name) = env::get(variable) {
+                return known(name, variable);
+            }
+        }
+        known(format!("uid-{}", rustix::process::getuid().as_raw()), "user id")
+    }
+
+    pub(crate) fn host(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
+
+    pub(crate) fn site(&self) -> Result<Site, Failure> {
+        Site::open(&self.dir, self.actor(), self.clock.clone()).map_err(Failure::from)
+    }
+
+    /// The one environment of a growing command: named, or the only one there is.
+    pub(crate) fn one_environment(&self, site: &Site, release: &str) -> Result<String, Failure> {
+        if let Some(environment) = &self.environment {
+            return Ok(environment.clone());
+        }
+        let declared = site.loaded.releases().into_iter().find(|known| known.release == release);
+        let mut environments = declared.map(|known| known.environments).unwrap_or_default();
+        if environments.is_empty() {
+            let rollouts = site.store.rollouts().filter(|rollout| rollout.plan.release == release);
+            environments = rollouts.map(|rollout| rollout.plan.environment.clone()).collect();
+        }
+        match environments.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Failure::new(Exit::Failed, format!("there is no release `{}`", safe(release)))),
+            many => Err(Failure::new(Exit::Usage, format!("`{}` goes to several environments", safe(release)))
+                .help(format!("name one of them with -e: {}", many.join(", ")))),
+        }
+    }
+
+    pub(crate) fn rollout<'s>(&self, site: &'s Site, release: &str) -> Result<&'s Rollout, Failure> {
+        let environment = self.one_environment(site, release)?;
+        site.store.newest(release, &environment).ok_or_else(|| {
+            Failure::new(Exit::Failed, format!("{}@{environment} has no rollout", safe(release)))
+                .help(format!("flagstaff start {} -e {environment}", safe(release)))
+        })
+    }
+
+    /// Growing in a protected environment asks for the flag's key and a reason.
+    pub(crate) fn confirm(&self, protected: bool, flag: &str, growing: &Growing, what: &str) -> Result<(), Failure> {
+        if !protected {
+            return Ok(());
+        }
+        if growing.reason.is_none() {
+            return Err(Failure::new(Exit::Usage, "the environment is protected: a reason is needed")
+                .help("add --reason \"…\""));
+        }
+        let typed = match &growing.confirm {
+            Some(typed) => typed.clone(),
+            None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => dialoguer::Input::new()
+                .with_prompt(format!("{what} `{}`: type the flag's key to confirm", safe(flag)))
+                .allow_empty(true)
+                .interact_text()
+                .unwrap_or_default(),
+            None => String::new(),
+        };
+        if typed == flag {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Usage, "the environment is protected: the flag's key confirms it")
+            .help(format!("add --confirm {}", safe(flag))))
+    }
+
+    /// A growing command on an existing rollout, with its confirmation and answer.
+    pub(crate) async fn grow(
+        &self,
+        release: &str,
+        growing: &Growing,
+        build: impl FnOnce(&Rollout) -> Result<Command, Failure>,
+    ) -> Result<Exit, Failure> {
+        let mut site = self.site()?;
+        let rollout = self.rollout(&site, release)?;
+        let command = build(rollout)?;
+        let plan = rollout.plan.clone();
+        let saw = rollout.state.version;
+        // going to a smaller stage takes the feature away: that never asks
+        let shrinks = matches!(&command, Command::Force { stage } if *stage < rollout.state.stage);
+        if command.can_grow() && !shrinks {
+            let what = format!("{} {}, on for {} now,", command.word(), plan.address(), rollout.state.allowed);
+            self.confirm(plan.protected, &plan.flag, growing, &what)?;
+        }
+        let done = site.command(release, &plan.environment, command, growing.reason.clone(), Some(saw)).await?;
+        self.answer(&done);
+        Ok(after(&done))
+    }
+
+    /// Prints a command's answer.
+    pub(crate) fn answer(&self, report: &CommandReport) {
+        let answer = answers::command(report);
+        if self.printer.machine() {
+            self.printer.json(&answer);
+        } else {
+            answers::print(&self.printer, &answer, "next");
+        }
+    }
+
+    /// Tells of a failure and gives its code.
+    pub(crate) fn fail(&self, failure: &Failure) -> Exit {
+        if !failure.findings.is_empty() {
+            if self.printer.machine() {
+                self.printer.json(&findings::answer(0, &failure.findings));
+            } else {
+                findings::print(&self.printer, &failure.findings);
+            }
+        }
+        self.printer.err(&format!("error: {}", safe(&failure.message)));
+        if let Some(help) = &failure.help {
+            self.printer.err(&format!("  {}", safe(help)));
+        }
+        failure.exit
+    }
+}
+
+/// The exit of a command that left a rollout where it is: what was not read back is unreachable.
+pub(crate) fn after(report: &CommandReport) -> Exit {
+    if report.unconfirmed || (report.trouble.is_some() && report.phase == Phase::Paused) {
+        return Exit::Unreachable;
+    }
+    Exit::Done
+}
+
+/// The exit of a rollout that somebody waited for.
+pub(crate) fn ended(state: &State) -> Exit {
+    match state.phase {
+        Phase::Completed => Exit::Done,
+        Phase::Stopped => Exit::Stopped,
+        Phase::Paused => Exit::NeedsPerson,
+        Phase::Running if state.approvable => Exit::NeedsPerson,
+        Phase::Running | Phase::None => Exit::Done,
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Failure {
+        match error {
+            ControlError::Refused(refusal) => {
+                let exit = match refusal.kind {
+                    RefusalKind::Stopped => Exit::Stopped,
+                    _ => Exit::Failed,
+                };
+                let failure = Failure::new(exit, format!("refused: {}", refusal.reason));
+                match refusal.instead {
+                    Some(instead) => failure.help(format!("instead: flagstaff {instead}")),
+                    None => failure,
+                }
+            }
+            ControlError::Invalid(findings) => Failure::invalid(findings),
+            ControlError::Unreachable(why) => Failure::new(Exit::Unreachable, why),
+            ControlError::Journal(error) => {
+                let help = "`flagstaff abort` and `pause` work without it";
+                Failure::new(Exit::Unreachable, error.to_string()).help(help)
+            }
+            ControlError::NotFound(what) | ControlError::Failed(what) => Failure::new(Exit::Failed, what),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `init`.
+
+use std::fs;
+use std::io::Write as _;
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+
+/// Make a commented starter project; never overwrites a file
+#[derive(Debug, Args)]
+pub(crate) struct Init {}
+
+const FILES: &[(&str, &str)] = &[
+    ("flagstaff.yaml", include_str!("init/flagstaff.yaml")),
+    ("flagstaff/audiences.yaml", include_str!("init/audiences.yaml")),
+    ("flagstaff/templates.yaml", include_str!("init/templates.yaml")),
+    ("flagstaff/policies.yaml", include_str!("init/policies.yaml")),
+    ("flagstaff/releases.yaml", include_str!("init/releases.yaml")),
+];
+
+impl Init {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if let Some((taken, _)) = FILES.iter().find(|(name, _)| context.dir.join(name).exists()) {
+            return Err(Failure::new(Exit::Failed, format!("`{taken}` is there already; nothing was written")));
+        }
+        for (name, text) in FILES {
+            let path = context.dir.join(name);
+            let write = || {
+                fs::create_dir_all(path.parent().unwrap_or(&context.dir))?;
+                fs::OpenOptions::new().write(true).create_new(true).open(&path)?.write_all(text.as_bytes())
+            };
+            write().map_err(|error: std::io::Error| Failure::new(Exit::Failed, format!("`{name}`: {error}")))?;
+            context.printer.out(&format!("made {name}"));
+        }
+        context.printer.note("next: flagstaff validate");
+        Ok(Exit::Done)
+    }
+}

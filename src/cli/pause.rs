@@ -1,0 +1,42 @@
+//! `pause`.
+
+use clap::Args;
+
+use super::abort::{environments, open, told};
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::control::{StopKind, StopOutcome, StopReport};
+use crate::engine::{Phase, Span};
+
+/// Pause rollouts: nothing grows, exposure stays as it is
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    /// The release
+    #[arg(value_name = "RELEASE")]
+    pub(crate) release: String,
+    /// Record why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Pause {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut site = open(context)?;
+        let environments = environments(context, &site)?;
+        let reports = site.stop(&self.release, &environments, StopKind::Pause, self.reason.clone(), Span(0)).await;
+        // where it never began there is nothing to say, if it did elsewhere
+        let begun = |report: &&StopReport| {
+            let none = StopOutcome::NothingToPause { phase: Phase::None };
+            report.outcome != none && report.outcome != StopOutcome::NoSuchFlag
+        };
+        let mut worst = Exit::Done;
+        if !reports.iter().any(|report| begun(&report)) {
+            return Err(Failure::new(Exit::Failed, format!("`{}` has no rollout to pause", self.release))
+                .help("flagstaff status"));
+        }
+        for report in reports.iter().filter(begun) {
+            worst = worst.worst(told(context, report));
+        }
+        Ok(worst)
+    }
+}

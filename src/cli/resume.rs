@@ -1,0 +1,66 @@
+//! `resume`.
+
+use clap::Args;
+
+use super::args::Growing;
+use super::context::{Context, after};
+use super::exit::{Exit, Failure};
+use crate::control::Rollout;
+use crate::engine::{Command, Phase};
+use crate::view::words;
+
+/// Resume a paused rollout
+#[derive(Debug, Args)]
+pub(crate) struct Resume {
+    /// The release
+    #[arg(value_name = "RELEASE", required_unless_present = "all")]
+    pub(crate) release: Option<String>,
+    /// Resume every rollout that is paused for the cause
+    #[arg(long, requires = "cause", conflicts_with = "release")]
+    pub(crate) all: bool,
+    /// The cause: the name of a rule or signal, no_data, drift, person or not_applied
+    #[arg(long, value_name = "CAUSE", requires = "all")]
+    pub(crate) cause: Option<String>,
+    #[command(flatten)]
+    pub(crate) growing: Growing,
+}
+
+impl Resume {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if let Some(release) = &self.release {
+            return context.grow(release, &self.growing, |_| Ok(Command::Resume)).await;
+        }
+        let wanted = self.cause.clone().unwrap_or_default();
+        let Some(environment) = &context.environment else {
+            return Err(Failure::new(Exit::Usage, "name one environment with -e"));
+        };
+        let mut site = context.site()?;
+        let for_that_alone = |rollout: &&Rollout| {
+            rollout.plan.environment == *environment
+                && rollout.state.phase == Phase::Paused
+                && rollout.state.causes.iter().all(|cause| words::cause(cause) == wanted)
+        };
+        let paused: Vec<(String, u64, bool)> = site
+            .store
+            .rollouts()
+            .filter(for_that_alone)
+            .map(|rollout| (rollout.plan.release.clone(), rollout.state.version, rollout.plan.protected))
+            .collect();
+        if paused.iter().any(|(.., protected)| *protected) {
+            // one undo for one cause: the cause is what is confirmed
+            context.confirm(true, &wanted, &self.growing, &format!("resume {} rollouts paused by", paused.len()))?;
+        }
+        let mut worst = Exit::Done;
+        for (release, saw, _) in paused {
+            let command = Command::Resume;
+            match site.command(&release, environment, command, self.growing.reason.clone(), Some(saw)).await {
+                Ok(report) => {
+                    context.answer(&report);
+                    worst = worst.worst(after(&report));
+                }
+                Err(error) => worst = worst.worst(context.fail(&Failure::from(error))),
+            }
+        }
+        Ok(worst)
+    }
+}

@@ -1,0 +1,46 @@
+//! `validate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::spec::{self, Severity};
+use crate::view::findings;
+use crate::view::printer::Tone;
+
+/// Check all documents and report everything that is wrong with them
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Report of these files and folders only
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+impl Validate {
+    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let loaded = match self.paths.is_empty() {
+            true => spec::load(&context.dir),
+            false => {
+                let paths: Vec<PathBuf> = self.paths.iter().map(|path| context.dir.join(path)).collect();
+                spec::load_paths(&context.dir, &paths)
+            }
+        };
+        if context.printer.machine() {
+            context.printer.json(&findings::answer(loaded.files, &loaded.findings));
+        } else {
+            findings::print(&context.printer, &loaded.findings);
+            let count = |severity| loaded.findings.iter().filter(|finding| finding.severity == severity).count();
+            let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+            let tone = if errors > 0 { Tone::Bad } else { Tone::Good };
+            let text = format!(
+                "{} files, {} documents: {errors} errors, {warnings} warnings",
+                loaded.files,
+                loaded.documents.len()
+            );
+            context.printer.out(&context.printer.tone(&text, tone));
+        }
+        Ok(if loaded.has_errors() { Exit::Invalid } else { Exit::Done })
+    }
+}

@@ -1,0 +1,49 @@
+//! `watch`.
+
+use clap::Args;
+
+use super::context::{Context, ended};
+use super::exit::{Exit, Failure};
+use crate::control::drive::goes_on;
+use crate::engine::Span;
+use crate::view::live::Live;
+use crate::view::words;
+
+/// Show one rollout live
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The release
+    #[arg(value_name = "RELEASE")]
+    pub(crate) release: String,
+}
+
+impl Watch {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut site = context.site()?;
+        let id = context.rollout(&site, &self.release)?.id.clone();
+        let mut live = Live::new(&context.printer);
+        let look = async {
+            loop {
+                for (of, step) in site.store.refresh().map_err(Failure::from)? {
+                    if let Some(rollout) = site.store.rollout(&id).filter(|_| of == id) {
+                        live.step(rollout, &step);
+                    }
+                }
+                let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
+                live.draw(&[rollout], site.now());
+                if !goes_on(rollout) {
+                    let state = words::phase(&rollout.state);
+                    context.printer.note(&format!("{}  {state}  {}", rollout.address(), words::why(&rollout.state)));
+                    return Ok(ended(&rollout.state));
+                }
+                site.clock.sleep_until(site.now().plus(Span(500))).await;
+            }
+        };
+        let result = tokio::select! {
+            result = look => result,
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        };
+        live.finish();
+        result
+    }
+}

@@ -1,0 +1,142 @@
+//! Human commands on a rollout that exists.
+
+use super::error::ControlError;
+use super::record::Step;
+use super::site::Site;
+use super::store::{Batch, is_conflict};
+use crate::engine::input::{Command, Issued, Observation};
+use crate::engine::{Event, Exposure, Input, Phase};
+
+/// How often a command is judged again because others appended meanwhile.
+const CONFLICTS: usize = 20;
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandReport {
+    /// `release@environment`.
+    pub address: String,
+    /// The rollout's id.
+    pub rollout: String,
+    /// The flag's key.
+    pub flag: String,
+    /// Where it is now.
+    pub phase: Phase,
+    /// The stage it is at.
+    pub stage: String,
+    /// What is allowed now.
+    pub allowed: Exposure,
+    /// Whether something is still to be done at the backend.
+    pub unconfirmed: bool,
+    /// Whether the command changed anything.
+    pub changed: bool,
+    /// Why it did not happen at the backend, where it did not.
+    pub trouble: Option<String>,
+}
+
+impl Site {
+    /// Commands a rollout. What can grow first has the ticks that are due evaluated, and the backend read.
+    ///
+    /// # Errors
+    /// A refusal, no such rollout, or the journal's.
+    pub async fn command(
+        &mut self,
+        release: &str,
+        environment: &str,
+        command: Command,
+        reason: Option<String>,
+        saw: Option<u64>,
+    ) -> Result<CommandReport, ControlError> {
+        self.store.refresh()?;
+        let rollout = self.store.newest(release, environment).ok_or_else(|| {
+            ControlError::NotFound(format!("{release}@{environment} has no rollout; `flagstaff start` begins one"))
+        })?;
+        let id = rollout.id.clone();
+        let saw = saw.unwrap_or(rollout.state.version);
+        if command.can_grow() {
+            // unknown is an answer: a source that is down does not keep a person from deciding
+            let ids = std::iter::once(id.clone()).collect();
+            self.pass(&ids).await?;
+        }
+        for _ in 0..CONFLICTS {
+            self.merge_spool()?;
+            let backend = self.read_backend(&id).await;
+            self.record(&id, Input::Seen { at: self.now(), backend: backend.clone() })?;
+            match self.issue(&id, &command, reason.clone(), saw, backend) {
+                Ok(steps) => {
+                    let changed = !steps.is_empty();
+                    let more = self.carry_out(&id).await?;
+                    return self.report(&id, changed, &[steps, more].concat());
+                }
+                Err(error) if is_conflict(&error) => _ = self.store.refresh()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ControlError::Failed("the journal is written faster than it can be read".to_owned()))
+    }
+
+    fn issue(
+        &mut self,
+        id: &str,
+        command: &Command,
+        reason: Option<String>,
+        saw: u64,
+        backend: Observation,
+    ) -> Result<Vec<(String, Step)>, ControlError> {
+        let now = self.now();
+        let holds = self.store.rollout(id).map(|rollout| self.holds(&rollout.plan)).unwrap_or_default();
+        let issued = Issued {
+            command: command.clone(),
+            actor: self.actor.clone(),
+            at: now,
+            reason,
+            saw: Some(saw),
+            holds,
+            backend,
+        };
+        let mut batch = Batch::default();
+        let events = self.store.fold(&mut batch, id, now, Input::Command(Box::new(issued)))?;
+        let steps = self.store.commit(now, batch)?;
+        self.own(id, &events);
+        Ok(steps)
+    }
+
+    /// Remembers the growths that this process intended: nobody else may send them.
+    pub(super) fn own(&mut self, id: &str, events: &[Event]) {
+        for event in events {
+            if let Event::Intended(effect) = event {
+                self.mine.insert((id.to_owned(), effect.id));
+            }
+        }
+    }
+
+    /// What a rollout looks like after a command.
+    ///
+    /// # Errors
+    /// Where the rollout is gone.
+    pub(super) fn report(
+        &self,
+        id: &str,
+        changed: bool,
+        steps: &[(String, Step)],
+    ) -> Result<CommandReport, ControlError> {
+        let rollout = self
+            .store
+            .rollout(id)
+            .ok_or_else(|| ControlError::Failed(format!("rollout {id} is not in the journal")))?;
+        let trouble = steps.iter().rev().find_map(|(of, step)| match &step.input {
+            Input::Outcome(outcome) if of == id => outcome.trouble.clone(),
+            _ => None,
+        });
+        Ok(CommandReport {
+            address: rollout.address(),
+            rollout: id.to_owned(),
+            flag: rollout.plan.flag.clone(),
+            phase: rollout.state.phase,
+            stage: rollout.plan.stages.get(rollout.state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
+            allowed: rollout.state.allowed.clone(),
+            unconfirmed: rollout.state.effect.is_some(),
+            changed,
+            trouble,
+        })
+    }
+}

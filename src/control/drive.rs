@@ -1,0 +1,129 @@
+//! Driving rollouts in the foreground until each has ended or needs a person.
+
+use std::collections::BTreeSet;
+
+use super::error::ControlError;
+use super::record::Step;
+use super::site::Site;
+use super::store::Rollout;
+use crate::engine::{Event, Phase, Span, Timestamp};
+use crate::journal::DriverSeen;
+
+/// A driver looks at the journal at least this often, so that other people's commands are noticed soon.
+const LOOK: Span = Span::seconds(1);
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriveEnd {
+    /// Every rollout ended or needs a person.
+    AllDone,
+    /// One pass was asked for.
+    Once,
+}
+
+/// What a drive shows.
+pub enum Seen<'s> {
+    /// A step of a rollout, by whoever.
+    Step(&'s Rollout, &'s Step),
+    /// A pass is over: all rollouts as they are now.
+    Pass(&'s [&'s Rollout], Timestamp),
+}
+
+impl Site {
+    /// Drives rollouts; `see` is told of every step, by whoever. Ends when none is left that goes on by itself.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub async fn drive(
+        &mut self,
+        ids: &BTreeSet<String>,
+        once: bool,
+        see: &mut (dyn FnMut(Seen<'_>) + Send),
+    ) -> Result<DriveEnd, ControlError> {
+        let series = ids.iter().filter_map(|id| self.store.rollout(id)).flat_map(|rollout| &rollout.plan.series);
+        let queries: Vec<_> = series.map(|series| series.query.clone()).collect();
+        let mut reading = tokio::task::JoinSet::new();
+        for scrape in &self.scrapes {
+            scrape.watch(&queries);
+            let scrape = scrape.clone();
+            // reads pages and touches no backend; ends with this drive
+            reading.spawn(async move { scrape.keep_reading().await });
+        }
+        loop {
+            let passed = self.pass(ids).await?;
+            for (id, step) in &passed.steps {
+                if let Some(rollout) = self.store.rollout(id).filter(|_| ids.contains(id)) {
+                    see(Seen::Step(rollout, step));
+                }
+            }
+            let rollouts: Vec<&Rollout> = ids.iter().filter_map(|id| self.store.rollout(id)).collect();
+            see(Seen::Pass(&rollouts, self.now()));
+            if once {
+                return Ok(DriveEnd::Once);
+            }
+            if ids.iter().filter_map(|id| self.store.rollout(id)).all(|rollout| !goes_on(rollout)) {
+                return Ok(DriveEnd::AllDone);
+            }
+            let now = self.now();
+            let next = passed.next.map_or(now.plus(LOOK), |next| next.min(now.plus(LOOK))).max(now.plus(Span(20)));
+            self.beat(ids, now, next);
+            self.clock.sleep_until(next).await;
+        }
+    }
+
+    /// Says that this process drives. Failing to say so is no reason to stop.
+    fn beat(&mut self, ids: &BTreeSet<String>, now: Timestamp, next: Timestamp) {
+        let Some(driving) = &mut self.driving else { return };
+        // once a few seconds is enough for others to see
+        if now.since(driving.alive) < Span::seconds(5) {
+            return;
+        }
+        driving.alive = now;
+        driving.next = next;
+        driving.drives = ids.iter().filter_map(|id| self.store.rollout(id)).map(Rollout::address).collect();
+        let seen = driving.clone();
+        let _ = self.store.journal().heartbeat(&seen);
+    }
+
+    /// Declares this process a driver: others see it in `status`.
+    pub fn declare_driver(&mut self, command: &str, host: &str) {
+        self.driving = Some(DriverSeen {
+            command: command.to_owned(),
+            host: host.to_owned(),
+            pid: std::process::id(),
+            alive: Timestamp(0),
+            next: Timestamp(0),
+            drives: Vec::new(),
+        });
+    }
+
+    /// Takes back what [`Site::declare_driver`] said.
+    pub fn retire_driver(&mut self) {
+        if let Some(seen) = self.driving.take() {
+            let _ = self.store.journal().retire(&seen);
+        }
+    }
+
+    /// Who drives now, by `release@environment`.
+    pub fn drivers(&mut self) -> Vec<DriverSeen> {
+        let now = self.now();
+        let drivers = self.store.journal().drivers().unwrap_or_default();
+        drivers.into_iter().filter(|driver| now <= driver.next.plus(Span::seconds(15))).collect()
+    }
+}
+
+/// Whether a rollout goes on by itself: it runs, or something is still to be done at its backend. One that only waits for
+/// approval needs a person.
+pub fn goes_on(rollout: &Rollout) -> bool {
+    let state = &rollout.state;
+    match state.phase {
+        Phase::Running => !state.approvable,
+        Phase::Paused | Phase::Stopped => state.effect.is_some(),
+        Phase::None | Phase::Completed => false,
+    }
+}
+
+/// Whether a step is worth a line where there is no live screen.
+pub fn is_news(step: &Step) -> bool {
+    step.events.iter().any(|event| !matches!(event, Event::Ticked(_)))
+}

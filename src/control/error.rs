@@ -1,0 +1,34 @@
+//! Why control did not do what was asked.
+
+use crate::engine::decide::Refusal;
+use crate::journal::JournalError;
+use crate::spec::Finding;
+
+/// Why control did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The state table, a gate or a missing reason stands against it.
+    #[error("refused")]
+    Refused(#[source] Refusal),
+    /// The documents are wrong.
+    #[error("the documents have errors")]
+    Invalid(Vec<Finding>),
+    /// Something outside cannot be reached.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The journal cannot be used.
+    #[error("the journal cannot be used")]
+    Journal(#[from] JournalError),
+    /// There is no such release, environment, stage …
+    #[error("{0}")]
+    NotFound(String),
+    /// It failed otherwise.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<Refusal> for ControlError {
+    fn from(refusal: Refusal) -> ControlError {
+        ControlError::Refused(refusal)
+    }
+}

@@ -1,0 +1,72 @@
+//! What the journal's records mean.
+
+use serde::{Deserialize, Serialize};
+
+use crate::canonical;
+use crate::engine::input::Actor;
+use crate::engine::{Event, Input, Plan, Timestamp};
+use crate::journal::NewRecord;
+
+/// Kind of the record that pins a plan.
+pub const PLAN: &str = "plan";
+/// Kind of the records that carry inputs with their events.
+pub const FOLD: &str = "fold";
+/// Kind of the records that begin and end freezes.
+pub const FREEZE: &str = "freeze";
+/// The stream of freezes.
+pub const FREEZES: &str = "freezes";
+
+/// One input and what the engine made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// When it was folded, by this process's clock.
+    pub at: Timestamp,
+    /// The input.
+    pub input: Input,
+    /// The events.
+    pub events: Vec<Event>,
+}
+
+/// Body of a plan record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanBody {
+    /// SHA-256 of the plan's canonical bytes.
+    pub hash: String,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Body of a fold record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FoldBody {
+    /// In their order.
+    pub steps: Vec<Step>,
+    /// Ids of the spooled stops among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spooled: Vec<String>,
+}
+
+/// Body of a freeze record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Named by the reason of whoever goes past it.
+    pub name: String,
+    /// The environment that is frozen; all of them if none.
+    pub environment: Option<String>,
+    /// The release that is frozen; all of them if none.
+    pub release: Option<String>,
+    /// Until when; at or before `at`, it is lifted.
+    pub until: Timestamp,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who froze or lifted it.
+    pub by: Actor,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A record with a canonical body. All of our bodies have one: they hold no floats and no odd keys.
+pub fn record<T: Serialize>(at: Timestamp, stream: &str, kind: &str, body: &T) -> NewRecord {
+    let body = canonical::to_string(body).expect("bodies hold integers and texts only");
+    NewRecord { at, stream: stream.to_owned(), kind: kind.to_owned(), body }
+}

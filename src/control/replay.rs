@@ -1,0 +1,92 @@
+//! Computing every decision again from the recorded inputs, and comparing byte by byte.
+
+use std::collections::BTreeMap;
+
+use super::record::{FOLD, FoldBody, PLAN, PlanBody};
+use crate::canonical;
+use crate::engine::decide::fold;
+use crate::engine::input::Command;
+use crate::engine::{Input, Plan, State};
+use crate::journal::Record;
+
+/// What a replay found in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// Rollouts.
+    pub rollouts: usize,
+    /// Inputs.
+    pub inputs: usize,
+    /// Events, all of them equal.
+    pub events: usize,
+}
+
+/// The first decision that comes out differently.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("record {sequence} of {stream}, step {step}: recorded {recorded}, computed {computed}")]
+pub struct Difference {
+    /// The record.
+    pub sequence: u64,
+    /// The rollout.
+    pub stream: String,
+    /// Which step of the record, from 1.
+    pub step: usize,
+    /// What is recorded.
+    pub recorded: String,
+    /// What comes out.
+    pub computed: String,
+}
+
+/// Computes every decision again.
+///
+/// # Errors
+/// The first difference.
+pub fn replay(records: &[Record]) -> Result<Replayed, Difference> {
+    let mut rollouts: BTreeMap<String, (Plan, State)> = BTreeMap::new();
+    let mut done = Replayed::default();
+    for record in records {
+        let differs = |step: usize, recorded: String, computed: String| Difference {
+            sequence: record.sequence.0,
+            stream: record.new.stream.clone(),
+            step,
+            recorded,
+            computed,
+        };
+        let unreadable = |error: serde_json::Error| differs(0, error.to_string(), "a readable body".to_owned());
+        match record.new.kind.as_str() {
+            PLAN => {
+                let body: PlanBody = serde_json::from_str(&record.new.body).map_err(unreadable)?;
+                let hash = canonical::hash(&body.plan).unwrap_or_default();
+                if hash != body.hash {
+                    return Err(differs(0, body.hash, hash));
+                }
+                rollouts.insert(record.new.stream.clone(), (body.plan, State::default()));
+                done.rollouts += 1;
+            }
+            FOLD => {
+                let body: FoldBody = serde_json::from_str(&record.new.body).map_err(unreadable)?;
+                let Some((plan, state)) = rollouts.get_mut(&record.new.stream) else {
+                    return Err(differs(0, "steps".to_owned(), "a rollout without a plan".to_owned()));
+                };
+                for (index, step) in body.steps.iter().enumerate() {
+                    let events = match fold(plan, state, &step.input) {
+                        Ok(events) => canonical::to_string(&events).unwrap_or_default(),
+                        Err(refusal) => format!("refused: {refusal}"),
+                    };
+                    let recorded = canonical::to_string(&step.events).unwrap_or_default();
+                    if events != recorded {
+                        return Err(differs(index + 1, recorded, events));
+                    }
+                    done.inputs += 1;
+                    done.events += step.events.len();
+                    if let Input::Command(issued) = &step.input
+                        && let Command::Adopt { plan: adopted, .. } = &issued.command
+                    {
+                        *plan = (**adopted).clone();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(done)
+}

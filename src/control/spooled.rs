@@ -1,0 +1,67 @@
+//! Stops that could not be recorded in time. Nobody appends or grows before they are merged.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ControlError;
+use super::record::Step;
+use super::site::Site;
+use super::store::{Batch, is_conflict};
+use crate::engine::Input;
+use crate::engine::input::Issued;
+
+/// A stop that waits to be recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SpooledStop {
+    /// The rollout it names; none where the journal could not even be read: then the newest one of the flag.
+    pub rollout: Option<String>,
+    /// The flag.
+    pub flag: String,
+    /// The environment.
+    pub environment: String,
+    /// The command.
+    pub issued: Issued,
+}
+
+impl Site {
+    /// Merges what waits. A merged record acts where it is merged, on the rollout that it names.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub fn merge_spool(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
+        let mut steps = Vec::new();
+        for (path, record) in self.spool.pending() {
+            let Ok(stop) = serde_json::from_value::<SpooledStop>(record.body.clone()) else {
+                // not ours to understand: kept, and out of the way
+                let _ = std::fs::rename(&path, path.with_extension("broken"));
+                continue;
+            };
+            while !self.store.is_merged(&record.id) {
+                let Some(id) = stop.rollout.clone().or_else(|| self.rollout_of(&stop)) else { break };
+                let mut batch = Batch::default();
+                let _ = self.store.fold(&mut batch, &id, self.now(), Input::Command(Box::new(stop.issued.clone())));
+                batch.spooled(&id, &record.id);
+                match self.store.commit(self.now(), batch) {
+                    Ok(more) => steps.extend(more),
+                    Err(error) if is_conflict(&error) => steps.extend(self.store.refresh()?),
+                    Err(error) => return Err(error),
+                }
+            }
+            let _ = std::fs::remove_file(&path);
+        }
+        Ok(steps)
+    }
+
+    /// The newest rollout of the flag that had begun when the stop was typed.
+    fn rollout_of(&self, stop: &SpooledStop) -> Option<String> {
+        let fits = |rollout: &&super::Rollout| {
+            rollout.plan.flag == stop.flag
+                && rollout.plan.environment == stop.environment
+                && rollout.state.started <= stop.issued.at
+        };
+        self.store
+            .all_rollouts()
+            .filter(fits)
+            .max_by_key(|rollout| rollout.state.started)
+            .map(|rollout| rollout.id.clone())
+    }
+}

@@ -1,0 +1,157 @@
+//! Starting a release: the plan is pinned, every query asked once, and nobody is exposed before all of that.
+
+use std::collections::BTreeSet;
+
+use super::command::CommandReport;
+use super::error::ControlError;
+use super::pass::BACKEND_PATIENCE;
+use super::site::Site;
+use super::store::{Batch, is_conflict};
+use crate::engine::decide::{Opening, may_start};
+use crate::engine::input::{Command, Issued, Observation, Stamp};
+use crate::engine::plan::Query;
+use crate::engine::{Input, Phase, Plan};
+use crate::spec::Severity;
+
+/// How a start is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct StartOptions {
+    /// A new rollout after a stopped one.
+    pub again: bool,
+    /// The stage to begin at, by name; only with `again`.
+    pub at_stage: Option<String>,
+    /// Take over a flag under another journal's stamp.
+    pub take_over: bool,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Site {
+    /// Starts a release in an environment.
+    ///
+    /// # Errors
+    /// Wrong documents, a refusal, a metric that does not exist, or something that cannot be reached.
+    pub async fn start(
+        &mut self,
+        release: &str,
+        environment: &str,
+        options: &StartOptions,
+    ) -> Result<CommandReport, ControlError> {
+        self.store.refresh()?;
+        self.merge_spool()?;
+        // a value that could not be read has become a default: nothing starts on that
+        if self.loaded.has_errors() {
+            let errors = self.loaded.findings.iter().filter(|finding| finding.severity == Severity::Error);
+            return Err(ControlError::Invalid(errors.cloned().collect()));
+        }
+        let resolved = self.loaded.plan(release, environment).map_err(|findings| match findings.is_empty() {
+            true => ControlError::NotFound(format!("there is no release `{release}`")),
+            false => ControlError::Invalid(findings),
+        })?;
+        let phase = self.store.newest(release, environment).map_or(Phase::None, |rollout| rollout.state.phase);
+        if may_start(phase, options.again)? == Opening::Running {
+            let id = self.store.newest(release, environment).map(|rollout| rollout.id.clone()).unwrap_or_default();
+            return self.report(&id, false, &[]);
+        }
+        let plan = resolved.plan;
+        let stage = match &options.at_stage {
+            None => 0,
+            Some(name) => plan
+                .stage_named(name)
+                .ok_or_else(|| ControlError::NotFound(format!("template `{}` has no stage `{name}`", plan.template)))?,
+        };
+        self.refuse_second_rollout(&plan)?;
+        self.metrics_exist(&plan).await?;
+        loop {
+            match self.open_rollout(&plan, &resolved.hash, stage, options).await {
+                Err(error) if is_conflict(&error) => _ = self.store.refresh()?,
+                opened => return opened,
+            }
+            let phase = self.store.newest(release, environment).map_or(Phase::None, |rollout| rollout.state.phase);
+            may_start(phase, options.again)?;
+            self.refuse_second_rollout(&plan)?;
+        }
+    }
+
+    async fn open_rollout(
+        &mut self,
+        plan: &Plan,
+        hash: &str,
+        stage: usize,
+        options: &StartOptions,
+    ) -> Result<CommandReport, ControlError> {
+        let now = self.now();
+        let backend = self
+            .backend_of(plan)
+            .ok_or_else(|| ControlError::NotFound(format!("environment `{}` has no backend", plan.environment)))?;
+        let seen = match tokio::time::timeout(BACKEND_PATIENCE, backend.read(&plan.flag, &plan.audiences)).await {
+            Ok(Ok(seen)) => Observation::Seen(seen),
+            Ok(Err(error)) => return Err(ControlError::Unreachable(error.to_string())),
+            Err(_) => return Err(ControlError::Unreachable(format!("{} does not answer", backend.place()))),
+        };
+        let mut batch = Batch::default();
+        let id = self.store.open(&mut batch, now, plan.clone(), hash.to_owned());
+        let stamp = Stamp { journal: self.store.journal_id().to_owned(), rollout: id.clone() };
+        let issued = Issued {
+            command: Command::Start {
+                stage,
+                stamp,
+                plan: hash.to_owned(),
+                again: options.again,
+                take_over: options.take_over,
+            },
+            actor: self.actor.clone(),
+            at: now,
+            reason: options.reason.clone(),
+            saw: None,
+            holds: self.store.frozen(now, &plan.release, &plan.environment),
+            backend: seen,
+        };
+        let events = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)))?;
+        let steps = self.store.commit(now, batch)?;
+        self.own(&id, &events);
+        let more = self.carry_out(&id).await?;
+        self.report(&id, true, &[steps, more].concat())
+    }
+
+    /// The journal admits one live rollout per flag and environment, whatever the documents are called now.
+    fn refuse_second_rollout(&self, plan: &Plan) -> Result<(), ControlError> {
+        let other = self.store.rollouts().find(|rollout| {
+            rollout.plan.flag == plan.flag
+                && rollout.plan.environment == plan.environment
+                && rollout.plan.release != plan.release
+                && rollout.state.is_live()
+        });
+        match other {
+            Some(other) => Err(ControlError::Failed(format!(
+                "flag `{}` is on its way already in {}; abort that first",
+                plan.flag,
+                other.address()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks every query once before anybody is exposed.
+    async fn metrics_exist(&self, plan: &Plan) -> Result<(), ControlError> {
+        let now = self.now();
+        let at = now.minus(plan.delay).floor_to(plan.every);
+        for (name, source) in &self.sources {
+            let series = plan.series.iter().filter(|series| series.query.source == *name);
+            let distinct: BTreeSet<Query> = series.map(|series| series.query.clone()).collect();
+            let queries: Vec<Query> = distinct.into_iter().collect();
+            if queries.is_empty() {
+                continue;
+            }
+            let Ok(found) = tokio::time::timeout(BACKEND_PATIENCE, source.exists(&queries, at)).await else {
+                return Err(ControlError::Unreachable(format!("{} does not answer", source.place())));
+            };
+            if let Some((query, Err(missing))) = queries.iter().zip(found).find(|(_, found)| found.is_err()) {
+                let series = plan.series.iter().find(|series| series.query == *query);
+                let metric = series.map(|series| series.name.clone()).unwrap_or_default();
+                return Err(ControlError::Unreachable(format!("`{metric}` cannot be measured: {missing}")));
+            }
+        }
+        Ok(())
+    }
+}

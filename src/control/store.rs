@@ -1,0 +1,318 @@
+//! The journal in memory: every rollout folded, freezes, and appending at the sequence that was seen.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::error::ControlError;
+use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, PLAN, PlanBody, Step, record};
+use crate::engine::decide::{Refusal, fold};
+use crate::engine::input::{Command, Hold, HoldKind};
+use crate::engine::{Input, Plan, Reading, State, Timestamp, Unknown};
+use crate::journal::{Head, Journal, JournalError, NewRecord, Record, Sequence};
+
+/// How many steps and ticks of a rollout are kept for people to look at.
+const KEPT: usize = 240;
+/// How many ticks are kept while some of them wait for an answer.
+const KEPT_UNANSWERED: usize = 25_000;
+
+/// One rollout, as the journal tells it.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    /// Its id; its stream in the journal.
+    pub id: String,
+    /// The pinned plan.
+    pub plan: Arc<Plan>,
+    /// The plan's hash.
+    pub plan_hash: String,
+    /// Where it is.
+    pub state: State,
+    /// Its newest steps, with their records' sequence.
+    pub steps: VecDeque<(Sequence, Step)>,
+    /// Its newest ticks with their readings.
+    pub ticks: BTreeMap<Timestamp, Vec<Reading>>,
+    /// Ticks that a source failed to answer.
+    pub unanswered: BTreeSet<Timestamp>,
+}
+
+/// The journal's content.
+pub struct Store {
+    journal: Box<dyn Journal>,
+    head: Head,
+    plans: BTreeMap<String, Arc<Plan>>,
+    rollouts: BTreeMap<String, Rollout>,
+    newest: BTreeMap<(String, String), String>,
+    freezes: Vec<Freeze>,
+    spooled: BTreeSet<String>,
+}
+
+/// Steps that are folded but not recorded yet.
+#[derive(Debug, Default)]
+pub struct Batch {
+    states: BTreeMap<String, State>,
+    steps: BTreeMap<String, FoldBody>,
+    first: Vec<NewRecord>,
+    opened: BTreeMap<String, Arc<Plan>>,
+}
+
+impl Batch {
+    /// Whether there is nothing to record.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.first.is_empty()
+    }
+
+    /// A record that stands before the steps.
+    pub fn put(&mut self, record: NewRecord) {
+        self.first.push(record);
+    }
+
+    /// Marks a rollout's steps as coming from a spooled stop.
+    pub fn spooled(&mut self, rollout: &str, id: &str) {
+        self.steps.entry(rollout.to_owned()).or_insert_with(empty_body).spooled.push(id.to_owned());
+    }
+}
+
+fn empty_body() -> FoldBody {
+    FoldBody { steps: Vec::new(), spooled: Vec::new() }
+}
+
+impl Store {
+    /// Loads a journal.
+    ///
+    /// # Errors
+    /// The journal's, and records that cannot be understood.
+    pub fn load(mut journal: Box<dyn Journal>) -> Result<Store, ControlError> {
+        let head = Head { sequence: Sequence(0), hash: String::new() };
+        journal.head()?;
+        let mut store = Store {
+            journal,
+            head,
+            plans: BTreeMap::new(),
+            rollouts: BTreeMap::new(),
+            newest: BTreeMap::new(),
+            freezes: Vec::new(),
+            spooled: BTreeSet::new(),
+        };
+        store.refresh()?;
+        Ok(store)
+    }
+
+    /// The journal itself, for heartbeats and verification.
+    pub fn journal(&mut self) -> &mut dyn Journal {
+        &mut *self.journal
+    }
+
+    /// The journal's id, the first half of every stamp.
+    pub fn journal_id(&self) -> &str {
+        self.journal.id()
+    }
+
+    /// Takes in what others appended. Returns the steps that came, with their rollouts.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn refresh(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
+        let mut came = Vec::new();
+        for record in self.journal.load(self.head.sequence)? {
+            self.take(&record, &mut came)
+                .map_err(|detail| ControlError::Failed(format!("record {}: {detail}", record.sequence.0)))?;
+            self.head = Head { sequence: record.sequence, hash: record.hash };
+        }
+        Ok(came)
+    }
+
+    fn take(&mut self, record: &Record, came: &mut Vec<(String, Step)>) -> Result<(), String> {
+        let NewRecord { stream, kind, body, .. } = &record.new;
+        let fault = |error: serde_json::Error| format!("its body cannot be understood: {error}");
+        match kind.as_str() {
+            PLAN => {
+                let body: PlanBody = serde_json::from_str(body).map_err(fault)?;
+                let plan = Arc::new(body.plan);
+                self.plans.insert(body.hash.clone(), plan.clone());
+                let key = (plan.release.clone(), plan.environment.clone());
+                self.newest.insert(key, stream.clone());
+                self.rollouts.entry(stream.clone()).or_insert_with(|| Rollout::new(stream, plan, body.hash));
+            }
+            FOLD => {
+                let body: FoldBody = serde_json::from_str(body).map_err(fault)?;
+                let rollout = self.rollouts.get_mut(stream).ok_or("its rollout has no plan")?;
+                for step in body.steps {
+                    for event in &step.events {
+                        rollout.state.apply(event);
+                    }
+                    rollout.keep(record.sequence, &step);
+                    came.push((stream.clone(), step));
+                }
+                self.spooled.extend(body.spooled);
+            }
+            FREEZE if stream == FREEZES => {
+                let freeze: Freeze = serde_json::from_str(body).map_err(fault)?;
+                self.freezes.retain(|known| known.name != freeze.name);
+                if freeze.until > freeze.at {
+                    self.freezes.push(freeze);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Folds an input onto a rollout, on top of what the batch holds for it already.
+    ///
+    /// # Errors
+    /// A refused command; nothing is added then.
+    pub fn fold(
+        &self,
+        batch: &mut Batch,
+        id: &str,
+        at: Timestamp,
+        input: Input,
+    ) -> Result<Vec<crate::engine::Event>, Refusal> {
+        let known = self.rollouts.get(id);
+        let Some(plan) = known.map(|rollout| &rollout.plan).or(batch.opened.get(id)).cloned() else {
+            return Ok(Vec::new());
+        };
+        let mut state = batch.states.get(id).or(known.map(|rollout| &rollout.state)).cloned().unwrap_or_default();
+        let events = fold(&plan, &mut state, &input)?;
+        // what changes nothing and is no tick is not worth a record
+        let says_nothing = events.is_empty() && !matches!(input, Input::Late(_));
+        if !says_nothing {
+            batch.states.insert(id.to_owned(), state);
+            let body = batch.steps.entry(id.to_owned()).or_insert_with(empty_body);
+            body.steps.push(Step { at, input, events: events.clone() });
+        }
+        Ok(events)
+    }
+
+    /// A rollout's state with what the batch holds for it.
+    pub fn state<'s>(&'s self, batch: &'s Batch, id: &str) -> Option<&'s State> {
+        batch.states.get(id).or_else(|| self.rollouts.get(id).map(|rollout| &rollout.state))
+    }
+
+    /// Records a batch in one durable commit. On a conflict nothing of it counts: the caller refreshes and judges again.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub fn commit(&mut self, now: Timestamp, batch: Batch) -> Result<Vec<(String, Step)>, ControlError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut records = batch.first;
+        records.extend(batch.steps.iter().map(|(id, body)| record(now, id, FOLD, body)));
+        self.journal.append(self.head.sequence, &records)?;
+        self.refresh()
+    }
+
+    /// Opens a rollout: its plan's record, in a batch, so that its first step can be folded.
+    pub fn open(&self, batch: &mut Batch, now: Timestamp, plan: Plan, hash: String) -> String {
+        let prefix = format!("{}#", plan.address());
+        let count = self.rollouts.keys().filter(|id| id.starts_with(&prefix)).count();
+        let id = format!("{prefix}{}", count + 1);
+        batch.opened.insert(id.clone(), Arc::new(plan.clone()));
+        batch.put(record(now, &id, PLAN, &PlanBody { hash, plan }));
+        id
+    }
+
+    /// The newest rollout of each release and environment.
+    pub fn rollouts(&self) -> impl Iterator<Item = &Rollout> {
+        self.newest.values().filter_map(|id| self.rollouts.get(id))
+    }
+
+    /// Every rollout that ever was.
+    pub fn all_rollouts(&self) -> impl Iterator<Item = &Rollout> {
+        self.rollouts.values()
+    }
+
+    /// A rollout by its id.
+    pub fn rollout(&self, id: &str) -> Option<&Rollout> {
+        self.rollouts.get(id)
+    }
+
+    /// The newest rollout of a release in an environment.
+    pub fn newest(&self, release: &str, environment: &str) -> Option<&Rollout> {
+        self.newest.get(&(release.to_owned(), environment.to_owned())).and_then(|id| self.rollouts.get(id))
+    }
+
+    /// Whether a spooled stop was merged already.
+    pub fn is_merged(&self, spool_id: &str) -> bool {
+        self.spooled.contains(spool_id)
+    }
+
+    /// Freezes that have not ended.
+    pub fn freezes(&self, now: Timestamp) -> Vec<&Freeze> {
+        self.freezes.iter().filter(|freeze| freeze.until > now).collect()
+    }
+
+    /// What freezes hold a release in an environment.
+    pub fn frozen(&self, now: Timestamp, release: &str, environment: &str) -> Vec<Hold> {
+        let applies = |freeze: &&Freeze| {
+            freeze.environment.as_deref().is_none_or(|frozen| frozen == environment)
+                && freeze.release.as_deref().is_none_or(|frozen| frozen == release)
+        };
+        let hold = |freeze: &Freeze| Hold {
+            kind: HoldKind::Freeze,
+            detail: format!("{} until {}", freeze.name, freeze.until),
+        };
+        self.freezes(now).into_iter().filter(applies).map(hold).collect()
+    }
+}
+
+impl Rollout {
+    fn new(id: &str, plan: Arc<Plan>, plan_hash: String) -> Rollout {
+        Rollout {
+            id: id.to_owned(),
+            plan,
+            plan_hash,
+            state: State::default(),
+            steps: VecDeque::new(),
+            ticks: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+        }
+    }
+
+    fn keep(&mut self, sequence: Sequence, step: &Step) {
+        match &step.input {
+            Input::Tick(tick) => {
+                let failed = tick.readings.iter().any(|reading| reading.unknown() == Some(Unknown::Error));
+                if failed {
+                    self.unanswered.insert(tick.at);
+                }
+                self.ticks.insert(tick.at, tick.readings.clone());
+            }
+            Input::Late(late) => {
+                for tick in late.ticks.iter().filter(|tick| tick.late) {
+                    self.unanswered.remove(&tick.at);
+                    self.ticks.insert(tick.at, tick.readings.clone());
+                }
+            }
+            Input::Command(issued) => {
+                if let Command::Adopt { plan, hash } = &issued.command
+                    && self.state.plan == *hash
+                {
+                    self.plan = Arc::new((**plan).clone());
+                    self.plan_hash.clone_from(hash);
+                }
+            }
+            _ => {}
+        }
+        let most = if self.unanswered.is_empty() { KEPT } else { KEPT_UNANSWERED };
+        while self.ticks.len() > most {
+            if let Some((oldest, _)) = self.ticks.pop_first() {
+                self.unanswered.remove(&oldest);
+            }
+        }
+        self.steps.push_back((sequence, step.clone()));
+        while self.steps.len() > KEPT {
+            self.steps.pop_front();
+        }
+    }
+
+    /// `release@environment`.
+    pub fn address(&self) -> String {
+        self.plan.address()
+    }
+}
+
+/// Whether an error says that somebody appended meanwhile.
+pub fn is_conflict(error: &ControlError) -> bool {
+    matches!(error, ControlError::Journal(JournalError::Conflict { .. }))
+}

@@ -1,0 +1,249 @@
+//! The audit log: who or which rule did what, when, and on what evidence.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::words;
+use crate::control::Step;
+use crate::control::record::{FOLD, FREEZE, FoldBody, Freeze, PLAN, PlanBody};
+use crate::engine::event::{Event, Fired};
+use crate::engine::{Command, Input, Plan, Timestamp};
+use crate::journal::Record;
+use crate::telemetry::prometheus::promql;
+
+/// One line of `audit log`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditEntry {
+    /// `flagstaff/audit-log/v1`
+    pub schema: &'static str,
+    /// The record.
+    pub sequence: u64,
+    /// When.
+    pub time: String,
+    /// The rollout.
+    pub rollout: String,
+    /// Who: a person, or a rule.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// Why, as the person said.
+    pub reason: Option<String>,
+    /// The evidence of rules.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a rule saw.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evidence {
+    /// The rule.
+    pub rule: String,
+    /// Its condition, with the threshold.
+    pub threshold: String,
+    /// Since when it held.
+    pub since: String,
+    /// Name, query and value of each series.
+    pub series: Vec<(String, String, String)>,
+}
+
+const SCHEMA: &str = "flagstaff/audit-log/v1";
+
+/// Which lines.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One release only.
+    pub release: Option<String>,
+    /// One environment only.
+    pub environment: Option<String>,
+    /// Nothing older.
+    pub since: Option<Timestamp>,
+}
+
+/// The lines of a whole journal, in its order: nothing is left out because it is old. A record that cannot be read is a
+/// line that says so.
+pub fn log(records: &[Record], filter: &Filter) -> Vec<AuditEntry> {
+    let mut plans: BTreeMap<&str, Plan> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for record in records {
+        let stream = record.new.stream.as_str();
+        match record.new.kind.as_str() {
+            PLAN => match serde_json::from_str::<PlanBody>(&record.new.body) {
+                Ok(body) => {
+                    plans.insert(stream, body.plan);
+                }
+                Err(_) => lines.push(unreadable(record)),
+            },
+            FOLD => match (plans.get_mut(stream), serde_json::from_str::<FoldBody>(&record.new.body)) {
+                (Some(plan), Ok(body)) => {
+                    for step in &body.steps {
+                        if filter.wants(plan) && filter.since.is_none_or(|since| step.at >= since) {
+                            lines.extend(entries(record.sequence.0, stream, plan, step));
+                        }
+                        adopt(plan, step);
+                    }
+                }
+                _ => lines.push(unreadable(record)),
+            },
+            FREEZE => match serde_json::from_str::<Freeze>(&record.new.body) {
+                Ok(freeze) if filter.wants_freeze(&freeze) => lines.push(frozen(record, &freeze)),
+                Ok(_) => {}
+                Err(_) => lines.push(unreadable(record)),
+            },
+            _ => {}
+        }
+    }
+    lines
+}
+
+impl Filter {
+    fn wants(&self, plan: &Plan) -> bool {
+        self.release.as_ref().is_none_or(|meant| *meant == plan.release)
+            && self.environment.as_ref().is_none_or(|meant| *meant == plan.environment)
+    }
+
+    /// A freeze of everything concerns every release and environment.
+    fn wants_freeze(&self, freeze: &Freeze) -> bool {
+        let concerns = |meant: &Option<String>, scope: &Option<String>| match (meant, scope) {
+            (Some(meant), Some(scope)) => meant == scope,
+            _ => true,
+        };
+        concerns(&self.release, &freeze.release)
+            && concerns(&self.environment, &freeze.environment)
+            && self.since.is_none_or(|since| freeze.at >= since)
+    }
+}
+
+/// From an adoption on, another plan names the stages and the series.
+fn adopt(plan: &mut Plan, step: &Step) {
+    if let Input::Command(issued) = &step.input
+        && let Command::Adopt { plan: adopted, .. } = &issued.command
+        && step.events.iter().any(|event| matches!(event, Event::Adopted { .. }))
+    {
+        *plan = (**adopted).clone();
+    }
+}
+
+fn line(record: &Record, who: String, what: String) -> AuditEntry {
+    AuditEntry {
+        schema: SCHEMA,
+        sequence: record.sequence.0,
+        time: record.new.at.to_string(),
+        rollout: record.new.stream.clone(),
+        who,
+        what,
+        reason: None,
+        evidence: Vec::new(),
+    }
+}
+
+fn unreadable(record: &Record) -> AuditEntry {
+    line(record, "?".to_owned(), format!("an unreadable record of kind {}", record.new.kind))
+}
+
+fn frozen(record: &Record, freeze: &Freeze) -> AuditEntry {
+    let what = match freeze.until > freeze.at {
+        true => format!("{} until {}", freeze.name, freeze.until),
+        false => format!("{} lifted", freeze.name),
+    };
+    let who = format!("{} ({})", freeze.by.name, freeze.by.known_by);
+    AuditEntry { reason: freeze.reason.clone(), ..line(record, who, what) }
+}
+
+/// The lines of a step.
+pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<AuditEntry> {
+    let (who, reason) = match &step.input {
+        Input::Command(issued) => (format!("{} ({})", issued.actor.name, issued.actor.known_by), issued.reason.clone()),
+        Input::Signal(signal) => (format!("signal {}", signal.name), None),
+        _ => ("rule".to_owned(), None),
+    };
+    let entry = |event: &Event| {
+        let what = words::event(plan, event)?;
+        let because: &[Fired] = match event {
+            Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
+                because
+            }
+            Event::Notified(fired) => std::slice::from_ref(fired),
+            _ => &[],
+        };
+        Some(AuditEntry {
+            schema: SCHEMA,
+            sequence,
+            time: step.at.to_string(),
+            rollout: rollout.to_owned(),
+            who: who.clone(),
+            what,
+            reason: reason.clone(),
+            evidence: because.iter().map(|fired| evidence(plan, fired)).collect(),
+        })
+    };
+    step.events.iter().filter_map(entry).collect()
+}
+
+fn evidence(plan: &Plan, fired: &Fired) -> Evidence {
+    let series = fired.evidence.iter().map(|(name, reading)| {
+        let series = plan.series.iter().find(|series| series.name == *name);
+        let query = series.map(|series| promql::text(&series.query)).unwrap_or_default();
+        let unit = series.map_or(crate::engine::plan::Unit::Plain, |series| series.unit);
+        (name.clone(), query, words::reading(reading, unit))
+    });
+    Evidence {
+        rule: fired.rule.clone(),
+        threshold: plan
+            .rules
+            .iter()
+            .find(|rule| rule.name == fired.rule)
+            .map(|rule| rule.text.clone())
+            .unwrap_or_default(),
+        since: fired.since.to_string(),
+        series: series.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::control::record::record;
+    use crate::engine::Actor;
+    use crate::journal::{NewRecord, Sequence};
+
+    fn plan() -> Plan {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop");
+        crate::spec::load(&dir).plan("checkout-v2", "production").expect("the example resolves").plan
+    }
+
+    fn fold(at: i64) -> NewRecord {
+        let by = Actor { name: format!("person-{at}"), known_by: "--as".to_owned() };
+        let at = Timestamp(at);
+        let backend = crate::engine::Observation::NotRead;
+        let step = Step { at, input: Input::Seen { at, backend }, events: vec![Event::Approved { at, by }] };
+        record(at, "r1", FOLD, &FoldBody { steps: vec![step], spooled: Vec::new() })
+    }
+
+    fn records() -> Vec<Record> {
+        let pinned = record(Timestamp(0), "r1", PLAN, &PlanBody { hash: "h".to_owned(), plan: plan() });
+        let news = std::iter::once(pinned).chain((1..=300).map(fold));
+        let number = |(index, new)| Record { sequence: Sequence(index as u64 + 1), new, hash: String::new() };
+        news.enumerate().map(number).collect()
+    }
+
+    #[test]
+    fn old_records_are_not_left_out() {
+        let lines = log(&records(), &Filter::default());
+        assert_eq!(lines.len(), 300);
+        assert!(lines[0].what.contains("person-1"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_filter_narrows_and_what_cannot_be_read_is_said() {
+        let since = Filter { since: Some(Timestamp(291)), ..Filter::default() };
+        assert_eq!(log(&records(), &since).len(), 10);
+        let other = Filter { environment: Some("staging".to_owned()), ..Filter::default() };
+        assert_eq!(log(&records(), &other).len(), 0);
+        let mut broken = records();
+        broken[5].new.body = "{".to_owned();
+        let lines = log(&broken, &Filter::default());
+        assert!(lines.iter().any(|line| line.sequence == 6 && line.what.contains("unreadable")), "{lines:?}");
+    }
+}

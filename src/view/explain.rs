@@ -1,0 +1,95 @@
+//! Why a rollout is where it is, what is missing, and the earliest moment anything can happen.
+
+use serde::Serialize;
+
+use super::printer::Printer;
+use super::words;
+use crate::control::Rollout;
+use crate::engine::explain::explain;
+use crate::engine::{Phase, Timestamp};
+
+/// `explain -o json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainAnswer {
+    /// `flagstaff/explain/v1`
+    pub schema: &'static str,
+    /// `release@environment`.
+    pub address: String,
+    /// Where it is.
+    pub state: String,
+    /// Why it is paused or stopped.
+    pub why: String,
+    /// The stage it is at.
+    pub stage: String,
+    /// What is allowed.
+    pub exposure: String,
+    /// Everything that is missing for the next step.
+    pub missing: Vec<String>,
+    /// The newest values.
+    pub values: Vec<(String, String)>,
+    /// The next tick.
+    pub next_tick: Option<String>,
+    /// The earliest moment it can go on.
+    pub earliest: Option<String>,
+    /// What a person can do.
+    pub commands: Vec<String>,
+}
+
+/// Explains a rollout.
+pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    let explained = explain(plan, state, now);
+    let newest = rollout.ticks.last_key_value().map(|(_, readings)| readings.as_slice()).unwrap_or_default();
+    let values = plan.series.iter().zip(newest);
+    let on = format!("{} -e {}", plan.release, plan.environment);
+    let commands = match state.phase {
+        Phase::Paused => vec![format!("flagstaff resume {on}"), format!("flagstaff abort {on}")],
+        Phase::Running if state.approvable => vec![format!("flagstaff approve {on}")],
+        Phase::Running => vec![format!("flagstaff pause {on}"), format!("flagstaff abort {on}")],
+        Phase::Stopped => vec![format!("flagstaff start {on} --again")],
+        Phase::None | Phase::Completed => Vec::new(),
+    };
+    ExplainAnswer {
+        schema: "flagstaff/explain/v1",
+        address: rollout.address(),
+        state: words::phase(state).to_owned(),
+        why: words::why(state),
+        stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
+        exposure: state.allowed.to_string(),
+        missing: if state.is_live() {
+            explained.missing.iter().map(|missing| words::missing(plan, missing)).collect()
+        } else {
+            Vec::new()
+        },
+        values: values.map(|(series, reading)| (series.name.clone(), words::reading(reading, series.unit))).collect(),
+        next_tick: explained.next_tick.map(|at| at.to_string()),
+        earliest: explained.earliest.map(|at| at.to_string()),
+        commands,
+    }
+}
+
+/// For people.
+pub fn print(printer: &Printer, answer: &ExplainAnswer) {
+    let why = if answer.why.is_empty() { String::new() } else { format!(" by {}", answer.why) };
+    printer.out(&format!("{}  {}{why} at {}, on for {}", answer.address, answer.state, answer.stage, answer.exposure));
+    if !answer.missing.is_empty() {
+        printer.out("missing for the next step:");
+        for missing in &answer.missing {
+            printer.out(&format!("  - {missing}"));
+        }
+    }
+    if !answer.values.is_empty() {
+        printer.out("last values:");
+        for (name, value) in &answer.values {
+            printer.out(&format!("  {name}  {value}"));
+        }
+    }
+    match &answer.earliest {
+        Some(earliest) => printer.out(&format!("earliest next step: {earliest}, if everything is healthy from now on")),
+        None if answer.next_tick.is_some() => printer.out("it goes no further until a person acts"),
+        None => {}
+    }
+    for command in &answer.commands {
+        printer.out(&format!("  {command}"));
+    }
+}

@@ -1,0 +1,152 @@
+//! States, events and obstacles in words.
+
+use super::safe::safe;
+use crate::engine::event::{Event, Fired, Missing};
+use crate::engine::plan::{Plan, Unit};
+use crate::engine::state::{Cause, Phase, State};
+use crate::engine::{Decimal, Reading, Timestamp};
+
+/// The state as people call it.
+pub fn phase(state: &State) -> &'static str {
+    match state.phase {
+        Phase::None => "not started",
+        Phase::Running if state.approvable => "waiting for approval",
+        Phase::Running => "running",
+        Phase::Paused => "paused",
+        Phase::Stopped if state.is_stopping() => "stopping",
+        Phase::Stopped => "stopped",
+        Phase::Completed => "completed",
+    }
+}
+
+/// A cause in one word or two.
+pub fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Person => "person".to_owned(),
+        Cause::Rule(name) => safe(name),
+        Cause::Signal(name) => format!("signal {}", safe(name)),
+        Cause::Drift => "drift".to_owned(),
+        Cause::NotApplied => "not applied".to_owned(),
+    }
+}
+
+/// Why a rollout is where it is, in a few words.
+pub fn why(state: &State) -> String {
+    match state.phase {
+        Phase::Paused => state.causes.iter().map(cause).collect::<Vec<_>>().join(", "),
+        Phase::Stopped => state.stopped_by.as_ref().map(cause).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// A reading with its unit.
+pub fn reading(reading: &Reading, unit: Unit) -> String {
+    match reading {
+        Reading::Value(value) => number(*value, unit),
+        Reading::Unknown(reason) => format!("unknown ({})", format!("{reason:?}").to_lowercase()),
+    }
+}
+
+/// A number with its unit: shares in percent, times in ms below a second.
+pub fn number(value: Decimal, unit: Unit) -> String {
+    let scaled = |exponent| value.times(Decimal::new(1, exponent)).rounded(4).to_string();
+    match unit {
+        Unit::Ratio => format!("{}%", scaled(2)),
+        Unit::Seconds if value < Decimal::whole(1) => format!("{} ms", scaled(3)),
+        Unit::Seconds => format!("{} s", scaled(0)),
+        Unit::Count | Unit::Plain => scaled(0),
+    }
+}
+
+/// The clock time of an instant, for lines that are read within a day.
+pub fn clock(at: Timestamp) -> String {
+    at.to_string().get(11..19).unwrap_or_default().to_owned()
+}
+
+/// An obstacle in words.
+pub fn missing(plan: &Plan, missing: &Missing) -> String {
+    let rule = |index: usize| plan.rules.get(index).map(|rule| safe(&rule.name)).unwrap_or_default();
+    let series = |index: usize| plan.series.get(index).map(|series| series.name.clone()).unwrap_or_default();
+    match missing {
+        Missing::Paused => "it is paused: a person must resume it".to_owned(),
+        Missing::NotEffective => "the exposure has not been read back yet".to_owned(),
+        Missing::Settling { until } => format!("settling until {}", clock(*until)),
+        Missing::Bake { have, need } => format!("baked {have} of {need} healthy ticks"),
+        Missing::Unhealthy { line } => {
+            let text = plan.healthy.get(*line).map(|line| safe(&line.text)).unwrap_or_default();
+            format!("not healthy: {text}")
+        }
+        Missing::Unknown { series: index, reason } => {
+            format!("{} is unknown: {}", series(*index), format!("{reason:?}").to_lowercase())
+        }
+        Missing::RuleTrue { rule: index, have, need } => {
+            format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
+        }
+        Missing::Samples { have, need } => format!("measured {have} of {need}"),
+        Missing::Held { detail, .. } => format!("held: {}", safe(detail)),
+        Missing::Backend { detail } => format!("the backend: {}", safe(detail)),
+        Missing::EffectOpen => "a change is under way at the backend".to_owned(),
+        Missing::NotPresent => "the last tick was caught up; only the present one advances".to_owned(),
+        Missing::OlderThanCommand => "the last tick is older than the last command".to_owned(),
+        Missing::NoEvidence => "no line of `healthy` measures the exposed group here".to_owned(),
+        Missing::Approval { have, need } => format!("{have} of {need} people approved"),
+    }
+}
+
+/// A rule that fired, with its evidence.
+pub fn fired(plan: &Plan, fired: &Fired) -> String {
+    let condition = plan.rules.iter().find(|rule| rule.name == fired.rule).map(|rule| safe(&rule.text));
+    let evidence: Vec<String> = fired
+        .evidence
+        .iter()
+        .map(|(name, value)| {
+            let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
+            format!("{name} {}", reading(value, unit))
+        })
+        .collect();
+    let condition = condition.map(|condition| format!(" ({condition})")).unwrap_or_default();
+    format!("{}{condition}: {} since {}", safe(&fired.rule), evidence.join(", "), clock(fired.since))
+}
+
+/// One event as a line without its time; `None` for what is no news.
+pub fn event(plan: &Plan, event: &Event) -> Option<String> {
+    let stage = |index: usize| plan.stages.get(index).map(|stage| safe(&stage.name)).unwrap_or_default();
+    let reasons = |because: &[Fired]| because.iter().map(|rule| fired(plan, rule)).collect::<Vec<_>>().join("; ");
+    let who = |by: &Option<crate::engine::Actor>, because: &[Fired]| match by {
+        Some(by) => format!("by {}", safe(&by.name)),
+        None => reasons(because),
+    };
+    Some(match event {
+        Event::Started { stage: index, by, .. } => format!("started at {} by {}", stage(*index), safe(&by.name)),
+        Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
+        Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
+        Event::Advancing { stage: index, .. } => format!("advancing to {}", stage(*index)),
+        Event::Effective { exposure, stage: index, .. } => format!("{} is effective: {exposure}", stage(*index)),
+        Event::NotApplied { detail, .. } => format!("not applied: {}", safe(detail)),
+        Event::Confirmed { .. } => "read back at the backend".to_owned(),
+        Event::Paused { causes, because, by, .. } => {
+            let names: Vec<String> = causes.iter().map(cause).collect();
+            let who = who(by, because);
+            format!("paused: {}{}{who}", names.join(", "), if who.is_empty() { "" } else { ": " })
+        }
+        Event::RolledBack { stage: index, exposure, because, by, .. } => {
+            format!("rolled back to {} ({exposure}): {}", stage(*index), who(by, because))
+        }
+        Event::Stopped { because, by, .. } => format!("shut down: {}", who(by, because)),
+        Event::Resumed { by, .. } => format!("resumed by {}", safe(&by.name)),
+        Event::Forced { stage: index, by, .. } => format!("forced to {} by {}", stage(*index), safe(&by.name)),
+        Event::Approved { by, .. } => format!("approved by {}", safe(&by.name)),
+        Event::Muted { rule, until, by, .. } => {
+            format!("{} muted until {} by {}", safe(rule), clock(*until), safe(&by.name))
+        }
+        Event::Adopted { plan, by, .. } => {
+            format!("plan {} adopted by {}", plan.get(..12).unwrap_or(plan), safe(&by.name))
+        }
+        Event::Reduced { exposure, .. } => format!("reduced by hand to {exposure}: accepted"),
+        Event::Drifted { detail, .. } => format!("drift: {}", safe(detail)),
+        Event::DriftEnded { .. } => "the backend shows what is allowed again".to_owned(),
+        Event::LateWrite { exposure, .. } => format!("a late write of ours ({exposure}) is set back"),
+        Event::Touched { hand, .. } => format!("another hand was at the flag: {}", safe(hand)),
+        Event::Completed { .. } => "completed".to_owned(),
+    })
+}

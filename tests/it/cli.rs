@@ -1,0 +1,285 @@
+//! The real binary in a throwaway project: what is typed, what is answered, and with which code it ends.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const POLICIES: &str = r#"apiVersion: flagstaff/v1
+kind: ThresholdPolicy
+metadata: { name: web }
+spec:
+  every: 5s
+  window: 15s
+  metrics:
+    requests: { count: app_requests_total }
+    error_rate: { ratio: { of: app_failed_total, over: app_requests_total } }
+  healthy: [ "error_rate < 1%" ]
+  safeguards:
+    - { name: errors, when: "error_rate > 2%", for: 10s, then: pause }
+"#;
+
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Answer {
+    /// As a person at a terminal sees it.
+    fn both(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+}
+
+fn run(dir: &Path, args: &[&str]) -> Answer {
+    let output = Command::new(env!("CARGO_BIN_EXE_flagstaff"))
+        .args(args)
+        .current_dir(dir)
+        .env_remove("FLAGSTAFF_DIR")
+        .env("FLAGSTAFF_ACTOR", "ana@acme.example")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    Answer {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs and insists on the code.
+fn ends(dir: &Path, args: &[&str], code: i32) -> Answer {
+    let answer = run(dir, args);
+    assert_eq!(answer.code, code, "{args:?}\nstdout: {}\nstderr: {}", answer.out, answer.err);
+    answer
+}
+
+fn json(dir: &Path, args: &[&str], code: i32) -> Value {
+    let answer = ends(dir, &[args, &["-o", "json"]].concat(), code);
+    serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{args:?}: {error}\n{}", answer.out))
+}
+
+fn starter() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    ends(dir.path(), &["init"], 0);
+    dir
+}
+
+fn replace(path: &Path, old: &str, new: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(old), "{old} is not in {}", path.display());
+    fs::write(path, text.replace(old, new)).unwrap();
+}
+
+/// A page with counters that rise at every look. Ends with the value.
+struct Page {
+    address: String,
+    ended: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Page {
+    fn serve() -> Page {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let ended = Arc::new(AtomicBool::new(false));
+        let (seen, count) = (ended.clone(), AtomicU64::new(0));
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if seen.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(mut stream) = stream else { continue };
+                let _ = stream.read(&mut [0; 4096]);
+                let requests = count.fetch_add(100, Ordering::SeqCst);
+                let mut body = String::new();
+                for name in ["app_requests_total", "app_failed_total"] {
+                    body.push_str(&format!("# TYPE {name} counter\n"));
+                    for variant in ["on", "off"] {
+                        let value = if name == "app_requests_total" { requests } else { 0 };
+                        body.push_str(&format!("{name}{{flag=\"my-feature\",variant=\"{variant}\"}} {value}\n"));
+                    }
+                }
+                let kind = "text/plain; version=0.0.4";
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+                let _ = write!(stream, "{head}Connection: close\r\n\r\n{body}");
+            }
+        });
+        Page { address, ended, thread: Some(thread) }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        let _ = std::net::TcpStream::connect(&self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A starter project whose page answers.
+fn live() -> (TempDir, Page) {
+    let (dir, page) = (starter(), Page::serve());
+    replace(&dir.path().join("flagstaff.yaml"), "127.0.0.1:8080", &page.address);
+    replace(&dir.path().join("flagstaff.yaml"), "every: 5s", "every: 1s");
+    fs::write(dir.path().join("flagstaff/policies.yaml"), POLICIES).unwrap();
+    let flags = r#"{"flags":{"other":{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"a"}}}"#;
+    fs::write(dir.path().join("flags.flagd.json"), flags).unwrap();
+    (dir, page)
+}
+
+fn flag(dir: &Path, key: &str) -> Value {
+    let file: Value = serde_json::from_str(&fs::read_to_string(dir.join("flags.flagd.json")).unwrap()).unwrap();
+    file["flags"][key].clone()
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_not_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    for args in [&["bogus"][..], &["abort"], &["resume", "--all"], &["status", "--output", "xml"], &["help", "bogus"]] {
+        ends(dir.path(), args, 64);
+    }
+    for args in [&["--help"][..], &["--version"], &["help", "exit-codes"], &["help", "start"], &["completions", "fish"]]
+    {
+        assert!(!ends(dir.path(), args, 0).out.is_empty(), "{args:?}");
+    }
+    let none = ends(dir.path(), &["abort", "my-feature"], 3);
+    assert!(none.err.contains("flagstaff init"), "{}", none.err);
+}
+
+#[test]
+fn a_starter_project_validates_and_is_never_overwritten() {
+    let dir = starter();
+    assert_eq!(json(dir.path(), &["validate"], 0)["findings"], serde_json::json!([]));
+    fs::write(dir.path().join("flagstaff/releases.yaml"), "# mine\n").unwrap();
+    ends(dir.path(), &["init"], 1);
+    assert_eq!(fs::read_to_string(dir.path().join("flagstaff/releases.yaml")).unwrap(), "# mine\n");
+}
+
+#[test]
+fn everything_wrong_is_reported_at_once_with_its_place() {
+    let dir = starter();
+    let wrong =
+        "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: my-feature }\nspec: { flga: \"\u{1b}[2Jx\" }\n";
+    fs::write(dir.path().join("flagstaff/releases.yaml"), wrong.replace('\u{1b}', "\\e")).unwrap();
+    replace(&dir.path().join("flagstaff/policies.yaml"), "kind: ThresholdPolicy", "kind: ThresholdPolcy");
+    let answer = json(dir.path(), &["validate"], 3);
+    let findings = answer["findings"].as_array().unwrap();
+    let place = |file: &str| {
+        let of_file = |finding: &&Value| finding["file"] == file;
+        let finding = findings.iter().find(of_file).unwrap_or_else(|| panic!("nothing about {file}: {answer:#}"));
+        (finding["line"].as_u64().unwrap(), finding["column"].as_u64().unwrap())
+    };
+    assert_eq!(answer["schema"], "flagstaff/findings/v1");
+    assert_eq!(place("flagstaff/releases.yaml"), (4, 9));
+    assert_eq!(place("flagstaff/policies.yaml").0, 3);
+    let people = ends(dir.path(), &["validate"], 3);
+    let text = people.out + &people.err;
+    assert!(text.contains("releases.yaml:4:9") && text.contains("did you mean `flag`?"), "{text}");
+    assert!(!text.contains('\u{1b}'), "an escape got through: {text:?}");
+}
+
+#[test]
+fn growing_in_a_protected_environment_needs_a_reason_and_the_key() {
+    let (dir, _page) = live();
+    for missing in [
+        &["start", "my-feature"][..],
+        &["start", "my-feature", "--reason", "PAY-1"],
+        &["start", "my-feature", "--reason", "PAY-1", "--confirm", "other"],
+        &["start", "my-feature", "--confirm", "my-feature"],
+    ] {
+        ends(dir.path(), missing, 64);
+        assert_eq!(flag(dir.path(), "my-feature"), Value::Null, "{missing:?} wrote the flag");
+    }
+}
+
+#[test]
+fn from_start_to_abort_with_an_audit_trail() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    let started = json(dir, &["start", "my-feature", "--reason", "PAY-1", "--confirm", "my-feature"], 0);
+    assert!(started["schema"].as_str().unwrap().starts_with("flagstaff/"), "{started:#}");
+    assert_ne!(flag(dir, "my-feature"), Value::Null);
+    assert_eq!(flag(dir, "other")["defaultVariant"], "a", "another team's flag was changed");
+    for args in [&["status"][..], &["explain", "my-feature"]] {
+        let text = ends(dir, args, 0).out;
+        assert!(text.contains("my-feature@production") && text.contains("running"), "{args:?}: {text}");
+        assert!(json(dir, args, 0)["schema"].as_str().unwrap().starts_with("flagstaff/"), "{args:?}");
+    }
+    let before = flag(dir, "my-feature");
+    ends(dir, &["start", "my-feature", "--reason", "PAY-1", "--confirm", "my-feature"], 0);
+    assert_eq!(flag(dir, "my-feature"), before, "a start of what runs changes nothing");
+    ends(dir, &["run", "my-feature", "--once"], 0);
+
+    let paused = ends(dir, &["pause", "my-feature"], 0).both();
+    assert!(paused.contains("still ON for") && paused.contains("flagstaff abort my-feature"), "{paused}");
+    ends(dir, &["status", "my-feature"], 7);
+    ends(dir, &["wait", "my-feature", "--until", "paused"], 0);
+    ends(dir, &["wait", "my-feature"], 7);
+    ends(dir, &["resume", "my-feature"], 64);
+
+    let aborted = ends(dir, &["abort", "my-feature"], 0).both();
+    assert!(aborted.contains("my-feature@production") && aborted.contains("OFF"), "{aborted}");
+    assert!(aborted.contains("flagstaff start my-feature") && aborted.contains("--again"), "no undo: {aborted}");
+    ends(dir, &["status", "my-feature"], 6);
+    ends(dir, &["abort", "my-feature"], 0);
+    ends(dir, &["start", "my-feature", "--reason", "PAY-1", "--confirm", "my-feature"], 6);
+
+    let log = ends(dir, &["audit", "log", "my-feature"], 0).out;
+    assert!(log.contains("ana@acme.example") && log.contains("PAY-1"), "{log}");
+    let head = ends(dir, &["audit", "verify"], 0).out;
+    let head = head.lines().find_map(|line| line.strip_prefix("head: ")).unwrap().to_owned();
+    ends(dir, &["audit", "verify", "--anchor", &head], 0);
+    ends(dir, &["audit", "verify", "--anchor", "9999:00"], 9);
+    ends(dir, &["audit", "replay"], 0);
+}
+
+#[test]
+fn an_abort_needs_neither_documents_nor_a_rollout() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    let on = r#"{"flags":{"old-flag":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}}}"#;
+    fs::write(dir.join("flags.flagd.json"), on).unwrap();
+    fs::write(dir.join("flagstaff/policies.yaml"), "kind: [").unwrap();
+    fs::write(dir.join("flagstaff/releases.yaml"), "\u{0}").unwrap();
+    fs::create_dir_all(dir.join(".flagstaff")).unwrap();
+    fs::write(dir.join(".flagstaff/journal.db"), "no journal").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let answer = ends(elsewhere.path(), &["-C", dir.to_str().unwrap(), "abort", "old-flag"], 0);
+    assert!(answer.out.contains("old-flag@production") && answer.out.contains("OFF"), "{}", answer.out);
+    let off = flag(dir, "old-flag");
+    assert!(off["state"] == "DISABLED" || off["defaultVariant"] == "off", "{off:#}");
+}
+
+#[test]
+fn a_freeze_is_listed_until_it_is_lifted() {
+    let dir = starter();
+    let dir = dir.path();
+    ends(dir, &["freeze", "-e", "production", "--for", "4h"], 0);
+    assert!(ends(dir, &["freeze"], 0).out.contains("production"));
+    ends(dir, &["freeze", "-e", "production", "--lift"], 64);
+    ends(dir, &["freeze", "-e", "production", "--lift", "--reason", "over", "--confirm", "production"], 0);
+    assert!(!ends(dir, &["freeze"], 0).out.contains("production"));
+}
+
+#[test]
+fn the_audit_log_has_freezes_and_is_narrowed_by_environment() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &["start", "my-feature", "--reason", "PAY-1", "--confirm", "my-feature"], 0);
+    ends(dir, &["freeze", "-e", "production", "--for", "4h", "--reason", "launch"], 0);
+    let log = ends(dir, &["audit", "log"], 0).out;
+    assert!(log.contains("PAY-1"), "the start is not in the log");
+    assert!(log.contains("freeze-production"), "the freeze is not in the log");
+    assert!(ends(dir, &["audit", "log", "-e", "staging"], 0).out.is_empty());
+}

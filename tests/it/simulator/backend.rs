@@ -1,0 +1,269 @@
+//! A model backend with one flag: a switch, an exposure below it, a stamp, a revision and a log of other hands.
+//!
+//! Off is never conditional. Every other write is conditional on the revision where the backend can compare and swap;
+//! a variant without that takes whatever arrives last.
+
+use std::collections::BTreeMap;
+
+use flagstaff::backend::{Backend, BackendError, Expose, Switch};
+use flagstaff::clock::Answer;
+use flagstaff::engine::input::{Observed, Stamp};
+use flagstaff::engine::plan::Audience;
+use flagstaff::engine::{Exposure, Percentage, Timestamp};
+
+use super::world::{Fate, Inner, Kind, Pid, Shared, Step};
+
+/// What is broken on purpose, to see that the invariants notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Lie {
+    #[default]
+    None,
+    /// Says that it switched off, and did not.
+    OffIsIgnored,
+    /// Writes half of everybody, whatever was asked.
+    WritesMore,
+}
+
+/// A request for an exposure, as sent.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) pid: Pid,
+    /// Local time of the sender when it was sent.
+    pub(super) sent: Timestamp,
+    pub(super) expose: Expose,
+    /// Nobody waits for it any more.
+    pub(super) late: bool,
+}
+
+/// Whose write changed the flag.
+#[derive(Debug, Clone)]
+pub(super) enum Writer {
+    Expose(Box<Request>),
+    Off,
+    Hand,
+}
+
+/// One change of what the flag is.
+#[derive(Debug, Clone)]
+pub(super) struct Change {
+    pub(super) at: i64,
+    pub(super) by: Writer,
+    pub(super) before: Observed,
+    pub(super) after: Observed,
+}
+
+/// The flag and everything that ever happened to it.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) flag: Observed,
+    pub(super) revision: u64,
+    pub(super) cas: bool,
+    pub(super) lie: Lie,
+    pub(super) history: Vec<Change>,
+}
+
+impl Model {
+    pub(super) fn new(cas: bool, lie: Lie) -> Model {
+        let flag = Observed {
+            on: false,
+            exposure: Exposure::nobody(),
+            foreign: None,
+            stamp: None,
+            other_hand: None,
+            revision: "0".to_owned(),
+        };
+        Model { flag, revision: 0, cas, lie, history: Vec::new() }
+    }
+
+    fn change(&mut self, at: i64, by: Writer, edit: impl FnOnce(&mut Observed)) {
+        let before = self.flag.clone();
+        edit(&mut self.flag);
+        self.revision += 1;
+        self.flag.revision = self.revision.to_string();
+        self.history.push(Change { at, by, before, after: self.flag.clone() });
+    }
+
+    /// Who gets the feature at a true instant.
+    pub(super) fn shown_at(&self, at: i64) -> Exposure {
+        let newest = self.history.iter().rev().find(|change| change.at <= at);
+        newest.map_or_else(Exposure::nobody, |change| change.after.shown())
+    }
+}
+
+/// Edits by a hand at the backend itself.
+pub(super) fn hand(inner: &mut Inner, name: &str, edit: impl FnOnce(&mut Observed)) {
+    let now = inner.now;
+    inner.backend.change(now, Writer::Hand, |flag| {
+        edit(flag);
+        flag.other_hand = Some(name.to_owned());
+    });
+    let shown = inner.backend.flag.shown();
+    inner.say(format!("{name} leaves the flag at {shown}"));
+}
+
+/// A write arrives. `first_half`: the exposure below the switch, before the switch is turned.
+pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Result<String, BackendError> {
+    let now = inner.now;
+    let model = &mut inner.backend;
+    let expose = &request.expose;
+    let place = "model".to_owned();
+    if model.cas && expose.revision != model.flag.revision {
+        let detail = format!("revision {} is {} now", expose.revision, model.flag.revision);
+        return Err(BackendError::Conflict { place, detail });
+    }
+    let foreign = model.flag.stamp.as_ref().is_some_and(|stamp| *stamp != expose.stamp);
+    let off_under_it = !model.flag.on || model.flag.exposure.is_nobody();
+    // a new start of the same journal may write over its own old stamp, below a switch that is off
+    let own_old = off_under_it && model.flag.stamp.as_ref().is_some_and(|old| old.journal == expose.stamp.journal);
+    if foreign && !own_old && !expose.take_over {
+        return Err(BackendError::ForeignStamp { place, detail: format!("{:?}", model.flag.stamp) });
+    }
+    if expose.switch == Switch::Keep && !model.flag.on && !expose.exposure.is_nobody() {
+        return Err(BackendError::SwitchedOff { place, detail: "the switch".to_owned() });
+    }
+    let exposure = match model.lie {
+        Lie::WritesMore if !expose.exposure.is_nobody() => Exposure::percent(Percentage::whole(50)),
+        _ => expose.exposure.clone(),
+    };
+    let turn_on = expose.switch == Switch::TurnOn && !first_half;
+    let by = Writer::Expose(Box::new(request.clone()));
+    model.change(now, by, |flag| {
+        flag.exposure = exposure;
+        flag.stamp = Some(expose.stamp.clone());
+        flag.foreign = None;
+        flag.other_hand = None;
+        flag.on |= turn_on;
+    });
+    let revision = model.flag.revision.clone();
+    let shown = inner.backend.flag.shown();
+    let late = if request.late { " late" } else { "" };
+    inner.say(format!("p{} write{late}: {} → now {shown}", request.pid, expose.exposure));
+    Ok(revision)
+}
+
+/// One process' way to the backend.
+pub(super) struct Door {
+    pub(super) world: Shared,
+    pub(super) pid: Pid,
+    pub(super) host: usize,
+}
+
+/// A crash while a request is under way: it may land all the same.
+struct InFlight<'a> {
+    door: &'a Door,
+    request: Option<Request>,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let Some(mut request) = self.request.take() else { return };
+        request.late = true;
+        self.door.world.with(|inner| {
+            if inner.rng.chance(500) {
+                let at = inner.now + inner.rng.between(1, 60_000);
+                inner.late.push((at, request));
+            }
+        });
+    }
+}
+
+impl Door {
+    fn unreachable(&self) -> Option<BackendError> {
+        let down = self.world.with(|inner| inner.now < inner.faults.backend_down);
+        down.then(|| BackendError::Unreachable { place: "model".to_owned(), detail: "no answer".to_owned() })
+    }
+
+    async fn call(&self, kind: Kind) -> Fate {
+        Step::new(&self.world, self.pid, kind).await
+    }
+
+    async fn write(&self, expose: &Expose) -> Result<(), BackendError> {
+        let request = self.world.with(|inner| {
+            let sent = inner.local(self.host);
+            Request { pid: self.pid, sent, expose: expose.clone(), late: false }
+        });
+        let timed_out =
+            || BackendError::Unreachable { place: "model".to_owned(), detail: "timed out, perhaps written".to_owned() };
+        let mut under_way = InFlight { door: self, request: Some(request) };
+        let fate = self.call(Kind::Write).await;
+        let mut request = under_way.request.take().expect("taken once");
+        if let Some(error) = self.unreachable() {
+            return Err(error);
+        }
+        match fate {
+            Fate::Lost => return Err(timed_out()),
+            Fate::Later(after) => {
+                request.late = true;
+                self.world.with(|inner| {
+                    let at = inner.now + after;
+                    inner.late.push((at, request));
+                });
+                return Err(timed_out());
+            }
+            Fate::Done => {}
+        }
+        if expose.switch == Switch::TurnOn {
+            // below the switch first, then the switch: a crash may come between
+            request.expose.revision = self.world.with(|inner| land(inner, &request, true))?;
+            under_way.request = Some(request.clone());
+            self.call(Kind::Call).await;
+            under_way.request = None;
+        }
+        self.world.with(|inner| land(inner, &request, false))?;
+        if self.call(Kind::Write).await != Fate::Done {
+            return Err(timed_out());
+        }
+        Ok(())
+    }
+}
+
+impl Backend for Door {
+    fn place(&self) -> String {
+        "model".to_owned()
+    }
+
+    fn resolution(&self) -> Percentage {
+        Percentage::whole(1)
+    }
+
+    fn read<'a>(&'a self, _: &'a str, _: &'a BTreeMap<String, Audience>) -> Answer<'a, Result<Observed, BackendError>> {
+        Box::pin(async {
+            self.call(Kind::Call).await;
+            if let Some(error) = self.unreachable() {
+                return Err(error);
+            }
+            let seen = self.world.with(|inner| inner.backend.flag.clone());
+            // the answer travels too: what it says may be old when it arrives
+            self.call(Kind::Call).await;
+            Ok(seen)
+        })
+    }
+
+    fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(self.write(request))
+    }
+
+    fn switch_off<'a>(&'a self, _: &'a str) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(async {
+            self.call(Kind::Call).await;
+            if let Some(error) = self.unreachable() {
+                return Err(error);
+            }
+            self.world.with(|inner| {
+                if inner.backend.lie == Lie::OffIsIgnored {
+                    return;
+                }
+                let now = inner.now;
+                inner.backend.change(now, Writer::Off, |flag| flag.on = false);
+                inner.say(format!("p{} switches off", self.pid));
+            });
+            self.call(Kind::Call).await;
+            Ok(())
+        })
+    }
+}
+
+/// Whether a stamp belongs to another journal.
+pub(super) fn is_foreign(stamp: Option<&Stamp>, journal: &str) -> bool {
+    stamp.is_some_and(|stamp| stamp.journal != journal)
+}

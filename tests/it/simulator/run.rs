@@ -1,0 +1,496 @@
+//! One simulated life: a safety phase in which anything may happen, then a liveness phase in which it must end.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use flagstaff::engine::event::Missing;
+use flagstaff::engine::{Cause, Command, Phase, Plan, Unknown};
+
+use super::backend::{self, Lie, Model};
+use super::invariants::{Checker, EVERYTHING_ENDS};
+use super::ledger::{Memory, Store};
+use super::people;
+use super::pilot::{Fold, Pilot, Slip, Trouble};
+use super::telemetry::Trouble as SourceTrouble;
+use super::world::{BEGIN, Pid, Rng, Shared, World};
+
+/// What is simulated; everything else comes from the seed.
+#[derive(Clone)]
+pub(super) struct Scenario {
+    pub(super) fold: Fold,
+    pub(super) slip: Slip,
+    pub(super) lie: Lie,
+    /// The source invents what it does not know.
+    pub(super) invents: bool,
+    /// The journal's past is changed half-way.
+    pub(super) tampers: bool,
+    /// Only this invariant counts.
+    pub(super) only: Option<&'static str>,
+}
+
+impl Default for Scenario {
+    fn default() -> Scenario {
+        Scenario {
+            fold: flagstaff::engine::decide::fold,
+            slip: Slip::None,
+            lie: Lie::None,
+            invents: false,
+            tampers: false,
+            only: None,
+        }
+    }
+}
+
+/// A life in which all invariants held.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Summary {
+    pub(super) steps: u64,
+    pub(super) records: u64,
+    pub(super) changes: usize,
+    pub(super) advances: u64,
+}
+
+/// A life in which one did not.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) seed: u64,
+    pub(super) step: u64,
+    pub(super) invariant: &'static str,
+    pub(super) detail: String,
+    pub(super) trace: Vec<String>,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for line in self.trace.iter().rev().take(60).rev() {
+            writeln!(f, "{line}")?;
+        }
+        writeln!(f, "seed {} step {}: {}: {}", self.seed, self.step, self.invariant, self.detail)?;
+        write!(f, "reproduce: FLAGSTAFF_SEED={} cargo test --test it simulator::", self.seed)
+    }
+}
+
+struct Process {
+    host: usize,
+    drives: bool,
+    life: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+struct Life {
+    scenario: Scenario,
+    world: Shared,
+    plan: Plan,
+    stores: Vec<Store>,
+    memories: Vec<Memory>,
+    processes: BTreeMap<Pid, Process>,
+    /// When a driver begins again, and where.
+    restarts: Vec<(i64, usize)>,
+    checker: Checker,
+    steps: u64,
+    /// Intents recorded so far.
+    intents: u64,
+    /// Keeps the files of the journals until the end.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Steps of the safety phase.
+const SAFETY: u64 = 1500;
+/// How long everything may take to end once nothing goes wrong any more, in true time.
+const LIVENESS: i64 = 3 * 3_600_000;
+
+pub(super) fn simulate(seed: u64, scenario: &Scenario) -> Result<Summary, Failure> {
+    let mut life = Life::new(seed, scenario.clone());
+    let result = life.safety().and_then(|()| life.liveness());
+    result.map(|()| life.summary()).map_err(|(invariant, detail)| Failure {
+        seed,
+        step: life.steps,
+        invariant,
+        detail,
+        trace: life.world.with(|inner| inner.trace.clone()),
+    })
+}
+
+type Broken = (&'static str, String);
+
+impl Life {
+    fn new(seed: u64, scenario: Scenario) -> Life {
+        let mut rng = Rng(seed.wrapping_mul(0x9e37).wrapping_add(1));
+        let hosts = if rng.chance(300) { 2 } else { 1 };
+        let cas = rng.chance(750) || scenario.lie != Lie::None || scenario.slip != Slip::None;
+        let plan = people::plan(&mut rng);
+        // the real journal costs an fsync a record: one life in sixteen
+        let folder = (seed % 16 == 7 && !scenario.tampers).then(|| tempfile::tempdir().expect("a folder for journals"));
+        let memories: Vec<Memory> = (0..hosts).map(Memory::new).collect();
+        let stores: Vec<Store> = memories
+            .iter()
+            .enumerate()
+            .map(|(host, memory)| match &folder {
+                Some(folder) => Store::File(folder.path().join(format!("{host}.db"))),
+                None => Store::Memory(memory.clone()),
+            })
+            .collect();
+        let world = World::new(rng.next(), hosts, Model::new(cas, scenario.lie));
+        world.with(|inner| {
+            inner.faults.on = true;
+            inner.truth.retention = 2 * 3_600_000;
+            inner.truth.invents = scenario.invents;
+            if inner.rng.chance(250) {
+                inner.truth.broken_from = Some(BEGIN + inner.rng.between(0, 3_600_000));
+            }
+            inner.say(format!("{hosts} hosts, compare-and-swap {cas}, rule {:?}", plan.rules[0].then));
+        });
+        let mut restarts: Vec<(i64, usize)> = (0..hosts).map(|host| (BEGIN, host)).collect();
+        if rng.chance(500) {
+            restarts.push((BEGIN, 0));
+        }
+        let checker = Checker::new(&world, &stores, scenario.only, cas);
+        let processes = BTreeMap::new();
+        Life {
+            scenario,
+            world,
+            plan,
+            stores,
+            memories,
+            processes,
+            restarts,
+            checker,
+            steps: 0,
+            intents: 0,
+            _folder: folder,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        let changes = self.world.with(|inner| inner.backend.history.len());
+        let (records, advances) = self.checker.counts();
+        Summary { steps: self.steps, records, changes, advances }
+    }
+
+    fn pilot(&mut self, host: usize) -> (Pid, Pilot) {
+        let pid = self.world.with(|inner| {
+            inner.host_of.push(host);
+            inner.host_of.len() - 1
+        });
+        let Scenario { fold, slip, .. } = self.scenario;
+        (pid, Pilot::new(&self.world, pid, host, &self.stores[host], &self.plan, fold, slip))
+    }
+
+    fn begin_driver(&mut self, host: usize) {
+        let (pid, pilot) = self.pilot(host);
+        self.world.with(|inner| inner.say(format!("p{pid} drives on host {host}")));
+        self.processes.insert(pid, Process { host, drives: true, life: Box::pin(pilot.drive()) });
+        self.poll(pid);
+    }
+
+    fn type_command(&mut self, host: usize, command: Command, actor: &'static str) {
+        let (pid, mut pilot) = self.pilot(host);
+        let word = command.word();
+        self.world.with(|inner| inner.say(format!("p{pid} {actor} types {word} on host {host}")));
+        let world = Arc::clone(&self.world);
+        let acks = self.checker.acks();
+        let life = async move {
+            let grows = command.can_grow();
+            let done = if grows {
+                pilot.obey(command.clone(), actor, Some("because")).await
+            } else {
+                pilot.stop(command.clone(), actor).await
+            };
+            let said = match &done {
+                Ok(_) => "done".to_owned(),
+                Err(Trouble::Refused(why) | Trouble::Journal(why)) => why.clone(),
+            };
+            world.with(|inner| inner.say(format!("p{pid} {word}: {said}")));
+            if let Ok(stream) = done {
+                acks.lock().expect("no step panics under the lock").push((host, stream, command));
+            }
+        };
+        self.processes.insert(pid, Process { host, drives: false, life: Box::pin(life) });
+        self.poll(pid);
+    }
+
+    fn poll(&mut self, pid: Pid) {
+        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let done = process.life.as_mut().poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(());
+        let doomed = self.world.with(|inner| inner.doomed.contains(&pid));
+        if done || doomed {
+            self.kill(pid, false);
+        }
+    }
+
+    fn kill(&mut self, pid: Pid, say: bool) {
+        let Some(process) = self.processes.remove(&pid) else { return };
+        drop(process.life);
+        let host = process.host;
+        if process.drives {
+            let again = self.world.with(|inner| {
+                let away = match inner.rng.below(10) {
+                    0 => inner.rng.between(3_600_000, 3 * 3_600_000),
+                    1..4 => inner.rng.between(60_000, 1_200_000),
+                    _ => inner.rng.between(100, 60_000),
+                };
+                inner.now + if inner.faults.on { away } else { 100 }
+            });
+            self.restarts.push((again, host));
+            self.checker.disturbed(host);
+        }
+        if say {
+            self.world.with(|inner| inner.say(format!("p{pid} is killed")));
+        }
+    }
+
+    /// One step of the world: time, late writes, restarts, one grant, and every invariant.
+    fn step(&mut self) -> Result<(), Broken> {
+        self.steps += 1;
+        let now = self.world.with(|inner| inner.now);
+        while let Some(index) = self.restarts.iter().position(|(at, _)| *at <= now) {
+            let (_, host) = self.restarts.remove(index);
+            self.begin_driver(host);
+        }
+        match self.world.grant() {
+            None => self.world.with(|inner| inner.now += 15_000),
+            Some(Pid::MAX) => {}
+            Some(pid) => self.poll(pid),
+        }
+        self.world.with(|inner| {
+            while let Some(index) = inner.late.iter().position(|(at, _)| *at <= inner.now) {
+                let (_, request) = inner.late.remove(index);
+                if let Err(error) = backend::land(inner, &request, false) {
+                    inner.say(format!("p{} late write: {error}", request.pid));
+                }
+            }
+        });
+        self.meddle();
+        let alive = |host| self.processes.values().any(|process| process.drives && process.host == host);
+        let alive: Vec<bool> = (0..self.stores.len()).map(alive).collect();
+        self.checker.check(&alive)
+    }
+
+    fn safety(&mut self) -> Result<(), Broken> {
+        while self.steps < SAFETY {
+            self.misfortune();
+            self.step()?;
+            if self.scenario.tampers && self.steps == SAFETY / 2 {
+                self.memories.iter().for_each(Memory::tamper);
+            }
+        }
+        Ok(())
+    }
+
+    /// People are in the way when something happens: between a decision and its write.
+    fn meddle(&mut self) {
+        let intents = self.checker.intents();
+        let new = std::mem::replace(&mut self.intents, intents) != intents;
+        self.world.with(|inner| {
+            if new && inner.faults.on && inner.rng.chance(150) {
+                let less = people::exposure(inner.rng.pick(&[0, 5]));
+                backend::hand(inner, "a quick hand", |flag| flag.exposure = less);
+            }
+        });
+    }
+
+    fn misfortune(&mut self) {
+        let (roll, host) = self.world.with(|inner| {
+            let hosts = inner.offsets.len() as u64;
+            (inner.rng.below(1000), usize::try_from(inner.rng.below(hosts)).expect("small"))
+        });
+        match roll {
+            0..12 => {
+                let command = self.world.with(|inner| {
+                    let now = inner.local(host);
+                    people::command(&mut inner.rng, now)
+                });
+                let actor = self.world.with(|inner| inner.rng.pick(&["ada", "bo", "cy"]));
+                self.type_command(host, command, actor);
+            }
+            12..17 => {
+                let alive: Vec<Pid> = self.processes.keys().copied().collect();
+                if !alive.is_empty() {
+                    let pid = self.world.with(|inner| inner.rng.pick(&alive));
+                    self.kill(pid, true);
+                }
+            }
+            17..20 => {
+                let alive: Vec<Pid> = self.processes.keys().copied().collect();
+                self.world.with(|inner| {
+                    if !alive.is_empty() {
+                        let pid = inner.rng.pick(&alive);
+                        let after = inner.rng.chance(500);
+                        inner.faults.crash_at_append.insert(pid, after);
+                    }
+                });
+            }
+            20..22 => self.world.with(|inner| {
+                let edit = people::edit(&mut inner.rng);
+                backend::hand(inner, "a hand", edit);
+            }),
+            22..32 => self.world.with(|inner| weather(inner, roll, host)),
+            _ => {}
+        }
+    }
+
+    /// Nothing goes wrong any more; people do what is asked of them. Everything must end.
+    fn liveness(&mut self) -> Result<(), Broken> {
+        let end = self.world.with(|inner| {
+            inner.faults.on = false;
+            inner.faults.backend_down = 0;
+            inner.faults.journal_down.clear();
+            inner.faults.crash_at_append.clear();
+            inner.offsets.fill(0);
+            inner.truth.troubles.clear();
+            inner.truth.incidents.clear();
+            inner.truth.broken_from = None;
+            inner.say("everything is well from here on");
+            inner.now + LIVENESS
+        });
+        self.restarts.iter_mut().for_each(|(at, _)| *at = 0);
+        let mut care = 0;
+        loop {
+            let now = self.world.with(|inner| inner.now);
+            if self.ended() {
+                return Ok(());
+            }
+            if now > end {
+                return match self.scenario.only {
+                    Some(only) if only != EVERYTHING_ENDS => Ok(()),
+                    _ => Err((EVERYTHING_ENDS, self.checker.describe())),
+                };
+            }
+            if now >= care {
+                care = now + 120_000;
+                self.take_care();
+            }
+            self.step()?;
+        }
+    }
+
+    fn ended(&self) -> bool {
+        let quiet = self.processes.values().all(|process| process.drives);
+        let late = self.world.with(|inner| inner.late.len());
+        quiet && late == 0 && self.checker.all_ended()
+    }
+
+    /// People look at each journal's newest rollout and do the next thing for it.
+    fn take_care(&mut self) {
+        for host in 0..self.stores.len() {
+            if self.processes.values().any(|process| !process.drives && process.host == host) {
+                continue;
+            }
+            let Some(state) = self.checker.newest(host) else { continue };
+            let foreign = self.world.with(|inner| {
+                let stamp = inner.backend.flag.stamp.clone();
+                stamp.is_some_and(|stamp| stamp != state.stamp)
+            });
+            if !state.is_live() {
+                continue;
+            }
+            self.world.with(|inner| {
+                let shown = inner.backend.flag.shown();
+                let wrong = inner.backend.flag.reaches_by_foreign() || !shown.within(&state.allowed);
+                if wrong && !foreign && state.causes.contains(&Cause::Drift) {
+                    let allowed = state.allowed.clone();
+                    backend::hand(inner, "a repairing hand", |flag| {
+                        flag.foreign = None;
+                        flag.exposure = allowed;
+                    });
+                }
+            });
+            let approval = matches!(state.missing.as_slice(), [Missing::Approval { .. }]);
+            let command = match state.phase {
+                _ if foreign => Command::Abort,
+                Phase::Paused => Command::Resume,
+                Phase::Running if approval => Command::Approve,
+                _ => continue,
+            };
+            self.type_command(host, command, "dee");
+        }
+    }
+}
+
+/// Things that break for a while.
+fn weather(inner: &mut super::world::Inner, roll: u64, host: usize) {
+    let now = inner.now;
+    let (from, long) = (now, inner.rng.between(1_000, 600_000));
+    match roll {
+        22..24 => {
+            let reasons = [
+                Unknown::NoAnswer,
+                Unknown::Stale,
+                Unknown::NotANumber,
+                Unknown::Infinite,
+                Unknown::SeveralSeries,
+                Unknown::Warnings,
+            ];
+            let reason = inner.rng.pick(&reasons);
+            inner.truth.troubles.push((from, from + long, SourceTrouble::Lost(reason)));
+            inner.say(format!("the source has {reason:?} for {}s", long / 1000));
+        }
+        24..26 => {
+            inner.truth.troubles.push((from, from + long, SourceTrouble::Down));
+            inner.say(format!("the source is down for {}s", long / 1000));
+        }
+        26 => {
+            inner.faults.backend_down = from + long;
+            inner.say(format!("the backend is down for {}s", long / 1000));
+        }
+        27 => {
+            inner.faults.journal_down.insert(host, from + long);
+            inner.say(format!("the journal of host {host} is locked for {}s", long / 1000));
+        }
+        28..30 => {
+            let to = inner.rng.pick(&[0, 0, 10_000, -10_000, 25_000, -25_000, 300_000, -300_000, 3_600_000]);
+            inner.offsets[host] = to;
+            inner.say(format!("the clock of host {host} is {}s ahead", to / 1000));
+        }
+        _ => {
+            inner.truth.incidents.push((from, from + long));
+            inner.say(format!("errors for {}s", long / 1000));
+        }
+    }
+}
+
+/// `FLAGSTAFF_SEED`: the first life; `FLAGSTAFF_SEEDS`: how many, else as many as take less than a minute.
+#[expect(clippy::disallowed_methods, reason = "a knob of the test, not of the program")]
+fn knob(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+#[test]
+fn no_seed_breaks_an_invariant() {
+    let first = knob("FLAGSTAFF_SEED");
+    let count = knob("FLAGSTAFF_SEEDS").unwrap_or(if first.is_some() { 1 } else { 300 });
+    let first = first.unwrap_or(0);
+    let (mut advances, mut steps, mut records, mut changes) = (0, 0, 0, 0);
+    for seed in first..first + count {
+        match simulate(seed, &Scenario::default()) {
+            Ok(summary) => {
+                advances += summary.advances;
+                steps += summary.steps;
+                records += summary.records;
+                changes += summary.changes;
+            }
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+    // a world in which nothing ever grows would satisfy every other invariant
+    assert!(count == 1 || advances > count / 2, "{count} lives saw only {advances} advances");
+    assert!(
+        count == 1 || records > count && changes as u64 > count && steps > count,
+        "{records} records, {changes} changes"
+    );
+}
+
+#[test]
+fn a_seed_is_one_life() {
+    for seed in [1, 2, 3] {
+        let lives: Vec<String> = (0..2)
+            .map(|_| {
+                let mut life = Life::new(seed, Scenario::default());
+                let _ = life.safety();
+                life.world.with(|inner| inner.trace.join("\n"))
+            })
+            .collect();
+        assert_eq!(lives[0], lives[1], "seed {seed}");
+    }
+}
