@@ -11,6 +11,8 @@ fn read(body: Value) -> Observed {
     Place::with(&json!({ "flags": { "f": body } }).to_string()).read("f")
 }
 
+type Hand = fn(&mut Value);
+
 /// A body as we write it, changed at one place.
 fn ours(change: impl FnOnce(&mut Value)) -> Observed {
     let place = Place::new();
@@ -81,7 +83,7 @@ fn what_was_written_reads_back_with_its_stamp() {
 
 #[test]
 fn a_hand_anywhere_in_our_part_makes_it_foreign_and_keeps_the_stamp() {
-    let hands: [(&str, fn(&mut Value)); 9] = [
+    let hands: [(&str, Hand); 9] = [
         ("state", |body| body["state"] = json!("DISABLED")),
         ("default", |body| body["defaultVariant"] = json!("on")),
         ("variants", |body| body["variants"] = json!({ "on": true, "off": true })),
