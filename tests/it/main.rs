@@ -4,6 +4,7 @@
 mod cli;
 mod demo;
 mod engine;
+mod flagd;
 mod generated;
 mod journal;
 mod killed;
