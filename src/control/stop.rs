@@ -204,7 +204,9 @@ impl StopSite {
             return report;
         }
         let addresses = self.addresses(environment, plan.as_ref().map(|plan| &plan.target));
-        if id.is_none() && self.store.is_ok() && self.is_unknown(&addresses, &flag).await {
+        // an unreadable journal may know the flag; where there is none, nothing ever began
+        let journal_is_known = self.store.is_ok() || !self.journal_path.exists();
+        if id.is_none() && journal_is_known && self.is_unknown(&addresses, &flag).await {
             return report;
         }
         report.recorded = self.intend(id.as_deref(), &flag, environment, command, reason);

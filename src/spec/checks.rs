@@ -157,11 +157,17 @@ fn check_policy(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
     }
 }
 
+/// A path without its detours.
+fn plain(target: &Target) -> Vec<&str> {
+    let Target::Flagd { path } = target;
+    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect()
+}
+
 fn check_project(project: &ProjectDoc, findings: &mut Vec<Finding>) {
     for (index, environment) in project.environments.iter().enumerate() {
         for other in &project.environments[..index] {
             if let (Some((target, at)), Some((theirs, _))) = (&environment.target, &other.target)
-                && target == theirs
+                && plain(target) == plain(theirs)
             {
                 let message = format!("is the flag file of `{}` too", other.name.value);
                 let finding = Finding::error("same-file", at, message);
@@ -171,7 +177,9 @@ fn check_project(project: &ProjectDoc, findings: &mut Vec<Finding>) {
                 layer.source.as_ref().or(project.defaults.source.as_ref()).map(|source| source.value.clone())
             };
             let same_source = source(&environment.layer) == source(&other.layer);
-            if same_source && environment.layer.matchers == other.layer.matchers {
+            let (ours, theirs) = (&environment.layer.matchers, &other.layer.matchers);
+            let apart = ours.iter().any(|(label, value)| theirs.get(label).is_some_and(|other| other != value));
+            if same_source && !apart {
                 let message = format!("reads the same series as `{}`", other.name.value);
                 let finding = Finding::error("same-series", &environment.name.at, message);
                 findings.push(finding.help("tell them apart by `match: { env: … }`, or give each its own source"));

@@ -33,6 +33,11 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
     ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),
+    ("label", "A label's name has letters, digits and underscores, and no digit first."),
+    (
+        "match-conflict",
+        "The release wants another value of a label than its environment: it would read another environment's series.",
+    ),
     ("missing-key", "A key that must be there is missing."),
     ("no-arms", "The source does not say which labels tell the exposed from the control group."),
     ("no-data", "The policy does not say what happens when evidence is missing for long. It will hold and never stop."),

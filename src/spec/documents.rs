@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finding::{At, Finding};
+use super::metrics::is_label;
 use super::reader::{Reader, Text, read_text, read_texts};
 use super::yaml::{Kind, Node};
 use crate::engine::plan::{Action, AttributeTest, Audience, Constraint, RollbackStage, SourceAddress, Target};
@@ -318,8 +319,31 @@ fn text_map(node: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, String
     map
 }
 
+/// A mapping from labels to values.
+fn label_map(node: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, String> {
+    let mut map = BTreeMap::new();
+    for (label, value) in Reader::new(node, "`match`", findings).entries() {
+        let value = read_text(value, findings);
+        if check_label(&label, findings)
+            && let Some(value) = value
+        {
+            map.insert(label.value, value.value);
+        }
+    }
+    map
+}
+
+fn check_label(label: &Text, findings: &mut Vec<Finding>) -> bool {
+    let good = is_label(&label.value);
+    if !good {
+        let finding = Finding::error("label", &label.at, format!("`{}` is no label's name", label.value));
+        findings.push(finding.help("letters, digits and underscores, no digit first"));
+    }
+    good
+}
+
 fn layer(reader: &mut Reader<'_, '_>) -> Layer {
-    let matchers = reader.get("match").map(|node| text_map(node, reader.findings())).unwrap_or_default();
+    let matchers = reader.get("match").map(|node| label_map(node, reader.findings())).unwrap_or_default();
     Layer { template: reader.text("template"), policy: reader.text("policy"), source: reader.text("source"), matchers }
 }
 
@@ -398,7 +422,8 @@ fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Source
     let mut arms = None;
     if let Some(node) = reader.get("arms") {
         let mut inner = Reader::new(node, "`arms`", reader.findings());
-        let (flag, variant) = (inner.need_text("flag"), inner.need_text("variant"));
+        let mut label = |key| inner.need_text(key).filter(|label| check_label(label, inner.findings()));
+        let (flag, variant) = (label("flag"), label("variant"));
         let values = |texts: Option<Vec<Text>>, default: [&str; 3]| match texts {
             Some(texts) => texts.into_iter().map(|text| text.value).collect(),
             None => default.iter().map(|value| (*value).to_owned()).collect(),

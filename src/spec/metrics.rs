@@ -47,6 +47,9 @@ pub fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
     while !rest.is_empty() {
         let end = rest.find(['=', '!']).ok_or("`=` is missing")?;
         let label = rest[..end].trim().to_owned();
+        if !is_label(&label) {
+            return Err(format!("`{label}` is no label's name"));
+        }
         rest = &rest[end..];
         let op = ["=~", "!~", "!=", "="].into_iter().find(|op| rest.starts_with(op)).ok_or("= != =~ !~ are known")?;
         rest = rest[op.len()..].trim_start().strip_prefix('"').ok_or("the value stands in double quotes")?;
@@ -78,6 +81,13 @@ pub fn matchers(text: &str) -> Result<Vec<Matcher>, String> {
         found.push(Matcher { label, is });
     }
     Ok(found)
+}
+
+/// Whether a text is a label's name: anything else could leave the selector it is written into.
+pub fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// What is known of a metric by its name; `None` where the policy has no such metric.

@@ -52,7 +52,9 @@ pub fn resolve(loaded: &Loaded, release: &str, environment: &str) -> Result<Reso
     let mut building = Building { parts: &parts, keys: Vec::new(), findings: Vec::new() };
     let plan = building.plan();
     let mut findings = building.findings;
-    if let Some(plan) = &plan {
+    // a rule that could not be read is not in the plan: its neighbours would be told of at its place
+    let whole = findings.iter().all(|finding| finding.severity != super::Severity::Error);
+    if let Some(plan) = plan.as_ref().filter(|_| whole) {
         findings.extend(checks::plan(&parts, plan));
     }
     let (errors, warnings): (Vec<_>, Vec<_>) =
@@ -159,7 +161,23 @@ struct Building<'p, 'd> {
 }
 
 impl Building<'_, '_> {
+    /// A release adds to its environment's matchers; it does not leave the environment.
+    fn refuse_other_environment(&mut self) {
+        let Parts { environment, release, layers, .. } = self.parts;
+        for layer in &layers[..2] {
+            for (label, value) in &layer.matchers {
+                if environment.layer.matchers.get(label).is_some_and(|wanted| wanted != value) {
+                    let name = &environment.name.value;
+                    let message = format!("`match: {label}` is another one than that of environment `{name}`");
+                    let finding = Finding::error("match-conflict", &release.name.at, message);
+                    self.findings.push(finding.help("leave the label to the environment"));
+                }
+            }
+        }
+    }
+
     fn plan(&mut self) -> Option<Plan> {
+        self.refuse_other_environment();
         let Parts { project, release, environment, template, policy, source, .. } = self.parts;
         let healthy: Vec<(Condition, usize)> = (0..policy.healthy.len())
             .filter_map(|line| self.condition(&policy.healthy[line].0).map(|condition| (condition, line)))

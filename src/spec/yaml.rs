@@ -50,26 +50,26 @@ impl Node {
     }
 }
 
-/// The documents of a file. What cannot be read becomes a finding; the documents before it are kept.
+/// The documents of a file. What cannot be read becomes a finding; reading goes on at the next line that begins a
+/// document, so that one broken document hides no other.
 pub fn parse(file: &Arc<SourceFile>, findings: &mut Vec<Finding>) -> Vec<Node> {
-    let mut builder =
-        Builder { file, offsets: CharOffsets::new(&file.text), open: Vec::new(), documents: Vec::new(), nodes: 0 };
-    for event in Parser::new_from_str(&file.text) {
-        let (event, span) = match event {
-            Ok((event, span)) => (event, span),
-            Err(error) => {
-                let at = builder.at(error.marker().index(), error.marker().index() + 1);
-                findings.push(Finding::error("yaml-syntax", &at, error.info().to_owned()));
-                break;
-            }
-        };
-        let at = builder.at(span.start.index(), span.end.index());
-        if let Err(finding) = builder.take(event, at) {
-            findings.push(finding);
-            break;
-        }
+    let mut documents = Vec::new();
+    let mut from = 0;
+    while let Some(rest) = file.text.get(from..).filter(|rest| !rest.is_empty()) {
+        let mut builder =
+            Builder { file, from, offsets: CharOffsets::new(rest), open: Vec::new(), documents: Vec::new(), nodes: 0 };
+        let broken = builder.read(rest);
+        documents.append(&mut builder.documents);
+        let Some(finding) = broken else { break };
+        let limit = finding.code == "yaml-limit";
+        let broken_at = finding.at.start.max(from);
+        findings.push(finding);
+        // a bomb is not looked into any further
+        let next = file.text.get(broken_at..).and_then(|after| after.find("\n---")).filter(|_| !limit);
+        let Some(next) = next else { break };
+        from = broken_at + next + 1;
     }
-    builder.documents
+    documents
 }
 
 /// From characters, which the parser counts, to bytes, which everything else does. Positions ascend nearly always.
@@ -96,6 +96,8 @@ impl<'t> CharOffsets<'t> {
 
 struct Builder<'t> {
     file: &'t Arc<SourceFile>,
+    /// Where in the file the text that is read begins.
+    from: usize,
     offsets: CharOffsets<'t>,
     /// Collections that are being read, with the key that waits for its value.
     open: Vec<(Node, Option<Node>)>,
@@ -104,8 +106,26 @@ struct Builder<'t> {
 }
 
 impl Builder<'_> {
+    /// Reads to the end or to the first fault.
+    fn read(&mut self, text: &str) -> Option<Finding> {
+        for event in Parser::new_from_str(text) {
+            let (event, span) = match event {
+                Ok((event, span)) => (event, span),
+                Err(error) => {
+                    let at = self.at(error.marker().index(), error.marker().index() + 1);
+                    return Some(Finding::error("yaml-syntax", &at, error.info().to_owned()));
+                }
+            };
+            let at = self.at(span.start.index(), span.end.index());
+            if let Err(finding) = self.take(event, at) {
+                return Some(finding);
+            }
+        }
+        None
+    }
+
     fn at(&self, start: usize, end: usize) -> At {
-        let (start, end) = (self.offsets.byte(start), self.offsets.byte(end));
+        let (start, end) = (self.from + self.offsets.byte(start), self.from + self.offsets.byte(end));
         At { file: self.file.clone(), start, end: end.max(start) }
     }
 

@@ -20,7 +20,7 @@ fn project() {
     check(file, "flagstaff/v1", "flagstaf/v1", "2:13 api-version `flagstaf/v1`");
     check(file, "kind: Project", "kind: Projekt", "did you mean `Project`?");
     check(file, "protected: true", "protected: yes", "ambiguous `yes`");
-    check(file, "production.flagd.json", "staging.flagd.json", "same-file `flags/staging.flagd.json`");
+    check(file, "production.flagd.json", "./staging.flagd.json", "same-file `flags/./staging.flagd.json`");
     check(
         file,
         "      source: app\n      match: { env: staging }\n",
@@ -68,6 +68,7 @@ fn policy() {
     check(file, "{ rollback: previous }", "{ rollback: tenpercent }", "unknown-stage");
     check(file, "presets: { http: otel }", "presets: { http: otl }", "did you mean `otel`?");
     check(file, "over: checkout_total", "over: 'checkout_total{a=b}'", "selector");
+    check(file, "over: checkout_total", "over: 'm{a} or vector(1) #=\"x\"}'", "selector");
     check(
         file,
         "ratio: { of: checkout_failed_total, over: checkout_total }",
@@ -97,6 +98,8 @@ fn without_a_safeguard_or_evidence() {
 #[test]
 fn releases() {
     let file = "search-rank.yaml";
+    check(file, "{ service: search }", "{ service: search, env: staging }", "match-conflict `search-rank`");
+    check(file, "{ service: search }", "{ 'a} or vector(1) #': search }", "label `a} or vector(1) #`");
     check(file, "flag: search-rank-2026", "flag: checkout-v2", "same-flag `checkout-v2`");
     check(file, "name: search-rank,", "name: checkout-v2,", "duplicate-name `checkout-v2`");
     check(file, "environments: [production]", "environments: [produktion]", "did you mean `production`?");

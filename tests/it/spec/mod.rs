@@ -75,7 +75,7 @@ fn a_stop_needs_the_project_document_alone() {
     let project = fs::read_to_string(example().join("flagstaff.yaml")).unwrap();
     let dir = project_dir(&[
         ("a.flagstaff.yaml", "}}} nothing like YAML"),
-        ("flagstaff.yaml", &project),
+        ("flagstaff.yaml", &format!("kind: [\n---\na: *b\n---\n{project}")),
         ("flagstaff/releases/broken.yaml", "apiVersion: [\n"),
     ]);
     assert_eq!(spec::project_only(dir.path()).unwrap().environments.len(), 2);
