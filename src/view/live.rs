@@ -9,7 +9,7 @@ use super::words;
 use crate::control::{Rollout, Step};
 use crate::engine::explain::explain;
 use crate::engine::plan::Unit;
-use crate::engine::{Event, Phase, Reading, Timestamp};
+use crate::engine::{Condition, Event, Phase, Reading, Timestamp};
 
 /// One event in `-o jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -181,10 +181,15 @@ impl Live {
         for (index, series) in plan.series.iter().enumerate() {
             let values: Vec<&Reading> = rollout.ticks.values().filter_map(|readings| readings.get(index)).collect();
             let newest = values.last().map(|reading| words::reading(reading, series.unit)).unwrap_or_default();
-            let mut thresholds: Vec<String> = Vec::new();
-            let of_series = |text: &&str| text.contains(series.name.as_str());
-            thresholds.extend(plan.healthy.iter().map(|line| line.text.as_str()).filter(of_series).map(safe));
-            thresholds.extend(plan.rules.iter().map(|rule| rule.text.as_str()).filter(of_series).map(safe));
+            let reads = |condition: &Condition| {
+                let mut found = false;
+                condition.each_series(&mut |read| found |= read == index);
+                found
+            };
+            let lines_of = plan.healthy.iter().map(|line| (&line.condition, &line.text));
+            let rules_of = plan.rules.iter().map(|rule| (&rule.condition, &rule.text));
+            let of_series = lines_of.chain(rules_of).filter(|(condition, _)| reads(condition));
+            let thresholds: Vec<String> = of_series.map(|(_, text)| safe(text)).collect();
             lines.push(format!(
                 "    {:<20} {:<22} {}  {}",
                 safe(&series.name),

@@ -126,8 +126,11 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Confirmed { .. } => "read back at the backend".to_owned(),
         Event::Paused { causes, because, by, .. } => {
             let names: Vec<String> = causes.iter().map(cause).collect();
-            let who = who(by, because);
-            format!("paused: {}{}{who}", names.join(", "), if who.is_empty() { "" } else { ": " })
+            match by {
+                Some(by) => format!("paused by {}", safe(&by.name)),
+                None if because.is_empty() => format!("paused: {}", names.join(", ")),
+                None => format!("paused: {}", reasons(because)),
+            }
         }
         Event::RolledBack { stage: index, exposure, because, by, .. } => {
             format!("rolled back to {} ({exposure}): {}", stage(*index), who(by, because))
