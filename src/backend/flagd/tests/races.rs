@@ -102,7 +102,7 @@ enum World {
 }
 
 fn world(world: World) -> Place {
-    let place = Place::new();
+    let place = Place::in_memory();
     if !matches!(world, World::Nothing) {
         place.start("f", percent(10)).unwrap();
         place.start("g", percent(10)).unwrap();
