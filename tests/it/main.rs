@@ -9,6 +9,7 @@ mod generated;
 mod journal;
 mod killed;
 mod layers;
+mod prometheus;
 mod simulator;
 mod spec;
 mod support;

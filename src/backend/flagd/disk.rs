@@ -116,7 +116,10 @@ impl Target {
 
     /// Takes the lock beside the file, waiting at most so long; `None` if somebody else keeps it.
     pub(super) fn lock(&self, patience: Duration) -> Result<Option<File>, DiskError> {
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.beside("lock"))?;
+        // for reading, so that users who share the folder can share the lock
+        let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = rustix::fs::open(self.beside("lock"), flags, Mode::from_raw_mode(0o666));
+        let file = File::from(file.map_err(std::io::Error::from)?);
         let mut left = patience;
         loop {
             match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -1,6 +1,7 @@
 //! The flag file backend, seen from outside: by its port, and by those who read the file.
 
 mod evaluators;
+mod port;
 mod proof;
 
 use std::collections::BTreeMap;

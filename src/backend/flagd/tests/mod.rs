@@ -48,6 +48,12 @@ impl Place {
         Place { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// In memory, where there is such a folder: thousands of orders of steps need not wait for a disk.
+    fn in_memory() -> Place {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Place { folder }
+    }
+
     fn with(text: &str) -> Place {
         let place = Place::new();
         place.write(text);

@@ -102,7 +102,7 @@ enum World {
 }
 
 fn world(world: World) -> Place {
-    let place = Place::new();
+    let place = Place::in_memory();
     if !matches!(world, World::Nothing) {
         place.start("f", percent(10)).unwrap();
         place.start("g", percent(10)).unwrap();
@@ -359,4 +359,30 @@ fn a_killed_actor_is_a_dead_one() {
     assert!(catch_unwind(AssertUnwindSafe(|| backend.set(&request))).is_err());
     assert_eq!(place.served("f"), percent(10));
     assert_eq!(place.files().iter().filter(|name| name.contains(".flagstaff-")).count(), 1);
+}
+
+#[test]
+fn a_marker_alone_stops_a_growth_that_is_under_way() {
+    // the shutdown died right after its marker: it withdrew nothing and wrote nothing
+    for (at, deed) in [(World::Both, Deed::Rule(50)), (World::Both, Deed::Start(50)), (World::Marked, Deed::Start(20))]
+    {
+        for step in 1..=steps(at, deed) {
+            let place = world(at);
+            let before = served(&place, "f");
+            let mut slow = Actor::new(&place, deed);
+            let reached = (0..step).map(|_| slow.step()).last().flatten();
+            let mut off = Actor::new(&place, Deed::Off);
+            assert_eq!(off.step(), Some("marked"));
+            off.kill();
+            // with a look still before it, it does not even come to the rename
+            while !matches!(reached, Some("looked" | "renamed")) && !slow.done {
+                slow.step();
+                assert!(served(&place, "f").within(&before), "{deed:?} from {reached:?} on: {}", place.text());
+            }
+            let result = slow.finish();
+            assert!(matches!(result, Err(BackendError::SwitchedOff { .. })), "{deed:?} at {reached:?}: {result:?}");
+            assert!(served(&place, "f").within(&before), "{deed:?} at {reached:?}: {}", place.text());
+            assert!(place.is_marked());
+        }
+    }
 }

@@ -1,0 +1,203 @@
+//! A real Prometheus scraping a page of the tests' own: the same forms from both sources, and everything that is no evidence.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flagstaff::clock::{Clock, SystemClock};
+use flagstaff::engine::plan::{Form, LabelTest, Matcher, Query, Selector};
+use flagstaff::engine::{Decimal, Reading, Span, Timestamp, Unknown};
+use flagstaff::telemetry::Source;
+use flagstaff::telemetry::prometheus::Prometheus;
+use flagstaff::telemetry::scrape::Scrape;
+
+use crate::support::page::Page;
+
+const HISTOGRAM: &str = "http_request_duration_seconds";
+
+/// A server, ended by its own process id.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn serve(folder: &Path, page: &Page) -> Server {
+    let target = page.url.trim_start_matches("http://").trim_end_matches("/metrics");
+    let config = format!(
+        "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"
+    );
+    fs::write(folder.join("prometheus.yml"), config).unwrap();
+    let port = free_port();
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("no `prometheus` on this machine: tests/install-servers installs it");
+    Server { child, url: format!("http://127.0.0.1:{port}") }
+}
+
+fn named(metric: &str) -> Selector {
+    Selector { metric: metric.to_owned(), matchers: Vec::new() }
+}
+
+fn query(form: Form, flag: &str) -> Query {
+    let is = |label: &str, is: LabelTest| Matcher { label: label.to_owned(), is };
+    Query {
+        source: "either".to_owned(),
+        form,
+        matchers: vec![
+            is("flag", LabelTest::Equal(flag.to_owned())),
+            is("variant", LabelTest::AnyOf(vec!["on".to_owned(), "enabled".to_owned()])),
+        ],
+        window: Span::seconds(6),
+        every: Span::seconds(2),
+        flag: flag.to_owned(),
+    }
+}
+
+fn failed() -> Form {
+    let code = Matcher { label: "code".to_owned(), is: LabelTest::Matches("5..".to_owned()) };
+    let of = Selector { metric: format!("{HISTOGRAM}_count"), matchers: vec![code] };
+    Form::Ratio { of, over: named(&format!("{HISTOGRAM}_count")) }
+}
+
+fn forms() -> Vec<Query> {
+    let decimal = |text: &str| text.parse::<Decimal>().unwrap();
+    vec![
+        query(failed(), "shop"),
+        query(Form::Count { of: named(&format!("{HISTOGRAM}_count")) }, "shop"),
+        query(Form::Quantile { q: decimal("0.99"), of: named(HISTOGRAM) }, "shop"),
+        query(Form::Slow { bound: decimal("0.1"), of: named(HISTOGRAM) }, "shop"),
+    ]
+}
+
+fn number(reading: &Reading) -> f64 {
+    let value = reading.value().unwrap_or_else(|| panic!("no value: {reading:?}"));
+    value.to_string().parse().unwrap()
+}
+
+async fn settled(clock: &dyn Clock) -> Timestamp {
+    clock.now().minus(Span::seconds(2)).floor_to(Span::seconds(2))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_prometheus_and_our_own_reading_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = Page::serve(&["shop"]);
+    page.failing.store(true, std::sync::atomic::Ordering::SeqCst);
+    let server = serve(folder.path(), &page);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let prometheus = Prometheus::new(&server.url, None, Span::seconds(1), clock.clone());
+    let scrape = Scrape::new(vec![page.url.clone()], Span::seconds(1), clock.clone());
+    scrape.watch(&forms());
+    let reading = scrape.clone();
+    let reader = tokio::spawn(async move { reading.keep_reading().await });
+    tokio::time::sleep(Duration::from_secs(14)).await;
+
+    let at = settled(&*clock).await;
+    let (theirs, ours) = (prometheus.instant(&forms(), at).await, scrape.instant(&forms(), at).await);
+    // every reading of the page adds 100 good and 100 failed requests, so half fail, whoever looks how often
+    for answers in [&theirs, &ours] {
+        assert!((number(&answers[0].reading) - 0.5).abs() < 0.01, "ratio: {answers:?}");
+        assert!(number(&answers[1].reading) > 0.0, "count: {answers:?}");
+        assert!((number(&answers[2].reading) - 0.099).abs() < 0.001, "p99: {answers:?}");
+        assert!(number(&answers[3].reading).abs() < 0.001, "slow: {answers:?}");
+    }
+
+    // after an absence, a range gives what the instants gave
+    let from = at.minus(Span::seconds(4));
+    let rows = prometheus.range(&forms(), from, at, Span::seconds(2)).await;
+    assert_eq!(rows.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [from, from.plus(Span::seconds(2)), at]);
+    for (instant, row) in rows {
+        assert_eq!(row, prometheus.instant(&forms(), instant).await, "at {instant}");
+    }
+
+    let one = async |query: Query| prometheus.instant(&[query], at).await.remove(0).reading;
+    let raw = |text: &str| query(Form::Raw { text: text.to_owned() }, "shop");
+    assert_eq!(one(raw("vector(2)")).await, Reading::Value(Decimal::whole(2)));
+    assert_eq!(one(raw(&format!("{HISTOGRAM}_count"))).await.unknown(), Some(Unknown::SeveralSeries));
+    assert_eq!(one(raw("nothing_like_it{ {{ match }} }")).await.unknown(), Some(Unknown::NoAnswer));
+    assert_eq!(one(raw("vector(1)/0")).await.unknown(), Some(Unknown::Infinite));
+    assert_eq!(one(raw("this is no query")).await.unknown(), Some(Unknown::Error));
+    assert_eq!(one(query(failed(), "other-flag")).await.unknown(), Some(Unknown::NoAnswer));
+    // a value that tries to leave its string is a value that no series has
+    for hostile in ["x\"} or vector(1) #", "shop\\", "}{\n", "ü\u{202e}"] {
+        let answer = one(query(Form::Count { of: named(&format!("{HISTOGRAM}_count")) }, hostile)).await;
+        assert_eq!(answer.unknown(), Some(Unknown::NoAnswer), "{hostile:?}");
+    }
+
+    let asked = [query(failed(), "never-seen"), query(Form::Count { of: named("gone") }, "shop")];
+    let exists = prometheus.exists(&asked, at).await;
+    assert!(exists[0].is_ok() && exists[1].is_err(), "{exists:?}");
+
+    // the target goes away: what was healthy is stale, not healthy
+    drop(page);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let at = settled(&*clock).await;
+    for answers in [prometheus.instant(&forms(), at).await, scrape.instant(&forms(), at).await] {
+        for answered in answers {
+            assert!(answered.reading.value().is_none(), "{answered:?}");
+        }
+    }
+    reader.abort();
+
+    // and so does the server
+    drop(server);
+    let answers = prometheus.instant(&forms(), at).await;
+    assert!(answers.iter().all(|answered| answered.reading.unknown() == Some(Unknown::Error)), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_bad_server_says_is_no_evidence() {
+    use std::io::{Read as _, Write as _};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answers: [&'static str; 5] = [
+        "HTTP/1.1 401 Unauthorized\r\ncontent-length: 13\r\n\r\nUnauthorized\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
+        "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"status\"",
+        "HTTP/1.1 200 OK\r\ncontent-length: 44\r\n\r\n{\"status\":\"error\",\"error\":\"out of memory\"}   ",
+    ];
+    let count = answers.len();
+    let server = std::thread::spawn(move || {
+        let mut seen = String::new();
+        for answer in answers {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let read = connection.read(&mut request).unwrap_or(0);
+            seen.push_str(&String::from_utf8_lossy(&request[..read]));
+            let _ = connection.write_all(answer.as_bytes());
+        }
+        seen
+    });
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let token = Some("canary-token".to_owned());
+    let prometheus = Prometheus::new(&url, token, Span::seconds(1), clock.clone());
+    let queries = [query(Form::Raw { text: "x{ {{ match }} }".to_owned() }, "shop")];
+    for _ in 0..count {
+        let answered = prometheus.instant(&queries, clock.now()).await.remove(0);
+        assert_eq!(answered.reading.unknown(), Some(Unknown::Error), "{answered:?}");
+        assert!(!format!("{answered:?}").contains("canary"), "{answered:?}");
+    }
+    let seen = server.join().unwrap();
+    assert_eq!(seen.matches("Bearer canary-token").count(), count, "{seen}");
+    assert!(seen.contains("time="), "every query has its time: {seen}");
+}
