@@ -55,6 +55,7 @@ impl Run {
         let interrupted = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => live.step(rollout, step),
+                Seen::Trouble(error) => live.trouble(error),
                 Seen::Pass(rollouts, now) => live.draw(rollouts, now),
             };
             let drive = site.drive(&ids, self.once, &mut see);

@@ -25,6 +25,8 @@ pub enum DriveEnd {
 pub enum Seen<'s> {
     /// A step of a rollout, by whoever.
     Step(&'s Rollout, &'s Step),
+    /// A pass could not be recorded; it is tried again.
+    Trouble(&'s ControlError),
     /// A pass is over: all rollouts as they are now.
     Pass(&'s [&'s Rollout], Timestamp),
 }
@@ -50,7 +52,16 @@ impl Site {
             reading.spawn(async move { scrape.keep_reading().await });
         }
         loop {
-            let passed = self.pass(ids).await?;
+            let passed = match self.pass(ids).await {
+                Ok(passed) => passed,
+                Err(error) if once => return Err(error),
+                // nothing grows unrecorded; a lock goes away, a full disk is emptied: look again soon
+                Err(error) => {
+                    see(Seen::Trouble(&error));
+                    self.clock.sleep_until(self.now().plus(LOOK)).await;
+                    continue;
+                }
+            };
             for (id, step) in &passed.steps {
                 if let Some(rollout) = self.store.rollout(id).filter(|_| ids.contains(id)) {
                     see(Seen::Step(rollout, step));

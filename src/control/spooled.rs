@@ -36,7 +36,8 @@ impl Site {
                 continue;
             };
             while !self.store.is_merged(&record.id) {
-                let Some(id) = stop.rollout.clone().or_else(|| self.rollout_of(&stop)) else { break };
+                let named = stop.rollout.clone().filter(|id| self.store.rollout(id).is_some());
+                let Some(id) = named.or_else(|| self.rollout_of(&stop)) else { break };
                 let mut batch = Batch::default();
                 let _ = self.store.fold(&mut batch, &id, self.now(), Input::Command(Box::new(stop.issued.clone())));
                 batch.spooled(&id, &record.id);
@@ -46,7 +47,12 @@ impl Site {
                     Err(error) => return Err(error),
                 }
             }
-            let _ = std::fs::remove_file(&path);
+            if self.store.is_merged(&record.id) {
+                let _ = std::fs::remove_file(&path);
+            } else {
+                // this journal knows no such rollout: kept for people to look at
+                let _ = std::fs::rename(&path, path.with_extension("orphan"));
+            }
         }
         Ok(steps)
     }

@@ -60,6 +60,7 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
     {
         let mut see = |seen: Seen<'_>| match seen {
             Seen::Step(rollout, step) => live.step(rollout, step),
+            Seen::Trouble(error) => live.trouble(error),
             Seen::Pass(rollouts, now) => live.draw(rollouts, now),
         };
         let give_up = clock.sleep_until(clock.now().plus(LIMIT));

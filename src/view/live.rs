@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::printer::{Format, Printer, Tone};
 use super::safe::safe;
 use super::words;
-use crate::control::{Rollout, Step};
+use crate::control::{ControlError, Rollout, Step};
 use crate::engine::explain::explain;
 use crate::engine::plan::Unit;
 use crate::engine::{Condition, Event, Phase, Reading, Timestamp};
@@ -68,6 +68,21 @@ impl Live {
                 None if !self.printer.quiet => self.printer.out(&line),
                 None => {}
             }
+        }
+    }
+
+    /// Says what keeps the driver from going on. It tries again.
+    pub fn trouble(&mut self, error: &ControlError) {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        let line = format!("nothing is recorded and nothing grows: {}; trying again", safe(&text));
+        match &self.screen {
+            Some(_) => self.recent.push(line),
+            None => self.printer.err(&line),
         }
     }
 
