@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::checks;
 use super::documents::{Document, ProjectDoc, read};
 use super::finding::{At, Finding, Severity, SourceFile};
-use super::resolve::{Resolved, resolve};
+use super::resolve::{Index, Resolved, resolve};
 use super::{files, yaml};
 use crate::engine::plan::Target;
 
@@ -182,7 +182,7 @@ impl Loaded {
     /// # Errors
     /// The findings that stand against it.
     pub fn plan(&self, release: &str, environment: &str) -> Result<Resolved, Vec<Finding>> {
-        resolve(self, release, environment)
+        resolve(self, &Index::new(&self.documents), release, environment)
     }
 
     /// The flag file of an environment, for stops.
@@ -198,21 +198,21 @@ impl Loaded {
             self.findings.push(no_project(&self.dir));
         }
         let mut found = checks::all(self);
+        let index = Index::new(&self.documents);
         for ReleaseRef { release, environments, .. } in self.releases() {
             for environment in environments {
-                match self.plan(&release, &environment) {
+                match resolve(self, &index, &release, &environment) {
                     Ok(resolved) => found.extend(resolved.warnings),
                     Err(findings) => found.extend(findings),
                 }
             }
         }
-        for finding in found {
-            if !self.findings.contains(&finding) {
-                self.findings.push(finding);
-            }
-        }
+        self.findings.extend(found);
         self.findings.sort_by(|left, right| {
-            (&left.at.file.name, left.at.start, left.code).cmp(&(&right.at.file.name, right.at.start, right.code))
+            let key = |finding: &Finding| (finding.at.file.name.clone(), finding.at.start, finding.code);
+            key(left).cmp(&key(right)).then_with(|| left.message.cmp(&right.message))
         });
+        // a policy's fault is found once for each release that uses it
+        self.findings.dedup();
     }
 }

@@ -43,12 +43,42 @@ pub(super) struct Parts<'d> {
     layers: [&'d Layer; 4],
 }
 
+/// Documents by their names. Of two with one name the first counts; the second is a finding of its own.
+#[derive(Default)]
+pub(super) struct Index<'d> {
+    releases: BTreeMap<&'d str, &'d ReleaseDoc>,
+    templates: BTreeMap<&'d str, &'d TemplateDoc>,
+    policies: BTreeMap<&'d str, &'d PolicyDoc>,
+    audiences: BTreeMap<&'d str, &'d AudienceDoc>,
+}
+
+impl<'d> Index<'d> {
+    pub(super) fn new(documents: &'d [Document]) -> Index<'d> {
+        let mut index = Index::default();
+        for document in documents {
+            match document {
+                Document::Release(found) => _ = index.releases.entry(&found.name.value).or_insert(found),
+                Document::Template(found) => _ = index.templates.entry(&found.name.value).or_insert(found),
+                Document::Policy(found) => _ = index.policies.entry(&found.name.value).or_insert(found),
+                Document::Audience(found) => _ = index.audiences.entry(&found.name.value).or_insert(found),
+                Document::Project(_) | Document::Flag(_) => {}
+            }
+        }
+        index
+    }
+}
+
 /// Resolves a release in an environment.
 ///
 /// # Errors
 /// The findings that stand against it.
-pub fn resolve(loaded: &Loaded, release: &str, environment: &str) -> Result<Resolved, Vec<Finding>> {
-    let parts = parts(loaded, release, environment)?;
+pub(super) fn resolve(
+    loaded: &Loaded,
+    index: &Index<'_>,
+    release: &str,
+    environment: &str,
+) -> Result<Resolved, Vec<Finding>> {
+    let parts = parts(loaded, index, release, environment)?;
     let mut building = Building { parts: &parts, keys: Vec::new(), findings: Vec::new() };
     let plan = building.plan();
     let mut findings = building.findings;
@@ -70,16 +100,14 @@ pub fn resolve(loaded: &Loaded, release: &str, environment: &str) -> Result<Reso
     }
 }
 
-fn parts<'d>(loaded: &'d Loaded, release: &str, environment: &str) -> Result<Parts<'d>, Vec<Finding>> {
+fn parts<'d>(
+    loaded: &'d Loaded,
+    index: &Index<'d>,
+    release: &str,
+    environment: &str,
+) -> Result<Parts<'d>, Vec<Finding>> {
     let project = loaded.project().ok_or_else(Vec::new)?;
-    let documents = &loaded.documents;
-    let release = documents
-        .iter()
-        .find_map(|document| match document {
-            Document::Release(found) if found.name.value == release => Some(&**found),
-            _ => None,
-        })
-        .ok_or_else(Vec::new)?;
+    let release = *index.releases.get(release).ok_or_else(Vec::new)?;
     let entry = release.environments.iter().find(|(name, _)| name.value == environment);
     let at = entry.map_or(&release.name.at, |(name, _)| &name.at);
     let known = || project.environments.iter().map(|known| known.name.value.as_str());
@@ -106,38 +134,17 @@ fn parts<'d>(loaded: &'d Loaded, release: &str, environment: &str) -> Result<Par
         findings.push(finding.did_you_mean(&name.value, known));
         None
     };
-    let templates = documents.iter().filter_map(|document| match document {
-        Document::Template(template) => Some(template),
-        _ => None,
-    });
-    let policies = documents.iter().filter_map(|document| match document {
-        Document::Policy(policy) => Some(&**policy),
-        _ => None,
-    });
-    let audiences = documents.iter().filter_map(|document| match document {
-        Document::Audience(audience) => Some((audience.name.value.as_str(), audience)),
-        _ => None,
-    });
-    let template = named(
-        "template",
-        "unknown-template",
-        |layer| &layer.template,
-        templates.clone().map(|template| template.name.value.as_str()).collect(),
-    );
-    let policy = named(
-        "policy",
-        "unknown-policy",
-        |layer| &layer.policy,
-        policies.clone().map(|policy| policy.name.value.as_str()).collect(),
-    );
+    let template =
+        named("template", "unknown-template", |layer| &layer.template, index.templates.keys().copied().collect());
+    let policy = named("policy", "unknown-policy", |layer| &layer.policy, index.policies.keys().copied().collect());
     let source = named(
         "source",
         "unknown-source",
         |layer| &layer.source,
         project.sources.iter().map(|source| source.name.value.as_str()).collect(),
     );
-    let template = template.and_then(|name| templates.clone().find(|template| template.name.value == name));
-    let policy = policy.and_then(|name| policies.clone().find(|policy| policy.name.value == name));
+    let template = template.and_then(|name| index.templates.get(name.as_str()).copied());
+    let policy = policy.and_then(|name| index.policies.get(name.as_str()).copied());
     let source = source.and_then(|name| project.sources.iter().find(|source| source.name.value == name));
     match (template, policy, source) {
         (Some(template), Some(policy), Some(source)) => Ok(Parts {
@@ -147,7 +154,7 @@ fn parts<'d>(loaded: &'d Loaded, release: &str, environment: &str) -> Result<Par
             template,
             policy,
             source,
-            audiences: audiences.collect(),
+            audiences: index.audiences.clone(),
             layers,
         }),
         _ => Err(findings),
