@@ -5,7 +5,7 @@ use super::pass::BACKEND_PATIENCE;
 use super::record::Step;
 use super::site::Site;
 use super::store::{Batch, is_conflict};
-use crate::backend::{BackendError, Expose, Switch};
+use crate::backend::{Backend, BackendError, Expose, Switch};
 use crate::engine::input::{Observation, Observed, Outcome};
 use crate::engine::{Effect, EffectKind, Input, Plan, State};
 
@@ -13,6 +13,40 @@ use crate::engine::{Effect, EffectKind, Input, Plan, State};
 const TRIES: usize = 3;
 /// How often a record is judged again because others appended meanwhile.
 const CONFLICTS: usize = 50;
+
+/// What came of one request.
+struct Sent {
+    /// Whether it cannot be under way any more.
+    settled: bool,
+    /// What went wrong.
+    trouble: Option<String>,
+    /// Whether what is served is still something else than what was written.
+    written_not_served: bool,
+}
+
+impl Sent {
+    fn fine() -> Sent {
+        Sent { settled: true, trouble: None, written_not_served: false }
+    }
+
+    fn not_sent() -> Sent {
+        Sent { settled: true, trouble: Some("it was not sent".to_owned()), written_not_served: false }
+    }
+
+    fn new(answer: Result<Result<(), BackendError>, tokio::time::error::Elapsed>, backend: &dyn Backend) -> Sent {
+        let told = |settled, trouble: String| Sent { settled, trouble: Some(trouble), written_not_served: false };
+        match answer {
+            Ok(Ok(())) => Sent::fine(),
+            // it may still be applied later
+            Ok(Err(error @ BackendError::Unreachable { .. })) => told(false, error.to_string()),
+            Ok(Err(error @ BackendError::NotEffective { .. })) => {
+                Sent { written_not_served: true, ..told(true, error.to_string()) }
+            }
+            Ok(Err(error)) => told(true, error.to_string()),
+            Err(_) => told(false, format!("{} does not answer", backend.place())),
+        }
+    }
+}
 
 impl Site {
     /// Carries out a rollout's open effect. A growth is sent once, by the process that intended it, before it expires; a
@@ -58,19 +92,13 @@ impl Site {
             (&before, self.backend_of(&plan), still_wanted && as_decided, expired)
         else {
             // not sent, so nothing is under way: what is there is the result
-            steps.extend(self.settle(id, effect, true, Some("it was not sent".to_owned())).await?);
+            steps.extend(self.settle(id, effect, Sent::not_sent()).await?);
             return Ok(steps);
         };
         let request = expose(&plan, &state, effect, seen);
         let sent = tokio::time::timeout(BACKEND_PATIENCE, backend.expose(&request)).await;
-        let (settled, trouble) = match sent {
-            Ok(Ok(())) => (true, None),
-            // it may still be applied later
-            Ok(Err(error @ BackendError::Unreachable { .. })) => (false, Some(error.to_string())),
-            Ok(Err(error)) => (true, Some(error.to_string())),
-            Err(_) => (false, Some(format!("{} does not answer", backend.place()))),
-        };
-        steps.extend(self.settle(id, effect, settled, trouble).await?);
+        let sent = Sent::new(sent, &*backend);
+        steps.extend(self.settle(id, effect, sent).await?);
         Ok(steps)
     }
 
@@ -84,34 +112,22 @@ impl Site {
             let Observation::Seen(seen) = self.read_backend(id).await else { return Ok(Vec::new()) };
             if seen.shown().within(&effect.to) {
                 // no more than is asked for: writing it would enlarge what another hand made smaller
-                return self.settle(id, effect, true, None).await;
+                return self.settle(id, effect, Sent::fine()).await;
             }
             let request = expose(&plan, &state, effect, &seen);
             tokio::time::timeout(BACKEND_PATIENCE, backend.expose(&request)).await
         };
-        let trouble = match sent {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some(format!("{} does not answer", backend.place())),
-        };
-        self.settle(id, effect, true, trouble).await
+        let sent = Sent { settled: true, ..Sent::new(sent, &*backend) };
+        self.settle(id, effect, sent).await
     }
 
     /// Reads back and records the outcome. Whoever appended meanwhile is heard first: the outcome is a fact, and is
     /// folded onto whatever the state is now.
-    async fn settle(
-        &mut self,
-        id: &str,
-        effect: &Effect,
-        settled: bool,
-        trouble: Option<String>,
-    ) -> Result<Vec<(String, Step)>, ControlError> {
-        let backend = self.read_backend(id).await;
-        let backend = match (&trouble, backend) {
+    async fn settle(&mut self, id: &str, effect: &Effect, sent: Sent) -> Result<Vec<(String, Step)>, ControlError> {
+        let Sent { settled, trouble, written_not_served } = sent;
+        let backend = match (&trouble, self.read_backend(id).await) {
             // what is written is not what is served: it must not count as read back
-            (Some(detail), Observation::Seen(_)) if detail.contains("not effective") => {
-                Observation::Unreadable(detail.clone())
-            }
+            (Some(detail), Observation::Seen(_)) if written_not_served => Observation::Unreadable(detail.clone()),
             (_, backend) => backend,
         };
         self.record(id, Input::Outcome(Outcome { effect: effect.id, at: self.now(), backend, settled, trouble }))
