@@ -4,11 +4,14 @@ use super::error::ControlError;
 use super::record::Step;
 use super::site::Site;
 use super::store::{Batch, is_conflict};
+use super::ticks::next_due;
 use crate::engine::input::{Command, Issued, Observation};
-use crate::engine::{Event, Exposure, Input, Phase};
+use crate::engine::{Event, Exposure, Input, Phase, Plan, Span};
 
 /// How often a command is judged again because others appended meanwhile.
 const CONFLICTS: usize = 20;
+/// Less time than this before a tick falls due is too short to write and read back; half a tick where that is less.
+const ROOM: Span = Span::seconds(2);
 
 /// What a command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ impl Site {
         let id = rollout.id.clone();
         let saw = saw.unwrap_or(rollout.state.version);
         if command.can_grow() {
+            let plan = rollout.plan.clone();
+            self.room_to_grow(&plan).await;
             // unknown is an answer: a source that is down does not keep a person from deciding
             let ids = std::iter::once(id.clone()).collect();
             self.pass(&ids).await?;
@@ -74,6 +79,15 @@ impl Site {
             }
         }
         Err(ControlError::Failed("the journal is written faster than it can be read".to_owned()))
+    }
+
+    /// A growth expires when the next tick falls due. Typed right before that, it waits until just after.
+    pub(super) async fn room_to_grow(&self, plan: &Plan) {
+        let now = self.now();
+        let due = next_due(plan, now);
+        if due.since(now) < Span((plan.every.0 / 2).min(ROOM.0)) {
+            self.clock.sleep_until(due).await;
+        }
     }
 
     fn issue(

@@ -62,6 +62,7 @@ impl Site {
         };
         self.refuse_second_rollout(&plan)?;
         self.metrics_exist(&plan).await?;
+        self.room_to_grow(&plan).await;
         loop {
             match self.open_rollout(&plan, &resolved.hash, stage, options).await {
                 Err(error) if is_conflict(&error) => _ = self.store.refresh()?,

@@ -19,7 +19,7 @@ metadata: {{ name: together }}
 spec:
   sources:
     app:
-      scrape: {{ targets: ["{}"], every: 100ms }}
+      scrape: {{ targets: ["{}"], every: 200ms }}
       arms: {{ flag: flag, variant: variant }}
   environments:
     here: {{ backend: {{ flagd: {{ path: flags.json }} }} }}
@@ -29,7 +29,7 @@ kind: ReleaseTemplate
 metadata: {{ name: slow }}
 spec:
   stages:
-    - {{ name: tenth, percentage: 10%, bake: 400ms }}
+    - {{ name: tenth, percentage: 10%, bake: 1s }}
     - {{ name: half, percentage: 50%, bake: 10m }}
     - {{ name: everyone, percentage: 100%, bake: 10m }}
 ---
@@ -37,11 +37,11 @@ apiVersion: flagstaff/v1
 kind: ThresholdPolicy
 metadata: {{ name: web }}
 spec:
-  every: 200ms
-  window: 400ms
+  every: 1s
+  window: 800ms
   presets: {{ http: {{ duration: http_request_duration_seconds, failed: 'code="500"' }} }}
   healthy: [ "error_rate < 1%" ]
-  safeguards: [ {{ name: errors, when: "error_rate > 5%", for: 400ms, then: shutdown }} ]
+  safeguards: [ {{ name: errors, when: "error_rate > 5%", for: 1s, then: shutdown }} ]
   no_data: {{ after: 1h, then: pause }}
 ---
 apiVersion: flagstaff/v1
