@@ -1,8 +1,9 @@
 //! The one place that asks what time it is.
 
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::engine::Timestamp;
+use crate::engine::{Span, Timestamp};
 
 /// A boxed answer, so that ports stay usable behind `dyn`.
 pub type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -33,4 +34,16 @@ impl Clock for SystemClock {
         let wait = instant.since(self.now());
         Box::pin(tokio::time::sleep(Duration::from_millis(wait.0)))
     }
+}
+
+/// An answer, or none once `patience` has passed on this clock. What was not answered by then is dropped where it
+/// stands: a request may have been sent, and may still be applied.
+pub async fn within<T>(clock: &dyn Clock, patience: Span, answer: impl Future<Output = T>) -> Option<T> {
+    let mut answer = std::pin::pin!(answer);
+    let mut out_of_patience = clock.sleep_until(clock.now().plus(patience));
+    std::future::poll_fn(|context| match answer.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => out_of_patience.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }

@@ -30,24 +30,20 @@ pub(crate) struct Abort {
 impl Abort {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = open(context)?;
-        let targets: Vec<(String, Vec<String>)> = match &self.release {
-            Some(release) => vec![(release.clone(), environments(context, &site)?)],
-            None => site
-                .in_progress()?
-                .into_iter()
-                .filter(|(_, environment)| context.environment.as_ref().is_none_or(|meant| meant == environment))
-                .map(|(release, environment)| (release, vec![environment]))
-                .collect(),
-        };
-        let mut worst = Exit::Done;
-        let mut known = targets.is_empty();
-        for (name, environments) in targets {
-            let reports = site.stop(&name, &environments, StopKind::Abort, self.reason.clone(), self.timeout).await;
-            for report in &reports {
-                known |= report.outcome != StopOutcome::NoSuchFlag;
-                worst = worst.worst(told(context, report));
+        let targets: Vec<(String, String)> = match &self.release {
+            Some(release) => {
+                let environments = environments(context, &site)?;
+                environments.into_iter().map(|environment| (release.clone(), environment)).collect()
             }
-        }
+            None => {
+                let meant =
+                    |environment: &String| context.environment.as_ref().is_none_or(|meant| meant == environment);
+                site.in_progress()?.into_iter().filter(|(_, environment)| meant(environment)).collect()
+            }
+        };
+        let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
+        let known = targets.is_empty() || reports.iter().any(|report| report.outcome != StopOutcome::NoSuchFlag);
+        let worst = reports.iter().fold(Exit::Done, |worst, report| worst.worst(told(context, report)));
         if !known {
             return Err(Failure::new(Exit::Failed, "no environment has such a release or flag"));
         }

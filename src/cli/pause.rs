@@ -23,7 +23,8 @@ impl Pause {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = open(context)?;
         let environments = environments(context, &site)?;
-        let reports = site.stop(&self.release, &environments, StopKind::Pause, self.reason.clone(), Span(0)).await;
+        let targets: Vec<_> = environments.into_iter().map(|environment| (self.release.clone(), environment)).collect();
+        let reports = site.stop(&targets, StopKind::Pause, self.reason.as_deref(), Span(0)).await;
         // where it never began there is nothing to say, if it did elsewhere
         let begun = |report: &&StopReport| {
             let none = StopOutcome::NothingToPause { phase: Phase::None };

@@ -1,5 +1,7 @@
 //! Human commands on a rollout that exists.
 
+use std::collections::BTreeSet;
+
 use super::error::ControlError;
 use super::record::Step;
 use super::site::Site;
@@ -57,21 +59,21 @@ impl Site {
         })?;
         let id = rollout.id.clone();
         let saw = saw.unwrap_or(rollout.state.version);
+        let ids = BTreeSet::from([id.clone()]);
         if command.can_grow() {
             let plan = rollout.plan.clone();
             self.room_to_grow(&plan).await;
             // unknown is an answer: a source that is down does not keep a person from deciding
-            let ids = std::iter::once(id.clone()).collect();
             self.pass(&ids).await?;
         }
         for _ in 0..CONFLICTS {
             self.merge_spool()?;
             let backend = self.read_backend(&id).await;
-            self.record(&id, Input::Seen { at: self.now(), backend: backend.clone() })?;
+            self.record(&[(id.clone(), Input::Seen { at: self.now(), backend: backend.clone() })])?;
             match self.issue(&id, &command, reason.clone(), saw, backend) {
                 Ok(steps) => {
                     let changed = !steps.is_empty();
-                    let more = self.carry_out(&id).await?;
+                    let more = self.carry_out(&ids).await?;
                     return self.report(&id, changed, &[steps, more].concat());
                 }
                 Err(error) if is_conflict(&error) => _ = self.store.refresh()?,

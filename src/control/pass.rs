@@ -1,21 +1,23 @@
 //! One pass of a driver: take in what is new, ask what is due, fold, record in one commit, then act.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+
+use futures_util::future::{join, join_all};
 
 use super::error::ControlError;
+use super::questions::{Answers, Questions};
 use super::record::Step;
 use super::site::Site;
 use super::store::{Batch, is_conflict};
 use super::ticks::{Due, due, next_due};
-use crate::engine::input::{Gates, Late, LateTick, Observation, Tick};
+use crate::backend::Backend;
+use crate::clock::{Clock, within};
+use crate::engine::input::{Gates, Observation, Tick};
 use crate::engine::plan::Query;
-use crate::engine::{Event, Input, Phase, Reading, Span, Timestamp, Unknown};
+use crate::engine::{Event, Input, Phase, Plan, Reading, Span, Timestamp};
 
-/// How long a pass waits for one source; a tick that is not answered by then is unknown, and asked again.
-const SOURCE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a read of a backend may take.
-pub(super) const BACKEND_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const BACKEND_PATIENCE: Span = Span::seconds(10);
 /// How long a stopped rollout is read at every tick, in case a late write of ours brings it back; then hourly.
 const WATCHED_AFTER_STOP: Span = Span::minutes(10);
 
@@ -35,8 +37,6 @@ struct Need {
     series: Vec<Query>,
 }
 
-type Answers = BTreeMap<(Timestamp, Query), Reading>;
-
 impl Site {
     /// One pass over the rollouts whose ids are given.
     ///
@@ -47,8 +47,8 @@ impl Site {
         passed.steps.extend(self.merge_spool()?);
         let now = self.now();
         let needs = self.needs(ids, now);
-        let answers = self.ask(&needs).await;
-        let observed = self.read_backends(&needs).await;
+        let asked = self.questions(&needs).ask(&self.sources, &*self.clock);
+        let (answers, observed) = join(asked, self.read_backends(&needs)).await;
         // whoever appended while we were asking is heard before anything is folded
         passed.steps.extend(self.store.refresh()?);
         let mut batch = Batch::default();
@@ -67,9 +67,12 @@ impl Site {
             Err(error) if is_conflict(&error) => {}
             Err(error) => return Err(error),
         }
-        self.ask_again(ids, &mut passed).await?;
-        for id in ids {
-            passed.steps.extend(self.carry_out(id).await?);
+        // what was decided to stop is stopped before anything else is asked
+        passed.steps.extend(self.carry_out(ids).await?);
+        let late = self.ask_again(ids).await?;
+        if !late.is_empty() {
+            passed.steps.extend(late);
+            passed.steps.extend(self.carry_out(ids).await?);
         }
         passed.next = self.next_due(ids);
         Ok(passed)
@@ -106,47 +109,21 @@ impl Site {
         newest.is_some_and(|newest| newest.id == id) && (now.since(stopped) < WATCHED_AFTER_STOP || hourly)
     }
 
-    /// Asks every source once per instant for the distinct queries of all rollouts.
-    async fn ask(&self, needs: &[Need]) -> Answers {
-        let mut instants: BTreeMap<(String, Timestamp), BTreeSet<Query>> = BTreeMap::new();
-        let mut ranges: BTreeMap<(String, Timestamp, Timestamp, Span), BTreeSet<Query>> = BTreeMap::new();
+    fn questions(&self, needs: &[Need]) -> Questions {
+        let mut questions = Questions::default();
         for need in needs {
             let Some(due) = need.due else { continue };
-            for query in &need.series {
-                instants.entry((query.source.clone(), due.present)).or_default().insert(query.clone());
-                if let Some((from, to)) = due.missed {
-                    ranges.entry((query.source.clone(), from, to, query.every)).or_default().insert(query.clone());
-                }
+            questions.instant(due.present, &need.series);
+            if let Some((from, to)) = due.missed {
+                questions.range(from, to, &need.series);
             }
         }
-        let mut answers = Answers::new();
-        for ((source, at), queries) in instants {
-            let queries: Vec<Query> = queries.into_iter().collect();
-            let Some(source) = self.sources.get(&source) else { continue };
-            let Ok(answered) = tokio::time::timeout(SOURCE_PATIENCE, source.instant(&queries, at)).await else {
-                continue;
-            };
-            answers.extend(queries.into_iter().zip(answered).map(|(query, answered)| ((at, query), answered.reading)));
-        }
-        for ((source, from, to, every), queries) in ranges {
-            let queries: Vec<Query> = queries.into_iter().collect();
-            let Some(source) = self.sources.get(&source) else { continue };
-            let asked = source.range(&queries, from, to, every);
-            let Ok(rows) = tokio::time::timeout(SOURCE_PATIENCE, asked).await else { continue };
-            for (at, row) in rows {
-                answers
-                    .extend(queries.iter().cloned().zip(row).map(|(query, answered)| ((at, query), answered.reading)));
-            }
-        }
-        answers
+        questions
     }
 
     async fn read_backends(&self, needs: &[Need]) -> BTreeMap<String, Observation> {
-        let mut observed = BTreeMap::new();
-        for need in needs {
-            observed.insert(need.id.clone(), self.read_backend(&need.id).await);
-        }
-        observed
+        let reads = needs.iter().map(async |need| (need.id.clone(), self.read_backend(&need.id).await));
+        join_all(reads).await.into_iter().collect()
     }
 
     /// Reads a rollout's flag at its backend.
@@ -156,11 +133,7 @@ impl Site {
         let Some(backend) = self.backend_of(&plan) else {
             return Observation::Unreadable(format!("environment `{}` has no backend", plan.environment));
         };
-        match tokio::time::timeout(BACKEND_PATIENCE, backend.read(&plan.flag, &plan.audiences)).await {
-            Ok(Ok(seen)) => Observation::Seen(seen),
-            Ok(Err(error)) => Observation::Unreadable(error.to_string()),
-            Err(_) => Observation::Unreadable(format!("{} does not answer", backend.place())),
-        }
+        look(&*backend, &plan, &*self.clock).await
     }
 
     fn fold_due(
@@ -180,11 +153,8 @@ impl Site {
         let Some(open) = due(&rollout.plan, &rollout.state, now).filter(|open| open.present >= asked.present) else {
             return Vec::new();
         };
-        let readings = |at: Timestamp| -> Vec<Reading> {
-            let read =
-                |query: &Query| answers.get(&(at, query.clone())).cloned().unwrap_or(Reading::Unknown(Unknown::Error));
-            need.series.iter().map(read).collect()
-        };
+        let readings =
+            |at: Timestamp| -> Vec<Reading> { need.series.iter().map(|query| answers.get(at, query)).collect() };
         if let Some((from, to)) = asked.missed {
             let mut at = open.missed.map_or(to.plus(rollout.plan.every), |(first, _)| first.max(from));
             while at <= to {
@@ -208,64 +178,13 @@ impl Site {
     pub(super) fn fold_fact(&self, batch: &mut Batch, id: &str, input: Input) -> Vec<Event> {
         self.store.fold(batch, id, self.now(), input).unwrap_or_default()
     }
+}
 
-    /// Ticks that a source failed to answer are asked again once it answers: they can stop and do nothing else.
-    async fn ask_again(&mut self, ids: &BTreeSet<String>, passed: &mut Passed) -> Result<(), ControlError> {
-        let mut batch = Batch::default();
-        for id in ids {
-            if let Some(late) = self.late_run(id).await {
-                self.fold_fact(&mut batch, id, Input::Late(late));
-            }
-        }
-        match self.store.commit(self.now(), batch) {
-            Ok(steps) => passed.steps.extend(steps),
-            Err(error) if is_conflict(&error) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    async fn late_run(&self, id: &str) -> Option<Late> {
-        let rollout = self.store.rollout(id).filter(|rollout| rollout.state.is_live())?;
-        let (first, last) = (*rollout.unanswered.first()?, *rollout.unanswered.last()?);
-        let is_error = |reading: &Reading| reading.unknown() == Some(Unknown::Error);
-        // the newest tick tells whether the source is back
-        if rollout.ticks.last_key_value().is_none_or(|(_, readings)| readings.iter().any(is_error)) {
-            return None;
-        }
-        let plan = &rollout.plan;
-        let mut answers = Answers::new();
-        for (name, source) in &self.sources {
-            let queries: BTreeSet<Query> =
-                plan.series.iter().map(|series| series.query.clone()).filter(|query| query.source == *name).collect();
-            let queries: Vec<Query> = queries.into_iter().collect();
-            if queries.is_empty() {
-                continue;
-            }
-            let asked = source.range(&queries, first, last, plan.every);
-            for (at, row) in tokio::time::timeout(SOURCE_PATIENCE, asked).await.ok()? {
-                answers
-                    .extend(queries.iter().cloned().zip(row).map(|(query, answered)| ((at, query), answered.reading)));
-            }
-        }
-        let longest = plan.rules.iter().map(|rule| plan.rule_ticks(rule.hold_for)).max().unwrap_or(1);
-        let from = first.minus(Span(plan.every.0.saturating_mul(u64::from(longest))));
-        let mut ticks = Vec::new();
-        for (at, recorded) in rollout.ticks.range(from..=last) {
-            let mut readings = recorded.clone();
-            let late = rollout.unanswered.contains(at);
-            if late {
-                for (reading, series) in readings.iter_mut().zip(&plan.series) {
-                    if is_error(reading) {
-                        let answer = answers.get(&(*at, series.query.clone())).cloned();
-                        // what is still an error has had its second chance: nobody will ever know
-                        *reading =
-                            answer.filter(|answer| !is_error(answer)).unwrap_or(Reading::Unknown(Unknown::Unobserved));
-                    }
-                }
-            }
-            ticks.push(LateTick { at: *at, late, readings });
-        }
-        Some(Late { evaluated: self.now(), ticks })
+/// Reads a plan's flag at a backend.
+pub(super) async fn look(backend: &dyn Backend, plan: &Plan, clock: &dyn Clock) -> Observation {
+    match within(clock, BACKEND_PATIENCE, backend.read(&plan.flag, &plan.audiences)).await {
+        Some(Ok(seen)) => Observation::Seen(seen),
+        Some(Err(error)) => Observation::Unreadable(error.to_string()),
+        None => Observation::Unreadable(format!("{} does not answer", backend.place())),
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::command::CommandReport;
 use super::error::ControlError;
-use super::pass::BACKEND_PATIENCE;
+use super::pass::{BACKEND_PATIENCE, look};
 use super::site::Site;
 use super::store::{Batch, is_conflict};
+use crate::clock::within;
 use crate::engine::decide::{Opening, may_start};
 use crate::engine::input::{Command, Issued, Observation, Stamp};
 use crate::engine::plan::Query;
@@ -85,10 +86,9 @@ impl Site {
         let backend = self
             .backend_of(plan)
             .ok_or_else(|| ControlError::NotFound(format!("environment `{}` has no backend", plan.environment)))?;
-        let seen = match tokio::time::timeout(BACKEND_PATIENCE, backend.read(&plan.flag, &plan.audiences)).await {
-            Ok(Ok(seen)) => Observation::Seen(seen),
-            Ok(Err(error)) => return Err(ControlError::Unreachable(error.to_string())),
-            Err(_) => return Err(ControlError::Unreachable(format!("{} does not answer", backend.place()))),
+        let seen = match look(&*backend, plan, &*self.clock).await {
+            Observation::Unreadable(why) => return Err(ControlError::Unreachable(why)),
+            seen => seen,
         };
         let mut batch = Batch::default();
         let id = self.store.open(&mut batch, now, plan.clone(), hash.to_owned());
@@ -111,7 +111,7 @@ impl Site {
         let events = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)))?;
         let steps = self.store.commit(now, batch)?;
         self.own(&id, &events);
-        let more = self.carry_out(&id).await?;
+        let more = self.carry_out(&BTreeSet::from([id.clone()])).await?;
         self.report(&id, true, &[steps, more].concat())
     }
 
@@ -144,7 +144,7 @@ impl Site {
             if queries.is_empty() {
                 continue;
             }
-            let Ok(found) = tokio::time::timeout(BACKEND_PATIENCE, source.exists(&queries, at)).await else {
+            let Some(found) = within(&*self.clock, BACKEND_PATIENCE, source.exists(&queries, at)).await else {
                 return Err(ControlError::Unreachable(format!("{} does not answer", source.place())));
             };
             if let Some((query, Err(missing))) = queries.iter().zip(found).find(|(_, found)| found.is_err()) {

@@ -1,0 +1,60 @@
+//! What came of a stop.
+
+use crate::engine::{Exposure, Phase, Span};
+
+/// What came of it in one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// It was exposed, and has been read back as off.
+    Off {
+        /// What it was.
+        was: Exposure,
+    },
+    /// It was off before.
+    AlreadyOff,
+    /// No growth from now on.
+    Paused {
+        /// What stays exposed.
+        still: Exposure,
+    },
+    /// Nothing to pause there: not started, stopped or completed.
+    NothingToPause {
+        /// Where it is.
+        phase: Phase,
+    },
+    /// It could not be read back as off.
+    NotOff {
+        /// Why.
+        why: String,
+    },
+    /// The backend has no such flag, and the journal no such rollout.
+    NoSuchFlag,
+}
+
+/// What came of a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopReport {
+    /// `release@environment`, or `flag@environment`.
+    pub address: String,
+    /// What happened.
+    pub outcome: StopOutcome,
+    /// How it can be undone.
+    pub undo: Option<String>,
+    /// Who keeps trying, where it is not off.
+    pub driver: Option<String>,
+    /// Whether it is in the journal; else it waits in the spool, or nowhere.
+    pub recorded: Recorded,
+    /// How long it took.
+    pub took: Span,
+}
+
+/// Where a stop was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// In the journal.
+    Journal,
+    /// In the spool beside it, and why.
+    Spool(String),
+    /// Nowhere, and why.
+    Nowhere(String),
+}

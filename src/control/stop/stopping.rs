@@ -1,0 +1,132 @@
+//! A stop in one environment: what was there before, and acting on every backend that may serve the flag.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::StopKind;
+use super::report::StopOutcome;
+use crate::backend::{Backend, BackendError};
+use crate::clock::{Clock, within};
+use crate::engine::input::Observed;
+use crate::engine::{Phase, Plan, Span, State, Timestamp};
+
+/// How long one try at a backend may take.
+const TRY: Span = Span::seconds(5);
+/// How long a stop looks at what was there before it acts: only its answer to the person depends on that.
+const LOOK_FIRST: Span = Span(200);
+/// How long between tries.
+const BETWEEN: Span = Span(250);
+
+/// What is known about a stop before it acts.
+pub(super) struct Stopping {
+    /// `release@environment`, or `flag@environment`.
+    pub(super) address: String,
+    pub(super) flag: String,
+    pub(super) environment: String,
+    /// Its rollout, where the journal can be read and knows one.
+    pub(super) id: Option<String>,
+    pub(super) plan: Option<Arc<Plan>>,
+    pub(super) before: Option<State>,
+    /// Every backend that the plan or the present project names.
+    pub(super) backends: Vec<Arc<dyn Backend>>,
+}
+
+type Read = Option<Result<Observed, BackendError>>;
+
+impl Stopping {
+    /// How to undo an abort.
+    pub(super) fn undo(&self) -> Option<String> {
+        let (plan, before) = (self.plan.as_ref()?, self.before.as_ref()?);
+        if before.phase == Phase::Stopped {
+            return None;
+        }
+        let stage = plan.stages.get(before.stage).map(|stage| stage.name.clone()).unwrap_or_default();
+        Some(format!("flagstaff start {} -e {} --again --at {stage}", plan.release, self.environment))
+    }
+
+    /// Acts. `journal_is_known`: a flag without a rollout and without a place at the backend is no flag.
+    pub(super) async fn act(
+        &self,
+        kind: StopKind,
+        journal_is_known: bool,
+        give_up: Timestamp,
+        clock: &dyn Clock,
+    ) -> StopOutcome {
+        match (kind, &self.before) {
+            (StopKind::Pause, Some(state)) => match state.phase {
+                Phase::Running | Phase::Paused => StopOutcome::Paused { still: state.allowed.clone() },
+                phase => StopOutcome::NothingToPause { phase },
+            },
+            (StopKind::Pause, None) if journal_is_known => StopOutcome::NothingToPause { phase: Phase::None },
+            // the journal cannot be read: the stop is spooled, and what the backend shows is what stays exposed
+            (StopKind::Pause, None) => self.shown(clock).await,
+            (StopKind::Abort, None) if journal_is_known && self.is_unknown(clock).await => StopOutcome::NoSuchFlag,
+            (StopKind::Abort, _) => self.switch_off(give_up, clock).await,
+        }
+    }
+
+    async fn read(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
+        let none = BTreeMap::new();
+        let audiences = self.plan.as_ref().map_or(&none, |plan| &plan.audiences);
+        within(clock, patience, backend.read(&self.flag, audiences)).await
+    }
+
+    async fn is_unknown(&self, clock: &dyn Clock) -> bool {
+        for backend in &self.backends {
+            if !matches!(self.read(&**backend, TRY, clock).await, Some(Ok(seen)) if seen.revision == "missing") {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn shown(&self, clock: &dyn Clock) -> StopOutcome {
+        let Some(backend) = self.backends.first() else { return StopOutcome::NoSuchFlag };
+        match self.read(&**backend, TRY, clock).await {
+            Some(Ok(seen)) if seen.revision == "missing" => StopOutcome::NoSuchFlag,
+            Some(Ok(seen)) => StopOutcome::Paused { still: seen.shown() },
+            _ => StopOutcome::NotOff { why: "neither the journal nor the backend can be read".to_owned() },
+        }
+    }
+
+    async fn switch_off(&self, give_up: Timestamp, clock: &dyn Clock) -> StopOutcome {
+        // without a rollout only the backend can tell what the person stopped
+        let patience = if self.before.is_some() { LOOK_FIRST } else { TRY };
+        let looks = join_all(self.backends.iter().map(|backend| self.read(&**backend, patience, clock))).await;
+        let shown_before = looks.into_iter().flatten().find_map(Result::ok);
+        loop {
+            let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
+            let why = tries.into_iter().find_map(Result::err);
+            let Some(why) = why else { break };
+            if clock.now().plus(BETWEEN) >= give_up {
+                return StopOutcome::NotOff { why };
+            }
+            clock.sleep_until(clock.now().plus(BETWEEN)).await;
+        }
+        let allowed = self.before.as_ref().map(|state| state.allowed.clone());
+        let was = allowed.filter(|was| !was.is_nobody()).or_else(|| shown_before.as_ref().map(Observed::shown));
+        match was {
+            // who could not be seen before counts by what was allowed
+            Some(was) if shown_before.is_none_or(|seen| !is_off(&seen)) => StopOutcome::Off { was },
+            _ => StopOutcome::AlreadyOff,
+        }
+    }
+
+    /// One try, with its read-back.
+    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), String> {
+        let sent = within(clock, TRY, backend.switch_off(&self.flag)).await;
+        let read = self.read(backend, TRY, clock).await;
+        match (sent, read) {
+            (Some(Ok(())), Some(Ok(seen))) if is_off(&seen) => Ok(()),
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Err(error.to_string()),
+            (Some(Ok(())), Some(Ok(_))) => Err(format!("{} still shows it", backend.place())),
+            _ => Err(format!("{} does not answer", backend.place())),
+        }
+    }
+}
+
+fn is_off(seen: &Observed) -> bool {
+    !seen.on || (seen.exposure.is_nobody() && seen.foreign.is_none())
+}
