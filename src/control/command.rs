@@ -53,7 +53,7 @@ impl Site {
         reason: Option<String>,
         saw: Option<u64>,
     ) -> Result<CommandReport, ControlError> {
-        self.store.refresh()?;
+        self.hear()?;
         let rollout = self.store.newest(release, environment).ok_or_else(|| {
             ControlError::NotFound(format!("{release}@{environment} has no rollout; `flagstaff start` begins one"))
         })?;
@@ -67,8 +67,8 @@ impl Site {
             self.pass(&ids).await?;
         }
         for _ in 0..CONFLICTS {
-            self.merge_spool()?;
             let backend = self.read_backend(&id).await;
+            self.hear()?;
             self.record(&[(id.clone(), Input::Seen { at: self.now(), backend: backend.clone() })])?;
             match self.issue(&id, &command, reason.clone(), saw, backend) {
                 Ok(steps) => {
@@ -76,7 +76,7 @@ impl Site {
                     let more = self.carry_out(&ids).await?;
                     return self.report(&id, changed, &[steps, more].concat());
                 }
-                Err(error) if is_conflict(&error) => _ = self.store.refresh()?,
+                Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),
             }
         }

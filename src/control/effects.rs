@@ -149,7 +149,7 @@ impl Site {
             let seen = growths.iter().zip(&looked);
             let seen = seen.map(|(errand, look)| (errand.id.clone(), Input::Seen { at, backend: look.clone() }));
             let facts: Vec<_> = stopped.into_iter().flatten().chain(seen).collect();
-            steps.extend(self.store.refresh()?);
+            steps.extend(self.hear()?);
             steps.extend(self.record(&facts)?);
             let mut growing = Vec::new();
             for (errand, look) in growths.iter().zip(&looked) {
@@ -207,7 +207,7 @@ impl Site {
                     steps.extend(more);
                     return Ok(steps);
                 }
-                Err(error) if is_conflict(&error) => steps.extend(self.store.refresh()?),
+                Err(error) if is_conflict(&error) => steps.extend(self.hear()?),
                 Err(error) => return Err(error),
             }
         }

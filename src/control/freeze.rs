@@ -51,8 +51,7 @@ impl Site {
 
     fn record_freeze(&mut self, freeze: Freeze) -> Result<Freeze, ControlError> {
         loop {
-            self.store.refresh()?;
-            self.merge_spool()?;
+            self.hear()?;
             let mut batch = Batch::default();
             batch.put(record(freeze.at, FREEZES, FREEZE, &freeze));
             match self.store.commit(self.now(), batch) {

@@ -25,7 +25,7 @@ impl Site {
             return Ok(Vec::new());
         }
         let answers = questions.ask(&self.sources, &*self.clock).await;
-        let mut steps = self.store.refresh()?;
+        let mut steps = self.hear()?;
         let mut batch = Batch::default();
         for id in again {
             let late = self.store.rollout(&id).and_then(|rollout| late_run(rollout, &answers, self.now()));

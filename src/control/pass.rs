@@ -43,14 +43,13 @@ impl Site {
     /// # Errors
     /// The journal's. A source or backend that fails is a reading or observation, not an error.
     pub async fn pass(&mut self, ids: &BTreeSet<String>) -> Result<Passed, ControlError> {
-        let mut passed = Passed { steps: self.store.refresh()?, next: None };
-        passed.steps.extend(self.merge_spool()?);
+        let mut passed = Passed { steps: self.hear()?, next: None };
         let now = self.now();
         let needs = self.needs(ids, now);
         let asked = self.questions(&needs).ask(&self.sources, &*self.clock);
         let (answers, observed) = join(asked, self.read_backends(&needs)).await;
         // whoever appended while we were asking is heard before anything is folded
-        passed.steps.extend(self.store.refresh()?);
+        passed.steps.extend(self.hear()?);
         let mut batch = Batch::default();
         let mut decided = Vec::new();
         for need in &needs {

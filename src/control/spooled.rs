@@ -23,6 +23,17 @@ pub struct SpooledStop {
 }
 
 impl Site {
+    /// Takes in what others appended, and what waits in the spool. Nothing may be awaited between this and an append or
+    /// a growth: nobody appends or grows past a stop that waits.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub fn hear(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
+        let mut steps = self.store.refresh()?;
+        steps.extend(self.merge_spool()?);
+        Ok(steps)
+    }
+
     /// Merges what waits. A merged record acts where it is merged, on the rollout that it names.
     ///
     /// # Errors

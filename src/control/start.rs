@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::command::CommandReport;
 use super::error::ControlError;
 use super::pass::{BACKEND_PATIENCE, look};
+use super::record::Step;
 use super::site::Site;
 use super::store::{Batch, is_conflict};
 use crate::clock::within;
@@ -38,8 +39,7 @@ impl Site {
         environment: &str,
         options: &StartOptions,
     ) -> Result<CommandReport, ControlError> {
-        self.store.refresh()?;
-        self.merge_spool()?;
+        self.hear()?;
         // a value that could not be read has become a default: nothing starts on that
         if self.loaded.has_errors() {
             let errors = self.loaded.findings.iter().filter(|finding| finding.severity == Severity::Error);
@@ -49,70 +49,82 @@ impl Site {
             true => ControlError::NotFound(format!("there is no release `{release}`")),
             false => ControlError::Invalid(findings),
         })?;
-        let phase = self.store.newest(release, environment).map_or(Phase::None, |rollout| rollout.state.phase);
-        if may_start(phase, options.again)? == Opening::Running {
+        let plan = resolved.plan;
+        if self.runs_already(&plan, options)? {
             let id = self.store.newest(release, environment).map(|rollout| rollout.id.clone()).unwrap_or_default();
             return self.report(&id, false, &[]);
         }
-        let plan = resolved.plan;
         let stage = match &options.at_stage {
             None => 0,
             Some(name) => plan
                 .stage_named(name)
                 .ok_or_else(|| ControlError::NotFound(format!("template `{}` has no stage `{name}`", plan.template)))?,
         };
-        self.refuse_second_rollout(&plan)?;
         self.metrics_exist(&plan).await?;
         self.room_to_grow(&plan).await;
+        let backend = self
+            .backend_of(&plan)
+            .ok_or_else(|| ControlError::NotFound(format!("environment `{environment}` has no backend")))?;
         loop {
-            match self.open_rollout(&plan, &resolved.hash, stage, options).await {
-                Err(error) if is_conflict(&error) => _ = self.store.refresh()?,
-                opened => return opened,
+            let seen = match look(&*backend, &plan, &*self.clock).await {
+                Observation::Unreadable(why) => return Err(ControlError::Unreachable(why)),
+                seen => seen,
+            };
+            // whoever started, stopped or froze something meanwhile is heard before anything is opened
+            self.hear()?;
+            if self.runs_already(&plan, options)? {
+                let id = self.store.newest(release, environment).map(|rollout| rollout.id.clone()).unwrap_or_default();
+                return self.report(&id, false, &[]);
             }
-            let phase = self.store.newest(release, environment).map_or(Phase::None, |rollout| rollout.state.phase);
-            may_start(phase, options.again)?;
-            self.refuse_second_rollout(&plan)?;
+            match self.open_rollout(&plan, &resolved.hash, stage, options, seen) {
+                Err(error) if is_conflict(&error) => {}
+                Err(error) => return Err(error),
+                Ok((id, steps)) => {
+                    let more = self.carry_out(&BTreeSet::from([id.clone()])).await?;
+                    return self.report(&id, true, &[steps, more].concat());
+                }
+            }
         }
     }
 
-    async fn open_rollout(
+    /// Whether the release runs already; refused where it may not start.
+    fn runs_already(&self, plan: &Plan, options: &StartOptions) -> Result<bool, ControlError> {
+        let newest = self.store.newest(&plan.release, &plan.environment);
+        let phase = newest.map_or(Phase::None, |rollout| rollout.state.phase);
+        if may_start(phase, options.again)? == Opening::Running {
+            return Ok(true);
+        }
+        self.refuse_second_rollout(plan)?;
+        Ok(false)
+    }
+
+    /// Records the plan and the start in one commit, and says that the growth is ours to send.
+    fn open_rollout(
         &mut self,
         plan: &Plan,
         hash: &str,
         stage: usize,
         options: &StartOptions,
-    ) -> Result<CommandReport, ControlError> {
+        backend: Observation,
+    ) -> Result<(String, Vec<(String, Step)>), ControlError> {
         let now = self.now();
-        let backend = self
-            .backend_of(plan)
-            .ok_or_else(|| ControlError::NotFound(format!("environment `{}` has no backend", plan.environment)))?;
-        let seen = match look(&*backend, plan, &*self.clock).await {
-            Observation::Unreadable(why) => return Err(ControlError::Unreachable(why)),
-            seen => seen,
-        };
         let mut batch = Batch::default();
         let id = self.store.open(&mut batch, now, plan.clone(), hash.to_owned());
         let stamp = Stamp { journal: self.store.journal_id().to_owned(), rollout: id.clone() };
+        let (again, take_over) = (options.again, options.take_over);
         let issued = Issued {
-            command: Command::Start {
-                stage,
-                stamp,
-                plan: hash.to_owned(),
-                again: options.again,
-                take_over: options.take_over,
-            },
+            command: Command::Start { stage, stamp, plan: hash.to_owned(), again, take_over },
             actor: self.actor.clone(),
             at: now,
             reason: options.reason.clone(),
             saw: None,
             holds: self.store.frozen(now, &plan.release, &plan.environment),
-            backend: seen,
+            backend,
         };
         let events = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)))?;
         let steps = self.store.commit(now, batch)?;
         self.own(&id, &events);
-        let more = self.carry_out(&BTreeSet::from([id.clone()])).await?;
-        self.report(&id, true, &[steps, more].concat())
+        Ok((id, steps))
     }
 
     /// The journal admits one live rollout per flag and environment, whatever the documents are called now.

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use super::error::ControlError;
 use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, PLAN, PlanBody, Step, record};
-use crate::engine::decide::{Refusal, fold};
+use crate::engine::decide::{self, Refusal};
 use crate::engine::input::{Command, Hold, HoldKind};
-use crate::engine::{Input, Plan, Reading, State, Timestamp, Unknown};
+use crate::engine::{Event, Input, Plan, Reading, State, Timestamp, Unknown};
 use crate::journal::{Head, Journal, JournalError, NewRecord, Record, Sequence};
 
 /// How many steps and ticks of a rollout are kept for people to look at.
 const KEPT: usize = 240;
 /// How many ticks are kept while some of them wait for an answer.
 const KEPT_UNANSWERED: usize = 25_000;
+
+/// How an input is folded: the engine's, or, in tests of what watches over it, a broken one.
+pub type Fold = fn(&Plan, &mut State, &Input) -> Result<Vec<Event>, Refusal>;
 
 /// One rollout, as the journal tells it.
 #[derive(Debug, Clone)]
@@ -37,6 +40,7 @@ pub struct Rollout {
 /// The journal's content.
 pub struct Store {
     journal: Box<dyn Journal>,
+    fold: Fold,
     head: Head,
     plans: BTreeMap<String, Arc<Plan>>,
     rollouts: BTreeMap<String, Rollout>,
@@ -80,11 +84,20 @@ impl Store {
     ///
     /// # Errors
     /// The journal's, and records that cannot be understood.
-    pub fn load(mut journal: Box<dyn Journal>) -> Result<Store, ControlError> {
+    pub fn load(journal: Box<dyn Journal>) -> Result<Store, ControlError> {
+        Store::load_with(journal, decide::fold)
+    }
+
+    /// Loads a journal to be gone on with by another fold.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn load_with(mut journal: Box<dyn Journal>, fold: Fold) -> Result<Store, ControlError> {
         let head = Head { sequence: Sequence(0), hash: String::new() };
         journal.head()?;
         let mut store = Store {
             journal,
+            fold,
             head,
             plans: BTreeMap::new(),
             rollouts: BTreeMap::new(),
@@ -161,19 +174,13 @@ impl Store {
     ///
     /// # Errors
     /// A refused command; nothing is added then.
-    pub fn fold(
-        &self,
-        batch: &mut Batch,
-        id: &str,
-        at: Timestamp,
-        input: Input,
-    ) -> Result<Vec<crate::engine::Event>, Refusal> {
+    pub fn fold(&self, batch: &mut Batch, id: &str, at: Timestamp, input: Input) -> Result<Vec<Event>, Refusal> {
         let known = self.rollouts.get(id);
         let Some(plan) = known.map(|rollout| &rollout.plan).or(batch.opened.get(id)).cloned() else {
             return Ok(Vec::new());
         };
         let mut state = batch.states.get(id).or(known.map(|rollout| &rollout.state)).cloned().unwrap_or_default();
-        let events = fold(&plan, &mut state, &input)?;
+        let events = (self.fold)(&plan, &mut state, &input)?;
         // what changes nothing and is no tick is not worth a record
         let says_nothing = events.is_empty() && !matches!(input, Input::Late(_));
         if !says_nothing {
