@@ -71,7 +71,8 @@ impl Site {
     /// The newest rollout of the flag that had begun when the stop was typed.
     fn rollout_of(&self, stop: &SpooledStop) -> Option<String> {
         let fits = |rollout: &&super::Rollout| {
-            rollout.plan.flag == stop.flag
+            // without a journal or documents, a release's name may have been taken for a flag's key
+            (rollout.plan.flag == stop.flag || rollout.plan.release == stop.flag)
                 && rollout.plan.environment == stop.environment
                 && rollout.state.started <= stop.issued.at
         };

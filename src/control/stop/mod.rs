@@ -20,6 +20,7 @@ use super::spooled::SpooledStop;
 use super::store::{Batch, Rollout, Store, is_conflict};
 use crate::backend::Backend;
 use crate::backend::flagd::Flagd;
+use crate::canonical::sha256_hex;
 use crate::clock::Clock;
 use crate::engine::input::{Actor, Command, Issued, Observation, Outcome};
 use crate::engine::plan::Target;
@@ -47,6 +48,8 @@ pub struct StopSite {
     store: Result<Store, String>,
     spool: Spool,
     backends: BTreeMap<String, Arc<dyn Backend>>,
+    /// Flags by the releases that the documents declare; read only where the journal knows no rollout.
+    flags: BTreeMap<String, String>,
     clock: Arc<dyn Clock>,
     actor: Actor,
 }
@@ -64,6 +67,7 @@ impl StopSite {
             store: open_store(&journal_path),
             spool: Spool::beside(&journal_path),
             backends: backends(dir, &project),
+            flags: BTreeMap::new(),
             journal_path,
             clock,
             actor,
@@ -85,6 +89,7 @@ impl StopSite {
             store,
             spool: Spool::beside(journal_path),
             backends,
+            flags: BTreeMap::new(),
             clock,
             actor,
         }
@@ -115,6 +120,7 @@ impl StopSite {
         timeout: Span,
     ) -> Vec<StopReport> {
         let began = self.clock.now();
+        self.look_up_flags(targets);
         let give_up = began.plus(timeout);
         let sites: Vec<Stopping> = targets.iter().map(|(name, environment)| self.begin(name, environment)).collect();
         let mut recorded: Vec<Option<Recorded>> = Vec::new();
@@ -145,6 +151,16 @@ impl StopSite {
         reports
     }
 
+    /// Without a rollout only the documents can tell which flag a release is about. They may be as broken as they like:
+    /// what cannot be read there is taken for the flag's key.
+    fn look_up_flags(&mut self, targets: &[(String, String)]) {
+        if targets.iter().all(|(name, environment)| self.rollout(name, environment).is_some()) {
+            return;
+        }
+        let releases = spec::load(&self.dir).releases();
+        self.flags = releases.into_iter().map(|declared| (declared.release, declared.flag)).collect();
+    }
+
     /// Whether what the journal says about rollouts is all there is: it can be read, or nothing ever began.
     fn journal_is_known(&self) -> bool {
         self.store.is_ok() || !self.journal_path.exists()
@@ -162,7 +178,10 @@ impl StopSite {
         let plan = rollout.map(|rollout| rollout.plan.clone());
         Stopping {
             address: plan.as_ref().map_or_else(|| format!("{name}@{environment}"), |plan| plan.address()),
-            flag: plan.as_ref().map_or_else(|| name.to_owned(), |plan| plan.flag.clone()),
+            flag: match &plan {
+                Some(plan) => plan.flag.clone(),
+                None => self.flags.get(name).cloned().unwrap_or_else(|| name.to_owned()),
+            },
             environment: environment.to_owned(),
             id: rollout.map(|rollout| rollout.id.clone()),
             before: rollout.map(|rollout| rollout.state.clone()),
@@ -217,11 +236,11 @@ impl StopSite {
             environment: environment.clone(),
             issued: issued.clone(),
         };
-        let record = Spooled {
-            id: format!("stop-{}-{}-{environment}", issued.at.0, std::process::id()),
-            at: issued.at,
-            body: serde_json::to_value(&stop).unwrap_or_default(),
-        };
+        let body = serde_json::to_value(&stop).unwrap_or_default();
+        // two stops of one process in one millisecond are two
+        let known_as = sha256_hex(body.to_string().as_bytes());
+        let id = format!("stop-{}-{}-{}", issued.at.0, std::process::id(), &known_as[..16]);
+        let record = Spooled { id, at: issued.at, body };
         match self.spool.put(&record) {
             Ok(_) => Recorded::Spool(why),
             Err(error) => Recorded::Nowhere(format!("{why}; the spool: {error}")),

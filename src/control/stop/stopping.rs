@@ -63,6 +63,14 @@ impl Stopping {
             // the journal cannot be read: the stop is spooled, and what the backend shows is what stays exposed
             (StopKind::Pause, None) => self.shown(clock).await,
             (StopKind::Abort, None) if journal_is_known && self.is_unknown(clock).await => StopOutcome::NoSuchFlag,
+            // it may be a release's name, of a flag with another key: what is not there cannot be said to be off
+            (StopKind::Abort, None) if self.is_unknown(clock).await => {
+                let _ = self.switch_off(give_up, clock).await;
+                let flag = &self.flag;
+                let why =
+                    format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key");
+                StopOutcome::NotOff { why }
+            }
             (StopKind::Abort, _) => self.switch_off(give_up, clock).await,
         }
     }

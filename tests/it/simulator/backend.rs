@@ -1,4 +1,4 @@
-//! A model backend with one flag: a switch, an exposure below it, a stamp, a revision and a log of other hands.
+//! A model backend: per flag a switch, an exposure below it, a stamp, a revision and a log of other hands.
 //!
 //! Off is never conditional. Every other write is conditional on the revision where the backend can compare and swap;
 //! a variant without that takes whatever arrives last.
@@ -13,6 +13,9 @@ use flagstaff::engine::{Exposure, Percentage, Timestamp};
 
 use super::world::{Fate, Inner, Kind, Pid, Shared, Step};
 
+/// What the backend is called: the path that the documents name.
+pub(super) const PLACE: &str = "flags.json";
+
 /// What is broken on purpose, to see that the invariants notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Lie {
@@ -22,6 +25,12 @@ pub(super) enum Lie {
     OffIsIgnored,
     /// Writes half of everybody, whatever was asked.
     WritesMore,
+    /// Never shows what another hand did: only what was written through it last.
+    HidesHands,
+    /// Writes over anybody's stamp.
+    TakesOver,
+    /// Keeps requests and sends them minutes later, as if they were new.
+    SendsLate,
 }
 
 /// A request for an exposure, as sent.
@@ -30,6 +39,8 @@ pub(super) struct Request {
     pub(super) pid: Pid,
     /// Local time of the sender when it was sent.
     pub(super) sent: Timestamp,
+    /// True time when it was sent.
+    pub(super) at: i64,
     pub(super) expose: Expose,
     /// Nobody waits for it any more.
     pub(super) late: bool,
@@ -60,6 +71,8 @@ pub(super) struct Model {
     pub(super) cas: bool,
     pub(super) lie: Lie,
     pub(super) history: Vec<Change>,
+    /// What was written through the backend last, for [`Lie::HidesHands`].
+    ours: Option<Observed>,
 }
 
 impl Model {
@@ -70,9 +83,9 @@ impl Model {
             foreign: None,
             stamp: None,
             other_hand: None,
-            revision: "0".to_owned(),
+            revision: "missing".to_owned(),
         };
-        Model { flag, revision: 0, cas, lie, history: Vec::new() }
+        Model { flag, revision: 0, cas, lie, history: Vec::new(), ours: None }
     }
 
     fn change(&mut self, at: i64, by: Writer, edit: impl FnOnce(&mut Observed)) {
@@ -80,7 +93,20 @@ impl Model {
         edit(&mut self.flag);
         self.revision += 1;
         self.flag.revision = self.revision.to_string();
+        if !matches!(by, Writer::Hand) {
+            self.ours = Some(self.flag.clone());
+        }
         self.history.push(Change { at, by, before, after: self.flag.clone() });
+    }
+
+    /// What it says about itself.
+    fn told(&self) -> Observed {
+        match &self.ours {
+            Some(ours) if self.lie == Lie::HidesHands => {
+                Observed { revision: self.flag.revision.clone(), ..ours.clone() }
+            }
+            _ => self.flag.clone(),
+        }
     }
 
     /// Who gets the feature at a true instant.
@@ -91,22 +117,25 @@ impl Model {
 }
 
 /// Edits by a hand at the backend itself.
-pub(super) fn hand(inner: &mut Inner, name: &str, edit: impl FnOnce(&mut Observed)) {
+pub(super) fn hand(inner: &mut Inner, key: &str, name: &str, edit: impl FnOnce(&mut Observed)) {
     let now = inner.now;
-    inner.backend.change(now, Writer::Hand, |flag| {
+    let Some(model) = inner.flags.get_mut(key) else { return };
+    model.change(now, Writer::Hand, |flag| {
         edit(flag);
         flag.other_hand = Some(name.to_owned());
     });
-    let shown = inner.backend.flag.shown();
-    inner.say(format!("{name} leaves the flag at {shown}"));
+    let shown = model.flag.shown();
+    inner.say(format!("{name} leaves {key} at {shown}"));
 }
 
 /// A write arrives. `first_half`: the exposure below the switch, before the switch is turned.
 pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Result<String, BackendError> {
     let now = inner.now;
-    let model = &mut inner.backend;
     let expose = &request.expose;
-    let place = "model".to_owned();
+    let place = PLACE.to_owned();
+    let Some(model) = inner.flags.get_mut(&expose.flag) else {
+        return Err(BackendError::Refused { place, detail: "no such flag".to_owned() });
+    };
     if model.cas && expose.revision != model.flag.revision {
         let detail = format!("revision {} is {} now", expose.revision, model.flag.revision);
         return Err(BackendError::Conflict { place, detail });
@@ -115,7 +144,7 @@ pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Re
     let off_under_it = !model.flag.on || model.flag.exposure.is_nobody();
     // a new start of the same journal may write over its own old stamp, below a switch that is off
     let own_old = off_under_it && model.flag.stamp.as_ref().is_some_and(|old| old.journal == expose.stamp.journal);
-    if foreign && !own_old && !expose.take_over {
+    if foreign && !own_old && !expose.take_over && model.lie != Lie::TakesOver {
         return Err(BackendError::ForeignStamp { place, detail: format!("{:?}", model.flag.stamp) });
     }
     if expose.switch == Switch::Keep && !model.flag.on && !expose.exposure.is_nobody() {
@@ -135,9 +164,9 @@ pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Re
         flag.on |= turn_on;
     });
     let revision = model.flag.revision.clone();
-    let shown = inner.backend.flag.shown();
+    let shown = model.flag.shown();
     let late = if request.late { " late" } else { "" };
-    inner.say(format!("p{} write{late}: {} → now {shown}", request.pid, expose.exposure));
+    inner.say(format!("p{} write{late}: {} {} → now {shown}", request.pid, expose.flag, expose.exposure));
     Ok(revision)
 }
 
@@ -170,7 +199,7 @@ impl Drop for InFlight<'_> {
 impl Door {
     fn unreachable(&self) -> Option<BackendError> {
         let down = self.world.with(|inner| inner.now < inner.faults.backend_down);
-        down.then(|| BackendError::Unreachable { place: "model".to_owned(), detail: "no answer".to_owned() })
+        down.then(|| BackendError::Unreachable { place: PLACE.to_owned(), detail: "no answer".to_owned() })
     }
 
     async fn call(&self, kind: Kind) -> Fate {
@@ -180,15 +209,25 @@ impl Door {
     async fn write(&self, expose: &Expose) -> Result<(), BackendError> {
         let request = self.world.with(|inner| {
             let sent = inner.local(self.host);
-            Request { pid: self.pid, sent, expose: expose.clone(), late: false }
+            Request { pid: self.pid, sent, at: inner.now, expose: expose.clone(), late: false }
         });
         let timed_out =
-            || BackendError::Unreachable { place: "model".to_owned(), detail: "timed out, perhaps written".to_owned() };
+            || BackendError::Unreachable { place: PLACE.to_owned(), detail: "timed out, perhaps written".to_owned() };
         let mut under_way = InFlight { door: self, request: Some(request) };
         let fate = self.call(Kind::Write).await;
         let mut request = under_way.request.take().expect("taken once");
         if let Some(error) = self.unreachable() {
             return Err(error);
+        }
+        if self.world.with(|inner| inner.flags.get(&expose.flag).is_some_and(|model| model.lie == Lie::SendsLate)) {
+            self.world.with(|inner| {
+                let after = inner.rng.between(1, 240_000);
+                request.sent = inner.local(self.host).plus(flagstaff::engine::Span(after.unsigned_abs()));
+                let at = inner.now + after;
+                request.at = at;
+                inner.late.push((at, request.clone()));
+            });
+            return Err(timed_out());
         }
         match fate {
             Fate::Lost => return Err(timed_out()),
@@ -219,20 +258,25 @@ impl Door {
 
 impl Backend for Door {
     fn place(&self) -> String {
-        "model".to_owned()
+        PLACE.to_owned()
     }
 
     fn resolution(&self) -> Percentage {
         Percentage::whole(1)
     }
 
-    fn read<'a>(&'a self, _: &'a str, _: &'a BTreeMap<String, Audience>) -> Answer<'a, Result<Observed, BackendError>> {
-        Box::pin(async {
+    fn read<'a>(
+        &'a self,
+        key: &'a str,
+        _: &'a BTreeMap<String, Audience>,
+    ) -> Answer<'a, Result<Observed, BackendError>> {
+        Box::pin(async move {
             self.call(Kind::Call).await;
             if let Some(error) = self.unreachable() {
                 return Err(error);
             }
-            let seen = self.world.with(|inner| inner.backend.flag.clone());
+            let seen = self.world.with(|inner| inner.flags.get(key).map(Model::told));
+            let seen = seen.unwrap_or_else(|| Model::new(true, Lie::None).flag);
             // the answer travels too: what it says may be old when it arrives
             self.call(Kind::Call).await;
             Ok(seen)
@@ -243,19 +287,19 @@ impl Backend for Door {
         Box::pin(self.write(request))
     }
 
-    fn switch_off<'a>(&'a self, _: &'a str) -> Answer<'a, Result<(), BackendError>> {
-        Box::pin(async {
+    fn switch_off<'a>(&'a self, key: &'a str) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(async move {
             self.call(Kind::Call).await;
             if let Some(error) = self.unreachable() {
                 return Err(error);
             }
             self.world.with(|inner| {
-                if inner.backend.lie == Lie::OffIsIgnored {
-                    return;
-                }
                 let now = inner.now;
-                inner.backend.change(now, Writer::Off, |flag| flag.on = false);
-                inner.say(format!("p{} switches off", self.pid));
+                let Some(model) = inner.flags.get_mut(key).filter(|model| model.lie != Lie::OffIsIgnored) else {
+                    return;
+                };
+                model.change(now, Writer::Off, |flag| flag.on = false);
+                inner.say(format!("p{} switches {key} off", self.pid));
             });
             self.call(Kind::Call).await;
             Ok(())

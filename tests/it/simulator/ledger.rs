@@ -3,22 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use flagstaff::engine::{Event, Input, Plan};
+use flagstaff::control::record::{FoldBody, Step};
+use flagstaff::engine::{Command, EffectKind, Event, Input};
 use flagstaff::journal::chain::{chain_hash, genesis_hash};
 use flagstaff::journal::sqlite::SqliteJournal;
 use flagstaff::journal::{DriverSeen, Head, Journal, JournalError, NewRecord, Record, Sequence};
-use serde::{Deserialize, Serialize};
 
 use super::world::{Pid, Shared};
-
-/// A record's body: an input with everything it was answered with.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Entry {
-    /// With the first record of a stream.
-    pub(super) plan: Option<Plan>,
-    pub(super) input: Input,
-    pub(super) events: Vec<Event>,
-}
 
 /// One host's journal, to be opened by each of its processes.
 #[derive(Clone)]
@@ -109,8 +100,37 @@ impl Journal for Memory {
     }
 }
 
+fn steps(records: &[NewRecord]) -> Vec<Step> {
+    let bodies = records.iter().filter_map(|record| serde_json::from_str::<FoldBody>(&record.body).ok());
+    bodies.flat_map(|body| body.steps).collect()
+}
+
+fn is_growth(event: &Event) -> bool {
+    matches!(event, Event::Intended(effect) if effect.kind == EffectKind::Grow)
+}
+
+fn is_pause(step: &Step) -> bool {
+    matches!(&step.input, Input::Command(issued) if issued.command == Command::Pause)
+}
+
+/// A journal that is broken on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Leak {
+    #[default]
+    None,
+    /// Says that it appended: only the process itself sees it ever again.
+    Forgets,
+    /// Says that it recorded a pause, and did not.
+    SwallowsPauses,
+    /// Appends whatever happened meanwhile.
+    NeverConflicts,
+}
+
 /// A journal as one process sees it.
 pub(super) struct Fallible {
+    pub(super) leak: Leak,
+    /// Appended by this process and kept by nobody, for [`Leak::Forgets`].
+    pub(super) own: Vec<Record>,
     pub(super) world: Shared,
     pub(super) pid: Pid,
     pub(super) host: usize,
@@ -124,6 +144,14 @@ impl Fallible {
             inner.now < down || inner.doomed.contains(&self.pid)
         });
         if broken { Err(self.unusable("it is locked")) } else { Ok(()) }
+    }
+
+    fn keep_to_itself(&mut self, expected: Sequence, records: &[NewRecord]) -> Head {
+        for (record, sequence) in records.iter().zip(expected.0 + 1..) {
+            let (sequence, hash) = (Sequence(sequence), String::new());
+            self.own.push(Record { sequence, new: record.clone(), hash });
+        }
+        Head { sequence: Sequence(expected.0 + records.len() as u64), hash: String::new() }
     }
 
     fn unusable(&self, detail: &str) -> JournalError {
@@ -147,6 +175,17 @@ impl Journal for Fallible {
 
     fn append(&mut self, expected: Sequence, records: &[NewRecord]) -> Result<Head, JournalError> {
         self.usable()?;
+        let mut expected = expected;
+        match self.leak {
+            Leak::Forgets if steps(records).iter().any(|step| step.events.iter().any(is_growth)) => {
+                return Ok(self.keep_to_itself(expected, records));
+            }
+            Leak::SwallowsPauses if steps(records).iter().any(is_pause) => {
+                return self.inner.head();
+            }
+            Leak::NeverConflicts => expected = self.inner.head()?.sequence,
+            _ => {}
+        }
         match self.world.with(|inner| inner.faults.crash_at_append.remove(&self.pid)) {
             None => self.inner.append(expected, records),
             Some(after) => {
@@ -164,7 +203,9 @@ impl Journal for Fallible {
 
     fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
         self.usable()?;
-        self.inner.load(after)
+        let mut records = self.inner.load(after)?;
+        records.extend(self.own.iter().filter(|record| record.sequence > after).cloned());
+        Ok(records)
     }
 
     fn heartbeat(&mut self, driver: &DriverSeen) -> Result<(), JournalError> {

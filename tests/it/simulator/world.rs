@@ -104,7 +104,8 @@ pub(super) struct Inner {
     /// Which host a process runs on.
     pub(super) host_of: Vec<usize>,
     pub(super) faults: Faults,
-    pub(super) backend: Model,
+    /// The backend's flags, by key.
+    pub(super) flags: BTreeMap<String, Model>,
     pub(super) truth: Truth,
     /// Requests under way whose sender no longer waits: when they land, and what.
     pub(super) late: Vec<(i64, Request)>,
@@ -132,14 +133,14 @@ pub(super) struct World(Mutex<Inner>);
 pub(super) type Shared = Arc<World>;
 
 impl World {
-    pub(super) fn new(seed: u64, hosts: usize, backend: Model) -> Shared {
+    pub(super) fn new(seed: u64, hosts: usize, flags: BTreeMap<String, Model>) -> Shared {
         Arc::new(World(Mutex::new(Inner {
             rng: Rng(seed),
             now: BEGIN,
             offsets: vec![0; hosts],
             host_of: Vec::new(),
             faults: Faults::default(),
-            backend,
+            flags,
             truth: Truth::default(),
             late: Vec::new(),
             doomed: BTreeSet::new(),
@@ -218,7 +219,11 @@ impl Future for Step {
                 let slow = if inner.faults.on && inner.rng.chance(20) { inner.rng.between(1, 90_000) } else { 0 };
                 let takes = match this.kind {
                     // as the machine's clock: how long is reckoned once, whatever the clock is set to meanwhile
-                    Kind::Sleep(until) => (until - inner.local(inner.host_of[this.pid]).0).max(0),
+                    Kind::Sleep(until) => {
+                        let asked = (until - inner.local(inner.host_of[this.pid]).0).max(0);
+                        // a busy machine wakes up late
+                        asked + if asked > 500 { inner.rng.between(0, 8_000) } else { inner.rng.between(0, 50) }
+                    }
                     _ => inner.rng.between(1, 200) + slow,
                 };
                 let id = inner.next_call;
@@ -249,21 +254,29 @@ impl Drop for Step {
 }
 
 /// A host's clock as one process sees it.
-#[derive(Clone)]
 pub(super) struct HostClock {
     pub(super) world: Shared,
     pub(super) pid: Pid,
     pub(super) host: usize,
+    /// Broken on purpose: what the clock shows until the next sleep is over.
+    pub(super) stands: Option<Mutex<Timestamp>>,
 }
 
 impl Clock for HostClock {
     fn now(&self) -> Timestamp {
-        self.world.with(|inner| inner.local(self.host))
+        match &self.stands {
+            Some(stands) => *stands.lock().expect("no step panics under the lock"),
+            None => self.world.with(|inner| inner.local(self.host)),
+        }
     }
 
     fn sleep_until(&self, instant: Timestamp) -> Answer<'_, ()> {
         Box::pin(async move {
             Step::new(&self.world, self.pid, Kind::Sleep(instant.0)).await;
+            if let Some(stands) = &self.stands {
+                *stands.lock().expect("no step panics under the lock") =
+                    self.world.with(|inner| inner.local(self.host));
+            }
         })
     }
 }
