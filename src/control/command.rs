@@ -101,6 +101,13 @@ impl Site {
         backend: Observation,
     ) -> Result<Vec<(String, Step)>, ControlError> {
         let now = self.now();
+        // two releases may share a flag, one after the other: only the newest rollout has it
+        if let Some(rollout) = self.store.rollout(id)
+            && let Some(newer) = self.store.superseding(rollout)
+        {
+            let (flag, newer) = (&rollout.plan.flag, newer.address());
+            return Err(ControlError::Failed(format!("flag `{flag}` has gone on to {newer}; command that one")));
+        }
         let holds = self.store.rollout(id).map(|rollout| self.holds(&rollout.plan)).unwrap_or_default();
         let issued = Issued {
             command: command.clone(),

@@ -166,8 +166,7 @@ impl Site {
         let (mut growths, mut stops) = (Vec::new(), Vec::new());
         for rollout in ids.iter().filter_map(|id| self.store.rollout(id)) {
             let Some(effect) = rollout.state.effect.clone() else { continue };
-            let newest = self.store.newest(&rollout.plan.release, &rollout.plan.environment);
-            if newest.is_some_and(|newest| newest.id != rollout.id) {
+            if self.store.superseding(rollout).is_some() {
                 // a newer rollout has the flag: what this one still wanted would hit that one
                 continue;
             }

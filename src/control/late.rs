@@ -1,6 +1,7 @@
-//! Ticks that a source failed to answer are asked again once it answers: they can stop and do nothing else.
+//! Late runs: ticks that a source failed to answer, asked again once it answers, and ticks behind recorded ones, where
+//! the clock went back. They can stop and do nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ControlError;
 use super::questions::{Answers, Questions};
@@ -8,7 +9,7 @@ use super::record::Step;
 use super::site::Site;
 use super::store::{Batch, Rollout, is_conflict};
 use crate::engine::input::{Late, LateTick};
-use crate::engine::{Input, Reading, Span, Timestamp, Unknown};
+use crate::engine::{Input, Plan, Reading, Span, Timestamp, Unknown};
 
 impl Site {
     /// Asks again for all rollouts at once, and folds what came late.
@@ -60,8 +61,7 @@ fn late_run(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Option<Late
     if plan.series.iter().any(|series| answers.is_silent(&series.query.source)) {
         return None;
     }
-    let longest = plan.rules.iter().map(|rule| plan.rule_ticks(rule.hold_for)).max().unwrap_or(1);
-    let from = first.minus(Span(plan.every.0.saturating_mul(u64::from(longest))));
+    let from = earliest(plan, first);
     let mut ticks = Vec::new();
     for (at, recorded) in rollout.ticks.range(from..=last) {
         let mut readings = recorded.clone();
@@ -77,4 +77,20 @@ fn late_run(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Option<Late
         ticks.push(LateTick { at: *at, late, readings });
     }
     Some(Late { evaluated: now, ticks })
+}
+
+/// From where a run must begin so that no rule's `for` is cut off before `first`.
+fn earliest(plan: &Plan, first: Timestamp) -> Timestamp {
+    let longest = plan.rules.iter().map(|rule| plan.rule_ticks(rule.hold_for)).max().unwrap_or(1);
+    first.minus(Span(plan.every.0.saturating_mul(u64::from(longest))))
+}
+
+/// A tick that the clock went back to, after what is recorded of the ticks before it.
+pub(super) fn behind_run(rollout: &Rollout, at: Timestamp, readings: Vec<Reading>, now: Timestamp) -> Late {
+    let from = earliest(&rollout.plan, at);
+    let mut before: BTreeMap<_, _> = rollout.ticks.range(from..at).collect();
+    before.extend(rollout.behind.range(from..at));
+    let before = before.into_iter().map(|(at, readings)| LateTick { at: *at, late: false, readings: readings.clone() });
+    let ticks = before.chain([LateTick { at, late: true, readings }]).collect();
+    Late { evaluated: now, ticks }
 }

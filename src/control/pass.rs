@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{join, join_all};
 
 use super::error::ControlError;
+use super::late::behind_run;
 use super::questions::{Answers, Questions};
 use super::record::Step;
 use super::site::Site;
-use super::store::{Batch, is_conflict};
-use super::ticks::{Due, due, next_due};
+use super::store::{Batch, Rollout, is_conflict};
+use super::ticks::{Due, behind, due, next_due};
 use crate::backend::Backend;
 use crate::clock::{Clock, within};
 use crate::engine::input::{Gates, Observation, Tick};
@@ -33,8 +34,18 @@ pub struct Passed {
 /// What one rollout needs of this pass.
 struct Need {
     id: String,
-    due: Option<Due>,
+    what: What,
     series: Vec<Query>,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// Its due ticks, and a look at the backend.
+    Ticks(Due),
+    /// The clock went back: this tick, which can only stop, and a look at the backend.
+    Behind(Timestamp),
+    /// A look at the backend.
+    Look,
 }
 
 impl Site {
@@ -86,14 +97,18 @@ impl Site {
     fn needs(&self, ids: &BTreeSet<String>, now: Timestamp) -> Vec<Need> {
         let mut needs = Vec::new();
         for rollout in ids.iter().filter_map(|id| self.store.rollout(id)) {
-            let due = match rollout.state.phase {
-                Phase::Running | Phase::Paused => due(&rollout.plan, &rollout.state, now),
-                Phase::Stopped if self.watches_stopped(&rollout.id, now) => None,
-                _ => continue,
+            let Rollout { plan, state, .. } = rollout;
+            let what = match state.phase {
+                Phase::Running | Phase::Paused => {
+                    let behind = || behind(plan, state, rollout.judged_late, now).map(What::Behind);
+                    due(plan, state, now).map(What::Ticks).or_else(behind)
+                }
+                Phase::Stopped => self.watches_stopped(&rollout.id, now).then_some(What::Look),
+                Phase::None | Phase::Completed => None,
             };
-            if due.is_some() || rollout.state.phase == Phase::Stopped {
-                let series = rollout.plan.series.iter().map(|series| series.query.clone()).collect();
-                needs.push(Need { id: rollout.id.clone(), due, series });
+            if let Some(what) = what {
+                let series = plan.series.iter().map(|series| series.query.clone()).collect();
+                needs.push(Need { id: rollout.id.clone(), what, series });
             }
         }
         needs
@@ -102,19 +117,23 @@ impl Site {
     /// Only the newest rollout of a flag: an older one has no say about it any more.
     fn watches_stopped(&self, id: &str, now: Timestamp) -> bool {
         let Some(rollout) = self.store.rollout(id) else { return false };
-        let newest = self.store.newest(&rollout.plan.release, &rollout.plan.environment);
         let stopped = rollout.steps.back().map_or(now, |(_, step)| step.at);
         let hourly = now.floor_to(Span::hours(1)) > now.minus(rollout.plan.every).floor_to(Span::hours(1));
-        newest.is_some_and(|newest| newest.id == id) && (now.since(stopped) < WATCHED_AFTER_STOP || hourly)
+        self.store.superseding(rollout).is_none() && (now.since(stopped) < WATCHED_AFTER_STOP || hourly)
     }
 
     fn questions(&self, needs: &[Need]) -> Questions {
         let mut questions = Questions::default();
         for need in needs {
-            let Some(due) = need.due else { continue };
-            questions.instant(due.present, &need.series);
-            if let Some((from, to)) = due.missed {
-                questions.range(from, to, &need.series);
+            match need.what {
+                What::Ticks(due) => {
+                    questions.instant(due.present, &need.series);
+                    if let Some((from, to)) = due.missed {
+                        questions.range(from, to, &need.series);
+                    }
+                }
+                What::Behind(at) => questions.instant(at, &need.series),
+                What::Look => {}
             }
         }
         questions
@@ -145,15 +164,22 @@ impl Site {
         let now = self.now();
         let Some(rollout) = self.store.rollout(&need.id) else { return Vec::new() };
         let seen = observed.get(&need.id).cloned().unwrap_or_default();
-        let Some(asked) = need.due else {
-            return self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen });
+        let readings =
+            |at: Timestamp| -> Vec<Reading> { need.series.iter().map(|query| answers.get(at, query)).collect() };
+        let asked = match need.what {
+            What::Ticks(asked) => asked,
+            What::Look => return self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen }),
+            What::Behind(at) => {
+                let mut events = self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen });
+                let late = behind_run(rollout, at, readings(at), now);
+                events.extend(self.fold_fact(batch, &need.id, Input::Late(late)));
+                return events;
+            }
         };
         // another process may have recorded these ticks meanwhile
         let Some(open) = due(&rollout.plan, &rollout.state, now).filter(|open| open.present >= asked.present) else {
             return Vec::new();
         };
-        let readings =
-            |at: Timestamp| -> Vec<Reading> { need.series.iter().map(|query| answers.get(at, query)).collect() };
         if let Some((from, to)) = asked.missed {
             let mut at = open.missed.map_or(to.plus(rollout.plan.every), |(first, _)| first.max(from));
             while at <= to {

@@ -68,18 +68,15 @@ impl Site {
         Ok(steps)
     }
 
-    /// The newest rollout of the flag that had begun when the stop was typed.
+    /// The newest rollout of the flag. Nobody starts anything while a stop waits, so that it had begun when the stop was
+    /// typed, whatever the clocks say.
     fn rollout_of(&self, stop: &SpooledStop) -> Option<String> {
         let fits = |rollout: &&super::Rollout| {
             // without a journal or documents, a release's name may have been taken for a flag's key
             (rollout.plan.flag == stop.flag || rollout.plan.release == stop.flag)
                 && rollout.plan.environment == stop.environment
-                && rollout.state.started <= stop.issued.at
         };
-        self.store
-            .all_rollouts()
-            .filter(fits)
-            .max_by_key(|rollout| rollout.state.started)
-            .map(|rollout| rollout.id.clone())
+        let newest = self.store.all_rollouts().filter(fits).max_by_key(|rollout| rollout.opened);
+        newest.map(|rollout| rollout.id.clone())
     }
 }

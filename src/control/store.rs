@@ -23,6 +23,8 @@ pub type Fold = fn(&Plan, &mut State, &Input) -> Result<Vec<Event>, Refusal>;
 pub struct Rollout {
     /// Its id; its stream in the journal.
     pub id: String,
+    /// Where its plan was recorded: of two rollouts the one that was opened later is the newer one.
+    pub opened: Sequence,
     /// The pinned plan.
     pub plan: Arc<Plan>,
     /// The plan's hash.
@@ -35,6 +37,10 @@ pub struct Rollout {
     pub ticks: BTreeMap<Timestamp, Vec<Reading>>,
     /// Ticks that a source failed to answer.
     pub unanswered: BTreeSet<Timestamp>,
+    /// Ticks that were judged only after newer ones were recorded: the clock had been ahead.
+    pub behind: BTreeMap<Timestamp, Vec<Reading>>,
+    /// The newest tick of the last late run.
+    pub judged_late: Option<Timestamp>,
 }
 
 /// The journal's content.
@@ -143,7 +149,9 @@ impl Store {
                 self.plans.insert(body.hash.clone(), plan.clone());
                 let key = (plan.release.clone(), plan.environment.clone());
                 self.newest.insert(key, stream.clone());
-                self.rollouts.entry(stream.clone()).or_insert_with(|| Rollout::new(stream, plan, body.hash));
+                self.rollouts
+                    .entry(stream.clone())
+                    .or_insert_with(|| Rollout::new(stream, record.sequence, plan, body.hash));
             }
             FOLD => {
                 let body: FoldBody = serde_json::from_str(body).map_err(fault)?;
@@ -240,6 +248,18 @@ impl Store {
         self.newest.get(&(release.to_owned(), environment.to_owned())).and_then(|id| self.rollouts.get(id))
     }
 
+    /// The newest rollout of a flag in an environment, of whichever release: the one that has the flag.
+    pub fn newest_of_flag(&self, flag: &str, environment: &str) -> Option<&Rollout> {
+        let of_flag = |rollout: &&Rollout| rollout.plan.flag == flag && rollout.plan.environment == environment;
+        self.rollouts().filter(of_flag).max_by_key(|rollout| rollout.opened)
+    }
+
+    /// The rollout that has the flag of this one, if that is another, newer one.
+    pub fn superseding(&self, rollout: &Rollout) -> Option<&Rollout> {
+        let newest = self.newest_of_flag(&rollout.plan.flag, &rollout.plan.environment)?;
+        (newest.id != rollout.id).then_some(newest)
+    }
+
     /// Whether a spooled stop was merged already.
     pub fn is_merged(&self, spool_id: &str) -> bool {
         self.spooled.contains(spool_id)
@@ -265,15 +285,18 @@ impl Store {
 }
 
 impl Rollout {
-    fn new(id: &str, plan: Arc<Plan>, plan_hash: String) -> Rollout {
+    fn new(id: &str, opened: Sequence, plan: Arc<Plan>, plan_hash: String) -> Rollout {
         Rollout {
             id: id.to_owned(),
+            opened,
             plan,
             plan_hash,
             state: State::default(),
             steps: VecDeque::new(),
             ticks: BTreeMap::new(),
             unanswered: BTreeSet::new(),
+            behind: BTreeMap::new(),
+            judged_late: None,
         }
     }
 
@@ -287,9 +310,14 @@ impl Rollout {
                 self.ticks.insert(tick.at, tick.readings.clone());
             }
             Input::Late(late) => {
+                self.judged_late = late.ticks.last().map(|tick| tick.at);
                 for tick in late.ticks.iter().filter(|tick| tick.late) {
-                    self.unanswered.remove(&tick.at);
-                    self.ticks.insert(tick.at, tick.readings.clone());
+                    let was_asked = self.unanswered.remove(&tick.at) || self.ticks.contains_key(&tick.at);
+                    let kept = if was_asked { &mut self.ticks } else { &mut self.behind };
+                    kept.insert(tick.at, tick.readings.clone());
+                    if self.behind.len() > KEPT {
+                        self.behind.pop_first();
+                    }
                 }
             }
             Input::Command(issued) => {

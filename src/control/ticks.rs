@@ -24,6 +24,14 @@ pub fn due(plan: &Plan, state: &State, now: Timestamp) -> Option<Due> {
     Some(Due { missed: (first <= newest).then_some((first, newest)), present })
 }
 
+/// The tick that is present by a clock that went back behind ticks which are recorded already, unless it was judged
+/// (`judged`: the newest tick of the last late run). It can stop and do nothing else.
+pub fn behind(plan: &Plan, state: &State, judged: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let present = now.minus(plan.delay).floor_to(plan.every);
+    let went_back = plan.every.0 > 0 && state.last_tick.unwrap_or(state.started) > present;
+    (went_back && judged != Some(present)).then_some(present)
+}
+
 /// When the next tick after the newest one falls due.
 pub fn next_due(plan: &Plan, now: Timestamp) -> Timestamp {
     now.minus(plan.delay).floor_to(plan.every).plus(plan.every).plus(plan.delay)
@@ -57,5 +65,8 @@ mod tests {
         assert_eq!(back.present, Timestamp(3_570_000));
         assert_eq!(back.missed, Some((Timestamp(3_300_000), Timestamp(3_540_000))));
         assert_eq!(due(&plan(), &state, Timestamp(50_000)), None);
+        assert_eq!(behind(&plan(), &state, None, Timestamp(50_000)), Some(Timestamp(30_000)));
+        assert_eq!(behind(&plan(), &state, Some(Timestamp(30_000)), Timestamp(50_000)), None, "once is enough");
+        assert_eq!(behind(&plan(), &state, None, Timestamp(110_000)), None, "the newest tick is judged");
     }
 }

@@ -144,9 +144,9 @@ impl StopSite {
             }
             let driver = matches!(outcome, StopOutcome::NotOff { .. }).then(|| self.driver(&site.address)).flatten();
             let undo = if kind == StopKind::Abort { site.undo() } else { None };
-            let address = site.address.clone();
+            let (address, rollout) = (site.address.clone(), site.id.clone());
             let took = self.clock.now().since(began);
-            reports.push(StopReport { address, outcome, undo, driver, recorded, took });
+            reports.push(StopReport { address, rollout, outcome, undo, driver, recorded, took });
         }
         reports
     }
@@ -168,9 +168,7 @@ impl StopSite {
 
     fn rollout(&self, name: &str, environment: &str) -> Option<&Rollout> {
         let store = self.store.as_ref().ok()?;
-        store.newest(name, environment).or_else(|| {
-            store.rollouts().find(|rollout| rollout.plan.flag == name && rollout.plan.environment == environment)
-        })
+        store.newest(name, environment).or_else(|| store.newest_of_flag(name, environment))
     }
 
     fn begin(&self, name: &str, environment: &str) -> Stopping {

@@ -36,6 +36,8 @@ pub enum StopOutcome {
 pub struct StopReport {
     /// `release@environment`, or `flag@environment`.
     pub address: String,
+    /// The rollout's id, where the journal can be read and knows one.
+    pub rollout: Option<String>,
     /// What happened.
     pub outcome: StopOutcome,
     /// How it can be undone.

@@ -13,18 +13,18 @@ use super::world::{Pid, Shared};
 
 /// One host's journal, to be opened by each of its processes.
 #[derive(Clone)]
-pub(super) enum Store {
+pub(super) enum Ledger {
     /// A log in memory: quick.
     Memory(Memory),
     /// The real one.
     File(PathBuf),
 }
 
-impl Store {
+impl Ledger {
     pub(super) fn open(&self) -> Box<dyn Journal> {
         match self {
-            Store::Memory(memory) => Box::new(memory.clone()),
-            Store::File(path) => Box::new(SqliteJournal::open(path).expect("a folder of our own")),
+            Ledger::Memory(memory) => Box::new(memory.clone()),
+            Ledger::File(path) => Box::new(SqliteJournal::open(path).expect("a folder of our own")),
         }
     }
 }
@@ -105,6 +105,11 @@ fn steps(records: &[NewRecord]) -> Vec<Step> {
     bodies.flat_map(|body| body.steps).collect()
 }
 
+fn is_merge(records: &[NewRecord]) -> bool {
+    let mut bodies = records.iter().filter_map(|record| serde_json::from_str::<FoldBody>(&record.body).ok());
+    bodies.any(|body| !body.spooled.is_empty())
+}
+
 fn is_growth(event: &Event) -> bool {
     matches!(event, Event::Intended(effect) if effect.kind == EffectKind::Grow)
 }
@@ -129,6 +134,8 @@ pub(super) enum Leak {
 /// A journal as one process sees it.
 pub(super) struct Fallible {
     pub(super) leak: Leak,
+    /// Where the process' own last append ended: that much it sees in any case.
+    pub(super) floor: Sequence,
     /// Appended by this process and kept by nobody, for [`Leak::Forgets`].
     pub(super) own: Vec<Record>,
     pub(super) world: Shared,
@@ -180,14 +187,19 @@ impl Journal for Fallible {
             Leak::Forgets if steps(records).iter().any(|step| step.events.iter().any(is_growth)) => {
                 return Ok(self.keep_to_itself(expected, records));
             }
-            Leak::SwallowsPauses if steps(records).iter().any(is_pause) => {
+            // not the merged ones: those are asked for until they are there
+            Leak::SwallowsPauses if steps(records).iter().any(is_pause) && !is_merge(records) => {
                 return self.inner.head();
             }
             Leak::NeverConflicts => expected = self.inner.head()?.sequence,
             _ => {}
         }
         match self.world.with(|inner| inner.faults.crash_at_append.remove(&self.pid)) {
-            None => self.inner.append(expected, records),
+            None => {
+                let head = self.inner.append(expected, records)?;
+                self.floor = head.sequence;
+                Ok(head)
+            }
             Some(after) => {
                 if after {
                     let _ = self.inner.append(expected, records);
@@ -204,6 +216,15 @@ impl Journal for Fallible {
     fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
         self.usable()?;
         let mut records = self.inner.load(after)?;
+        // others append between a look and what follows from it
+        if self.world.with(|inner| inner.faults.on && inner.rng.chance(100)) {
+            let keep = self.world.with(|inner| inner.rng.below(records.len() as u64 + 1));
+            let mut index = 0;
+            records.retain(|record| {
+                index += 1;
+                index <= keep || record.sequence <= self.floor
+            });
+        }
         records.extend(self.own.iter().filter(|record| record.sequence > after).cloned());
         Ok(records)
     }

@@ -1,14 +1,15 @@
 //! For each invariant something deliberately broken, which it must catch: an invariant that never fires proves nothing.
 
 use flagstaff::engine::decide::{Refusal, fold};
-use flagstaff::engine::{Decimal, Event, Input, Observation, Observed, Phase, Plan, Reading, State};
+use flagstaff::engine::{Decimal, EffectKind, Event, Input, Observation, Observed, Phase, Plan, Reading, State};
 
 use super::backend::Lie;
+use super::crew::Broken;
 use super::invariants::{
-    BAD_EVIDENCE, BAKE_PROVEN, CHAIN, EVERYTHING_ENDS, FOREIGN, HELD, OBEYED, ONE_LIVE, RECORDED_REASON, REPLAY,
-    STOP_STAYS,
+    BAD_EVIDENCE, BAKE_PROVEN, BREACH_STOPS, CHAIN, EVERYTHING_ENDS, FOREIGN, HELD, LATE_HEARD, OBEYED, ONE_LIVE,
+    RECORDED_REASON, REPLAY, SPOOL_FIRST, STOP_STAYS,
 };
-use super::pilot::Slip;
+use super::ledger::Leak;
 use super::run::{Scenario, simulate};
 
 /// Lives in which a mutant must be caught at the latest.
@@ -25,8 +26,8 @@ fn caught(invariant: &'static str, broken: Scenario) {
     assert_eq!((again.step, again.invariant), (failure.step, invariant), "seed {}", failure.seed);
 }
 
-fn slip(slip: Slip) -> Scenario {
-    Scenario { slip, ..Scenario::default() }
+fn leak(leak: Leak) -> Scenario {
+    Scenario { broken: Broken { leak, ..Broken::default() }, ..Scenario::default() }
 }
 
 fn lie(lie: Lie) -> Scenario {
@@ -125,18 +126,62 @@ fn stampless(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>
     fold(plan, state, &input)
 }
 
-fn folding(fold: super::pilot::Fold) -> Scenario {
-    Scenario { fold, ..Scenario::default() }
+/// A fold that goes through freezes.
+fn freezeless(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
+    let mut input = input.clone();
+    if let Input::Tick(tick) = &mut input {
+        tick.gates.holds.clear();
+    }
+    fold(plan, state, &input)
+}
+
+/// A fold that decides stops and never asks for them at the backend.
+fn forgetful(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
+    let before = state.clone();
+    let mut events = fold(plan, state, input)?;
+    events.retain(|event| !matches!(event, Event::Intended(effect) if effect.kind == EffectKind::Off));
+    *state = before;
+    events.iter().for_each(|event| state.apply(event));
+    Ok(events)
+}
+
+/// A fold whose last event goes missing.
+fn lossy(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
+    let before = state.clone();
+    let mut events = fold(plan, state, input)?;
+    if events.len() > 1 {
+        events.pop();
+        *state = before;
+        events.iter().for_each(|event| state.apply(event));
+    }
+    Ok(events)
+}
+
+/// A fold that takes a tenth of every reading for the whole.
+fn rosy(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
+    let mut input = input.clone();
+    if let Input::Tick(tick) = &mut input {
+        for reading in &mut tick.readings {
+            if let Reading::Value(value) = reading {
+                *reading = Reading::Value(value.times(Decimal::new(1, -1)));
+            }
+        }
+    }
+    fold(plan, state, &input)
+}
+
+fn folding(fold: flagstaff::control::store::Fold) -> Scenario {
+    Scenario { broken: Broken { fold, ..Broken::default() }, ..Scenario::default() }
 }
 
 #[test]
-fn growth_that_is_written_before_it_is_recorded() {
-    caught(RECORDED_REASON, slip(Slip::ActsBeforeItRecords));
+fn growth_that_is_written_and_never_recorded() {
+    caught(RECORDED_REASON, leak(Leak::Forgets));
 }
 
 #[test]
 fn growth_that_is_sent_after_it_expired() {
-    caught(RECORDED_REASON, slip(Slip::IgnoresExpiry));
+    caught(RECORDED_REASON, lie(Lie::SendsLate));
 }
 
 #[test]
@@ -147,6 +192,11 @@ fn a_backend_that_writes_more_than_it_was_asked() {
 #[test]
 fn ticks_that_do_not_hear_a_pause() {
     caught(HELD, folding(deaf));
+}
+
+#[test]
+fn ticks_that_do_not_hear_a_freeze() {
+    caught(HELD, folding(freezeless));
 }
 
 #[test]
@@ -165,13 +215,14 @@ fn old_ticks_taken_for_present() {
 }
 
 #[test]
-fn a_loop_that_calls_every_tick_present() {
-    caught(BAD_EVIDENCE, slip(Slip::AlwaysPresent));
+fn a_clock_that_stands_while_something_is_awaited() {
+    let broken = Broken { clock_stands: true, ..Broken::default() };
+    caught(BAD_EVIDENCE, Scenario { broken, ..Scenario::default() });
 }
 
 #[test]
 fn stops_that_are_recorded_and_not_carried_out() {
-    caught(STOP_STAYS, slip(Slip::ForgetsStops));
+    caught(STOP_STAYS, folding(forgetful));
 }
 
 #[test]
@@ -191,7 +242,7 @@ fn a_bake_on_invented_readings() {
 
 #[test]
 fn events_that_the_inputs_do_not_give() {
-    caught(REPLAY, slip(Slip::RecordsOtherEvents));
+    caught(REPLAY, folding(lossy));
 }
 
 #[test]
@@ -201,12 +252,13 @@ fn a_bake_that_never_ends() {
 
 #[test]
 fn a_start_over_another_journals_stamp() {
-    caught(FOREIGN, Scenario { fold: stampless, ..slip(Slip::TakesOver) });
+    let broken = Broken { fold: stampless, ..Broken::default() };
+    caught(FOREIGN, Scenario { broken, ..lie(Lie::TakesOver) });
 }
 
 #[test]
 fn two_live_rollouts() {
-    caught(ONE_LIVE, slip(Slip::OpensTwice));
+    caught(ONE_LIVE, leak(Leak::NeverConflicts));
 }
 
 #[test]
@@ -216,7 +268,7 @@ fn a_past_that_was_changed() {
 
 #[test]
 fn a_pause_that_is_acknowledged_and_not_recorded() {
-    caught(OBEYED, slip(Slip::SwallowsPauses));
+    caught(OBEYED, leak(Leak::SwallowsPauses));
 }
 
 #[test]
@@ -226,10 +278,26 @@ fn more_allowed_than_a_person_held() {
 
 #[test]
 fn a_reduction_that_is_written_over_a_smaller_one() {
-    caught(RECORDED_REASON, slip(Slip::ShrinksBlindly));
+    caught(RECORDED_REASON, lie(Lie::HidesHands));
 }
 
 #[test]
 fn a_growth_that_is_written_over_a_hands_reduction() {
-    caught(OBEYED, slip(Slip::GrowsBlindly));
+    caught(OBEYED, lie(Lie::HidesHands));
+}
+
+#[test]
+fn a_breach_that_is_read_as_less() {
+    caught(BREACH_STOPS, folding(rosy));
+}
+
+#[test]
+fn a_source_that_is_not_heard_about_the_past() {
+    caught(LATE_HEARD, Scenario { forgets: true, ..Scenario::default() });
+}
+
+#[test]
+fn a_driver_that_does_not_look_into_the_spool() {
+    let broken = Broken { ignores_spool: true, ..Broken::default() };
+    caught(SPOOL_FIRST, Scenario { broken, ..Scenario::default() });
 }
