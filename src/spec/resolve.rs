@@ -1,6 +1,7 @@
 //! A release in an environment becomes a plan: precedence is entry > release > environment > defaults.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::condition::{self, Fault, Name};
 use super::documents::{
@@ -68,6 +69,9 @@ impl<'d> Index<'d> {
     }
 }
 
+/// What a release says about an environment that it does not name.
+static NO_LAYER: LazyLock<Layer> = LazyLock::new(Layer::default);
+
 /// Resolves a release in an environment.
 ///
 /// # Errors
@@ -115,8 +119,13 @@ fn parts<'d>(
         let finding = Finding::error("unknown-environment", at, format!("there is no environment `{environment}`"));
         return Err(vec![finding.did_you_mean(environment, known())]);
     };
-    let empty = entry.map_or(&project.defaults, |(_, layer)| layer);
-    let layers = [empty, &release.layer, &found.layer, &project.defaults];
+    if entry.is_none() && !release.environments.is_empty() {
+        let message = format!("`{}` does not go to {environment}", release.name.value);
+        let finding = Finding::error("unknown-environment", &release.name.at, message);
+        return Err(vec![finding.help("its `environments:` say where it goes")]);
+    }
+    let entry = entry.map_or(&*NO_LAYER, |(_, layer)| layer);
+    let layers = [entry, &release.layer, &found.layer, &project.defaults];
     let mut findings = Vec::new();
     let mut named = |what: &'static str, code, pick: fn(&Layer) -> &Option<Text>, known: Vec<&str>| {
         let Some(name) = layers.iter().find_map(|layer| pick(layer).as_ref()) else {

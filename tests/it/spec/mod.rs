@@ -54,6 +54,41 @@ fn the_example_is_accepted() {
 }
 
 #[test]
+fn a_releases_own_words_go_before_defaults() {
+    let policy = |name: &str, limit: &str| {
+        format!(
+            "---\napiVersion: flagstaff/v1\nkind: ThresholdPolicy\nmetadata: {{ name: {name} }}\nspec:\n  every: 30s\n  \
+             window: 5m\n  presets: {{ http: otel }}\n  healthy: [ \"error_rate < {limit}\" ]\n  safeguards: [ {{ name: \
+             errors, when: \"error_rate > {limit}\", then: pause }} ]\n"
+        )
+    };
+    let mut texts: Vec<(String, String)> = example_files();
+    texts.push(("strict.flagstaff.yaml".to_owned(), policy("strict", "1%") + &policy("lax", "95%")));
+    let release = |environments: &str| {
+        format!(
+            "apiVersion: flagstaff/v1\nkind: Release\nmetadata: {{ name: own }}\nspec: {{ flag: own, policy: strict, \
+             template: quick{environments} }}\n"
+        )
+    };
+    for environments in ["", ", environments: [staging]", ", environments: [ { staging: { policy: lax } } ]"] {
+        let mut texts = texts.clone();
+        for (_, text) in &mut texts {
+            *text = text.replace("policy: web }", "policy: lax }");
+        }
+        texts.push(("own.flagstaff.yaml".to_owned(), release(environments)));
+        let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let dir = project_dir(&files);
+        let loaded = spec::load(dir.path());
+        let plan = loaded.plan("own", "staging").map_err(|_| told(&loaded)).unwrap().plan;
+        let wanted = if environments.contains("lax") { "lax" } else { "strict" };
+        assert_eq!((plan.policy.as_str(), plan.template.as_str()), (wanted, "quick"), "{environments}");
+        if !environments.is_empty() {
+            loaded.plan("own", "production").expect_err("it does not go there");
+        }
+    }
+}
+
+#[test]
 fn the_hash_depends_on_the_meaning_alone() {
     let before = spec::load(&example()).plan("checkout-v2", "production").unwrap().hash;
     let merged: String = example_files().iter().rev().map(|(_, text)| format!("---\n{text}\n")).collect();
