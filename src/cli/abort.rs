@@ -7,6 +7,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::stop::{Recorded, StopSite};
 use crate::control::{StopKind, StopOutcome, StopReport};
+use crate::engine::input::Observed;
 use crate::engine::{Phase, Span};
 use crate::view::answers;
 
@@ -38,7 +39,8 @@ impl Abort {
             None => {
                 let meant =
                     |environment: &String| context.environment.as_ref().is_none_or(|meant| meant == environment);
-                site.in_progress()?.into_iter().filter(|(_, environment)| meant(environment)).collect()
+                let Ok(known) = site.in_progress() else { return Err(by_name(&site).await) };
+                known.into_iter().filter(|(_, environment)| meant(environment)).collect()
             }
         };
         let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
@@ -49,6 +51,19 @@ impl Abort {
         }
         Ok(worst)
     }
+}
+
+/// Without the journal nobody knows which rollouts are in progress, and a feature that was completed long ago is not to be
+/// taken away by mistake: what is on is named instead, with the words that stop it.
+async fn by_name(site: &StopSite) -> Failure {
+    let on = site.served().await.into_iter().filter(|served| served.seen.as_ref().is_ok_and(Observed::reaches_anybody));
+    let commands: Vec<String> =
+        on.map(|served| format!("flagstaff abort {} -e {}", served.release, served.environment)).collect();
+    let why = "the journal cannot be read, so what is in progress is not known: NOTHING WAS STOPPED";
+    Failure::new(Exit::Unreachable, why).help(match commands.is_empty() {
+        true => "the backends show none of the documents' flags on".to_owned(),
+        false => format!("these are on: {}", commands.join("; ")),
+    })
 }
 
 /// What a stop starts from: the Project document, whatever else is broken.

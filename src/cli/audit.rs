@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::{ControlError, replay};
 use crate::engine::Span;
-use crate::journal::sqlite::SqliteJournal;
+use crate::journal::sqlite::{PATIENCE, SqliteJournal};
 use crate::journal::{Head, Journal as _, JournalError, Record, Sequence, verify};
 use crate::spec;
 use crate::view::audit as view;
@@ -59,7 +59,7 @@ impl Audit {
         let project = spec::project_only(&context.dir).map_err(Failure::invalid)?;
         let path = context.dir.join(&project.journal);
         let unusable = |error: JournalError| Failure::from(ControlError::from(error));
-        let Some(mut journal) = SqliteJournal::open_existing(&path).map_err(unusable)? else {
+        let Some(mut journal) = SqliteJournal::open_existing(&path, PATIENCE).map_err(unusable)? else {
             return Err(Failure::new(Exit::Unreachable, format!("there is no journal at {}", path.display())));
         };
         let records = journal.load(Sequence(0)).map_err(unusable)?;

@@ -2,11 +2,13 @@
 
 use clap::Args;
 
+use super::abort::{environments, open};
 use super::args::{Growing, duration};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::control::Site;
 use crate::control::freeze::name;
+use crate::control::stop::{Recorded, StopSite};
+use crate::control::{self, Site};
 use crate::engine::Span;
 use crate::view::safe::safe;
 
@@ -28,35 +30,37 @@ pub(crate) struct Freeze {
 
 impl Freeze {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if self.lift {
+            return self.lift(context);
+        }
+        let mut site = open(context)?;
+        environments(context, &site)?;
+        let Some(hold_for) = self.hold_for else { return list(context, &site) };
+        let reason = self.growing.reason.clone();
+        let (freeze, recorded) = site.freeze(context.environment.clone(), self.release, hold_for, reason);
+        show(context, std::slice::from_ref(&freeze));
+        Ok(match recorded {
+            Recorded::Journal => Exit::Done,
+            Recorded::Spool(why) => {
+                context
+                    .printer
+                    .err(&format!("it waits beside the journal, and holds from when that can be used: {why}"));
+                Exit::Done
+            }
+            Recorded::Nowhere(why) => {
+                return Err(Failure::new(Exit::Unreachable, format!("NOT FROZEN: it could not be recorded: {why}")));
+            }
+        })
+    }
+
+    fn lift(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
-        let now = site.now();
         let scope = self.release.clone().or_else(|| context.environment.clone()).unwrap_or_else(|| "all".to_owned());
-        let frozen = if self.lift {
-            let protected = self.protected(context, &site);
-            context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
-            let freeze =
-                site.lift(&name(context.environment.as_deref(), self.release.as_deref()), self.growing.reason.clone())?;
-            vec![freeze]
-        } else if let Some(span) = self.hold_for {
-            let until = now.plus(span);
-            vec![site.freeze(context.environment.clone(), self.release.clone(), until, self.growing.reason.clone())?]
-        } else {
-            site.store.freezes(now).into_iter().cloned().collect()
-        };
-        if context.printer.machine() {
-            context.printer.json(&frozen);
-            return Ok(Exit::Done);
-        }
-        for freeze in &frozen {
-            let text = match freeze.until > freeze.at {
-                true => format!("{} until {}. Safeguards stay armed.", safe(&freeze.name), freeze.until),
-                false => format!("{} lifted", safe(&freeze.name)),
-            };
-            context.printer.out(&text);
-        }
-        if frozen.is_empty() {
-            context.printer.out("nothing is frozen");
-        }
+        let protected = self.protected(context, &site);
+        context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
+        let name = name(context.environment.as_deref(), self.release.as_deref());
+        let lifted = site.lift(&name, self.growing.reason.clone())?;
+        show(context, &[lifted]);
         Ok(Exit::Done)
     }
 
@@ -65,5 +69,32 @@ impl Freeze {
         let Some(project) = site.loaded.project() else { return true };
         let covered = |name: &str| context.environment.as_ref().is_none_or(|meant| meant == name);
         project.environments.iter().any(|environment| covered(&environment.name.value) && environment.protected)
+    }
+}
+
+fn list(context: &Context, site: &StopSite) -> Result<Exit, Failure> {
+    let (frozen, unreadable) = site.freezes();
+    show(context, &frozen);
+    match unreadable {
+        None => Ok(Exit::Done),
+        Some(why) => Err(Failure::new(Exit::Unreachable, format!("the journal cannot be read: {why}"))
+            .help("what is shown waits beside it; there may be more")),
+    }
+}
+
+fn show(context: &Context, frozen: &[control::record::Freeze]) {
+    if context.printer.machine() {
+        context.printer.json(&frozen);
+        return;
+    }
+    for freeze in frozen {
+        let text = match freeze.until > freeze.at {
+            true => format!("{} until {}. Safeguards stay armed.", safe(&freeze.name), freeze.until),
+            false => format!("{} lifted", safe(&freeze.name)),
+        };
+        context.printer.out(&text);
+    }
+    if frozen.is_empty() {
+        context.printer.out("nothing is frozen");
     }
 }

@@ -106,7 +106,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Plan(args) => args.run(context),
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
-        Command::Status(args) => args.run(context),
+        Command::Status(args) => args.run(context).await,
         Command::Watch(args) => args.run(context).await,
         Command::Wait(args) => args.run(context).await,
         Command::Explain(args) => args.run(context),

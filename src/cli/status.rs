@@ -2,9 +2,13 @@
 
 use clap::Args;
 
+use super::abort::open;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
-use crate::view::status::{self, StatusAnswer, StatusRow, row};
+use crate::control::Site;
+use crate::control::record::Freeze;
+use crate::control::served::Served;
+use crate::view::status::{self, ServedRow, StatusAnswer, StatusRow, row, served_row};
 
 /// Show where every rollout is
 #[derive(Debug, Args)]
@@ -15,8 +19,11 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut site = context.site()?;
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let mut site = match self.site(context)? {
+            Ok(site) => site,
+            Err(why) => return self.without_journal(context, why).await,
+        };
         let drivers = site.drivers();
         let driver = |address: &str| {
             let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
@@ -30,19 +37,17 @@ impl Status {
             .map(|rollout| row(rollout, driver(&rollout.address())))
             .collect();
         let now = site.now();
-        let frozen: Vec<String> = site
-            .store
-            .freezes(now)
-            .into_iter()
-            .map(|freeze| format!("{} until {}", freeze.name, freeze.until))
-            .collect();
+        let frozen: Vec<String> = site.store.freezes(now).into_iter().map(held).collect();
         if context.printer.machine() {
-            context.printer.json(&StatusAnswer { schema: "flagstaff/status/v1", rollouts: rows, frozen });
+            let schema = "flagstaff/status/v1";
+            context.printer.json(&StatusAnswer { schema, rollouts: rows, frozen, journal: None, served: None });
         } else {
             status::print(&context.printer, &rows, &frozen);
             let waiting = site.spool.pending().len();
             if waiting > 0 {
-                context.printer.err(&format!("{waiting} stops wait beside the journal; the next driver takes them in"));
+                context
+                    .printer
+                    .err(&format!("{waiting} stops or freezes wait beside the journal; the next driver takes them in"));
             }
         }
         let named = site
@@ -52,4 +57,52 @@ impl Status {
             .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment));
         Ok(named.fold(Exit::Done, |worst, rollout| worst.worst(ended(&rollout.state))))
     }
+
+    /// The project with its journal; or why the journal tells nothing.
+    fn site(&self, context: &Context) -> Result<Result<Site, Option<String>>, Failure> {
+        let stops = open(context)?;
+        if !stops.has_journal() {
+            return Ok(Err(None));
+        }
+        if let Err(why) = stops.store() {
+            return Ok(Err(Some(why.clone())));
+        }
+        match context.site() {
+            Ok(site) => Ok(Ok(site)),
+            Err(failure) if failure.exit == Exit::Unreachable => Ok(Err(Some(failure.message))),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// What the backends serve is what is left to be told. `why` is none where there is no journal at all.
+    async fn without_journal(self, context: &Context, why: Option<String>) -> Result<Exit, Failure> {
+        let site = open(context)?;
+        let wanted = |served: &Served| {
+            (self.releases.is_empty() || self.releases.contains(&served.release))
+                && context.environment.as_ref().is_none_or(|meant| *meant == served.environment)
+        };
+        let served: Vec<ServedRow> =
+            site.served().await.iter().filter(|served| wanted(served)).map(served_row).collect();
+        let begun = why.is_some() || served.iter().any(ServedRow::may_reach);
+        let journal = begun.then(|| why.unwrap_or_else(|| format!("there is none at {}", site.journal_place())));
+        let frozen = site.freezes().0.iter().map(held).collect();
+        let answer =
+            StatusAnswer { schema: "flagstaff/status/v1", rollouts: Vec::new(), frozen, journal, served: Some(served) };
+        if context.printer.machine() {
+            context.printer.json(&answer);
+        } else if answer.journal.is_some() {
+            status::print_served(&context.printer, &answer);
+        } else {
+            status::print(&context.printer, &[], &answer.frozen);
+        }
+        match &answer.journal {
+            None => Ok(Exit::Done),
+            Some(why) => Err(Failure::new(Exit::Unreachable, format!("the journal cannot be used: {why}"))
+                .help("`flagstaff abort`, `pause` and `freeze` work without it")),
+        }
+    }
+}
+
+fn held(freeze: &Freeze) -> String {
+    format!("{} until {}", freeze.name, freeze.until)
 }

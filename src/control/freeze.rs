@@ -3,8 +3,10 @@
 use super::error::ControlError;
 use super::record::{FREEZE, FREEZES, Freeze, record};
 use super::site::Site;
-use super::store::{Batch, is_conflict};
-use crate::engine::Timestamp;
+use super::spooled::SpooledAct;
+use super::stop::{Recorded, StopSite};
+use super::store::{Batch, Store, is_conflict};
+use crate::engine::{Span, Timestamp};
 
 /// The name of a freeze: one per scope, so that freezing one environment leaves the freeze of another alone.
 pub fn name(environment: Option<&str>, release: Option<&str>) -> String {
@@ -15,49 +17,91 @@ pub fn name(environment: Option<&str>, release: Option<&str>) -> String {
     }
 }
 
-impl Site {
-    /// Freezes an environment, a release, or both; without either, everything.
+impl Store {
+    /// Records a freeze or a lift at the journal's end. A freeze never ends a standing one sooner: that would be a lift,
+    /// which asks. Returns it as it was recorded.
     ///
     /// # Errors
-    /// The journal's.
+    /// The journal's, a conflict among them.
+    pub(super) fn record_freeze(&mut self, now: Timestamp, freeze: &Freeze) -> Result<Freeze, ControlError> {
+        let mut freeze = freeze.clone();
+        if freeze.until > freeze.at {
+            let standing = self.freezes(now).into_iter().filter(|known| known.name == freeze.name);
+            freeze.until = standing.map(|known| known.until).fold(freeze.until, Timestamp::max);
+        }
+        let mut batch = Batch::default();
+        batch.put(record(freeze.at, FREEZES, FREEZE, &freeze));
+        self.commit(now, batch)?;
+        Ok(freeze)
+    }
+}
+
+impl StopSite {
+    /// Freezes an environment, a release, or both; without either, everything. Like every stop it needs the Project
+    /// document alone and does not wait for the journal: what cannot be recorded now waits in the spool, and nobody grows
+    /// before that is merged.
     pub fn freeze(
         &mut self,
         environment: Option<String>,
         release: Option<String>,
-        until: Timestamp,
+        hold_for: Span,
         reason: Option<String>,
-    ) -> Result<Freeze, ControlError> {
-        self.store.refresh()?;
+    ) -> (Freeze, Recorded) {
+        self.make_journal();
         let now = self.now();
         let name = name(environment.as_deref(), release.as_deref());
-        // a second freeze never ends the first one sooner: that would be a lift, which asks
-        let standing = self.store.freezes(now).into_iter().filter(|freeze| freeze.name == name);
-        let until = standing.map(|freeze| freeze.until).fold(until, Timestamp::max);
-        let freeze = Freeze { name, environment, release, until, at: now, by: self.actor.clone(), reason };
-        self.record_freeze(freeze)
+        let by = self.actor().clone();
+        let freeze =
+            Freeze { name, environment, release, until: now.plus(hold_for), at: now, by, reason, spooled: None };
+        match self.record(|store| store.record_freeze(now, &freeze)) {
+            Ok(recorded) => (recorded, Recorded::Journal),
+            Err(why) => {
+                let recorded = self.put_aside(now, "freeze", &SpooledAct::Freeze(freeze.clone()), why);
+                (freeze, recorded)
+            }
+        }
     }
 
+    /// Freezes that hold, as far as can be told: those in the journal and those that wait beside it. Where the journal
+    /// cannot be read, the reason comes second.
+    pub fn freezes(&self) -> (Vec<Freeze>, Option<String>) {
+        let now = self.now();
+        let (recorded, why) = match self.store() {
+            Ok(store) => (store.freezes(now).into_iter().cloned().collect(), None),
+            Err(_) if !self.has_journal() => (Vec::new(), None),
+            Err(why) => (Vec::new(), Some(why.clone())),
+        };
+        let waiting = self.spooled().into_iter().filter_map(|act| match act {
+            SpooledAct::Freeze(freeze) if freeze.until > now => Some(freeze),
+            _ => None,
+        });
+        let mut freezes: Vec<Freeze> = recorded;
+        for freeze in waiting {
+            match freezes.iter_mut().find(|known| known.name == freeze.name) {
+                Some(known) => known.until = known.until.max(freeze.until),
+                None => freezes.push(freeze),
+            }
+        }
+        (freezes, why)
+    }
+}
+
+impl Site {
     /// Ends a freeze by its name.
     ///
     /// # Errors
     /// No such freeze, or the journal's.
     pub fn lift(&mut self, name: &str, reason: Option<String>) -> Result<Freeze, ControlError> {
-        self.store.refresh()?;
-        let now = self.now();
-        let found = self.store.freezes(now).into_iter().find(|freeze| freeze.name == name).cloned();
-        let found = found.ok_or_else(|| ControlError::NotFound(format!("there is no freeze `{name}`")))?;
-        self.record_freeze(Freeze { until: now, at: now, by: self.actor.clone(), reason, ..found })
-    }
-
-    fn record_freeze(&mut self, freeze: Freeze) -> Result<Freeze, ControlError> {
         loop {
             self.hear()?;
-            let mut batch = Batch::default();
-            batch.put(record(freeze.at, FREEZES, FREEZE, &freeze));
-            match self.store.commit(self.now(), batch) {
-                Ok(_) => return Ok(freeze),
+            let now = self.now();
+            let found = self.store.freezes(now).into_iter().find(|freeze| freeze.name == name).cloned();
+            let found = found.ok_or_else(|| ControlError::NotFound(format!("there is no freeze `{name}`")))?;
+            let by = self.actor.clone();
+            let lifted = Freeze { until: now, at: now, by, reason: reason.clone(), spooled: None, ..found };
+            match self.store.record_freeze(now, &lifted) {
                 Err(error) if is_conflict(&error) => {}
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
     }

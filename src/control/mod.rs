@@ -13,6 +13,7 @@ pub mod pass;
 mod questions;
 pub mod record;
 pub mod replay;
+pub mod served;
 pub mod site;
 pub mod spooled;
 pub mod start;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::canonical;
-use crate::engine::input::Actor;
+use crate::engine::input::{Actor, Issued};
 use crate::engine::{Event, Input, Plan, Timestamp};
 use crate::journal::NewRecord;
 
@@ -15,6 +15,10 @@ pub const FOLD: &str = "fold";
 pub const FREEZE: &str = "freeze";
 /// The stream of freezes.
 pub const FREEZES: &str = "freezes";
+/// Kind of the records of flags that were switched off without a rollout.
+pub const OFF: &str = "off";
+/// The stream of flags without a rollout.
+pub const FLAGS: &str = "flags";
 
 /// One input and what the engine made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,10 +67,33 @@ pub struct Freeze {
     pub by: Actor,
     /// Why.
     pub reason: Option<String>,
+    /// Id of the spooled record that this one was merged from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spooled: Option<String>,
+}
+
+/// Body of an off record: a person switched off a flag that no rollout of this journal drives.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OffBody {
+    /// The flag.
+    pub flag: String,
+    /// The environment.
+    pub environment: String,
+    /// The command.
+    pub issued: Issued,
+    /// Id of the spooled record that this one was merged from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spooled: Option<String>,
 }
 
 /// A record with a canonical body. All of our bodies have one: they hold no floats and no odd keys.
 pub fn record<T: Serialize>(at: Timestamp, stream: &str, kind: &str, body: &T) -> NewRecord {
     let body = canonical::to_string(body).expect("bodies hold integers and texts only");
     NewRecord { at, stream: stream.to_owned(), kind: kind.to_owned(), body }
+}
+
+/// The record of a flag that was switched off without a rollout.
+pub fn off(flag: &str, environment: &str, issued: &Issued, spooled: Option<String>) -> NewRecord {
+    let (flag, environment) = (flag.to_owned(), environment.to_owned());
+    record(issued.at, FLAGS, OFF, &OffBody { flag, environment, issued: issued.clone(), spooled })
 }

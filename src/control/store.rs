@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::error::ControlError;
-use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, PLAN, PlanBody, Step, record};
+use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record};
 use crate::engine::decide::{self, Refusal};
 use crate::engine::input::{Command, Hold, HoldKind};
 use crate::engine::{Event, Input, Plan, Reading, State, Timestamp, Unknown};
@@ -168,10 +168,15 @@ impl Store {
             }
             FREEZE if stream == FREEZES => {
                 let freeze: Freeze = serde_json::from_str(body).map_err(fault)?;
+                self.spooled.extend(freeze.spooled.clone());
                 self.freezes.retain(|known| known.name != freeze.name);
                 if freeze.until > freeze.at {
                     self.freezes.push(freeze);
                 }
+            }
+            OFF => {
+                let off: OffBody = serde_json::from_str(body).map_err(fault)?;
+                self.spooled.extend(off.spooled);
             }
             _ => {}
         }

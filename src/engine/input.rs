@@ -140,6 +140,11 @@ impl Observed {
         if self.on { self.exposure.clone() } else { Exposure::nobody() }
     }
 
+    /// Whether anybody gets the feature, through our part or another hand's.
+    pub fn reaches_anybody(&self) -> bool {
+        self.on && (!self.exposure.is_nobody() || self.foreign.is_some())
+    }
+
     /// Whether anything that is not ours exposes people.
     pub fn reaches_by_foreign(&self) -> bool {
         self.on && self.foreign.is_some()

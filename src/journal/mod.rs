@@ -122,11 +122,6 @@ pub trait Journal: Send {
     /// Anything but a conflict.
     fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError>;
 
-    /// How long an operation may wait for another process. A stop waits 100 ms at most.
-    fn set_patience(&mut self, patience: std::time::Duration) {
-        let _ = patience;
-    }
-
     /// Says who drives. Replaces what the same host and process said before.
     ///
     /// # Errors

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Journal, JournalError, NewRecord, Sequence};
 use crate::engine::Timestamp;
 
 /// More waiting records than this are a fault somewhere else; the newest are still read.
@@ -22,9 +21,6 @@ pub struct Spooled {
     /// What happened, for whoever merges it.
     pub body: serde_json::Value,
 }
-
-/// The kind under which merged records are journaled; their stream is the spooled record's id.
-pub const MERGED: &str = "spooled";
 
 /// A folder of waiting records.
 #[derive(Debug, Clone)]
@@ -83,38 +79,6 @@ impl Spool {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.pending().is_empty()
-    }
-
-    /// Journals everything that waits, then removes the files. A crash in between merges nothing twice: what is in the
-    /// journal already (`known`, the ids of merged records) is only removed. Returns the journal's new records' count.
-    ///
-    /// # Errors
-    /// The journal's; on a conflict the caller loads what is new and tries again.
-    pub fn merge(
-        &self,
-        journal: &mut dyn Journal,
-        expected: Sequence,
-        known: impl Fn(&str) -> bool,
-    ) -> Result<usize, JournalError> {
-        let pending = self.pending();
-        let records: Vec<NewRecord> = pending
-            .iter()
-            .filter(|(_, record)| !known(&record.id))
-            .map(|(_, record)| NewRecord {
-                at: record.at,
-                stream: record.id.clone(),
-                kind: MERGED.to_owned(),
-                body: crate::canonical::to_string(&record.body).unwrap_or_else(|_| "null".to_owned()),
-            })
-            .collect();
-        if !records.is_empty() {
-            journal.append(expected, &records)?;
-        }
-        for (path, _) in &pending {
-            // left behind, it is known next time
-            let _ = fs::remove_file(path);
-        }
-        Ok(records.len())
     }
 }
 

@@ -11,6 +11,8 @@ use crate::engine::Timestamp;
 
 /// Format of the tables; refused if newer.
 const FORMAT: u32 = 1;
+/// How long an operation waits for another process.
+pub const PATIENCE: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -41,6 +43,8 @@ CREATE VIEW IF NOT EXISTS log AS
 pub struct SqliteJournal {
     connection: Connection,
     path: PathBuf,
+    /// The file that is open, told apart from another one under the same path.
+    file: Option<(u64, u64)>,
     id: String,
 }
 
@@ -50,27 +54,35 @@ impl SqliteJournal {
     /// # Errors
     /// Anything that keeps it from being used, with what to do.
     pub fn open(path: &Path) -> Result<SqliteJournal, JournalError> {
+        SqliteJournal::open_within(path, PATIENCE)
+    }
+
+    /// As [`SqliteJournal::open`]; no operation waits longer than `patience` for another process.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`].
+    pub fn open_within(path: &Path, patience: Duration) -> Result<SqliteJournal, JournalError> {
         let fail = |detail: String| JournalError::Unusable { place: path.display().to_string(), detail };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
             make_private_folder(folder).map_err(|error| fail(format!("cannot make its folder: {error}")))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| fail(explain(&error)))?;
-        SqliteJournal::prepare(connection, path)
+        SqliteJournal::prepare(connection, path, patience)
     }
 
     /// Opens an existing journal; `None` where there is none.
     ///
     /// # Errors
     /// As [`SqliteJournal::open`].
-    pub fn open_existing(path: &Path) -> Result<Option<SqliteJournal>, JournalError> {
-        if path.exists() { SqliteJournal::open(path).map(Some) } else { Ok(None) }
+    pub fn open_existing(path: &Path, patience: Duration) -> Result<Option<SqliteJournal>, JournalError> {
+        if path.exists() { SqliteJournal::open_within(path, patience).map(Some) } else { Ok(None) }
     }
 
-    fn prepare(mut connection: Connection, path: &Path) -> Result<SqliteJournal, JournalError> {
+    fn prepare(mut connection: Connection, path: &Path, patience: Duration) -> Result<SqliteJournal, JournalError> {
         let place = path.display().to_string();
         let fail = |error: rusqlite::Error| JournalError::Unusable { place: place.clone(), detail: explain(&error) };
-        connection.busy_timeout(Duration::from_secs(5)).map_err(fail)?;
+        connection.busy_timeout(patience).map_err(fail)?;
         let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
         if found > FORMAT {
             return Err(JournalError::Format { place, found, known: FORMAT });
@@ -88,7 +100,7 @@ impl SqliteJournal {
             transaction.commit().map_err(fail)?;
         }
         let id = connection.query_row("SELECT value FROM meta WHERE key = 'id'", [], |row| row.get(0)).map_err(fail)?;
-        Ok(SqliteJournal { connection, path: path.to_owned(), id })
+        Ok(SqliteJournal { connection, path: path.to_owned(), file: identity(path), id })
     }
 
     fn fail(&self, error: &rusqlite::Error) -> JournalError {
@@ -97,10 +109,12 @@ impl SqliteJournal {
 
     /// A journal that was deleted or replaced under an open connection would swallow what is written to it.
     fn still_there(&self) -> Result<(), JournalError> {
-        if self.path.exists() {
-            return Ok(());
-        }
-        Err(JournalError::Unusable { place: self.place(), detail: "it was deleted; restore it from a copy".to_owned() })
+        let detail = match identity(&self.path) {
+            found @ Some(_) if found == self.file => return Ok(()),
+            Some(_) => "another file stands in its place; end this process, and restore the journal from a copy",
+            None => "it was deleted; restore it from a copy",
+        };
+        Err(JournalError::Unusable { place: self.place(), detail: detail.to_owned() })
     }
 }
 
@@ -166,11 +180,6 @@ impl Journal for SqliteJournal {
         read().map_err(|error| self.fail(&error))
     }
 
-    fn set_patience(&mut self, patience: Duration) {
-        // fails only on a closed connection
-        let _ = self.connection.busy_timeout(patience);
-    }
-
     fn heartbeat(&mut self, driver: &DriverSeen) -> Result<(), JournalError> {
         self.still_there()?;
         let body = serde_json::to_string(driver)
@@ -207,6 +216,13 @@ fn read_head(connection: &Connection, id: &str) -> rusqlite::Result<Head> {
         .query_row([], |row| Ok(Head { sequence: Sequence(row.get::<_, i64>(0)?.unsigned_abs()), hash: row.get(1)? }))
         .optional()?;
     Ok(last.unwrap_or_else(|| Head { sequence: Sequence(0), hash: genesis_hash(id) }))
+}
+
+/// What tells a file from another one under the same path.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 fn make_private_folder(folder: &Path) -> std::io::Result<()> {

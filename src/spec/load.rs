@@ -1,5 +1,6 @@
 //! Loading a project: all documents of all files, and everything that is wrong with them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::checks;
@@ -7,7 +8,7 @@ use super::documents::{Document, ProjectDoc, read};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::resolve::{Index, Resolved, resolve};
 use super::{files, yaml};
-use crate::engine::plan::Target;
+use crate::engine::plan::{Audience, Target};
 
 /// A project's documents.
 #[derive(Debug, Clone, Default)]
@@ -166,6 +167,15 @@ impl Loaded {
         }
         releases.sort_by(|left, right| left.release.cmp(&right.release));
         releases
+    }
+
+    /// The definitions of all audiences that can be read.
+    pub fn audiences(&self) -> BTreeMap<String, Audience> {
+        let audience = |document: &Document| match document {
+            Document::Audience(found) => Some((found.name.value.clone(), found.audience.clone())),
+            _ => None,
+        };
+        self.documents.iter().filter_map(audience).collect()
     }
 
     fn default_environments(&self) -> Vec<String> {

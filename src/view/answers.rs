@@ -69,17 +69,19 @@ pub fn stop(report: &StopReport) -> CommandAnswer {
         StopOutcome::AlreadyOff => {
             (format!("OFF  (was off)  {seconds}"), Some("nobody".to_owned()), report.undo.clone())
         }
-        StopOutcome::Paused { still } if still.is_nobody() => {
-            ("paused, on for nobody".to_owned(), Some("nobody".to_owned()), None)
+        StopOutcome::Paused { still: Some(still) } if still.is_nobody() => {
+            ("paused".to_owned(), Some("nobody".to_owned()), None)
         }
         StopOutcome::Paused { still } => {
-            (format!("paused, still ON for {still}"), Some(still.to_string()), Some(format!("flagstaff abort {name}")))
+            let exposure = still.as_ref().map(ToString::to_string);
+            let whom = exposure.as_deref().unwrap_or("somebody: it is not as flagstaff wrote it");
+            (format!("paused, still ON for {whom}"), exposure, Some(format!("flagstaff abort {name}")))
         }
         StopOutcome::NothingToPause { phase } => (format!("nothing to pause: {}", word(*phase)), None, None),
         StopOutcome::NotOff { why } => {
             let driver = match &report.driver {
                 Some(driver) => format!("; {driver} keeps trying"),
-                None => "; nobody drives it: keep this running until it is off".to_owned(),
+                None => "; nobody else keeps trying: run it again, with --timeout 1h to keep at it".to_owned(),
             };
             trouble = Some(format!("{why}{driver}"));
             (format!("NOT OFF  {seconds}"), None, Some(format!("flagstaff abort {name}")))

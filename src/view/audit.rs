@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::words;
 use crate::control::Step;
-use crate::control::record::{FOLD, FREEZE, FoldBody, Freeze, PLAN, PlanBody};
+use crate::control::record::{FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
 use crate::engine::event::{Event, Fired};
 use crate::engine::{Command, Input, Plan, Timestamp};
 use crate::journal::Record;
@@ -89,6 +89,11 @@ pub fn log(records: &[Record], filter: &Filter) -> Vec<AuditEntry> {
                 Ok(_) => {}
                 Err(_) => lines.push(unreadable(record)),
             },
+            OFF => match serde_json::from_str::<OffBody>(&record.new.body) {
+                Ok(off) if filter.wants_flag(&off) => lines.push(switched_off(record, off)),
+                Ok(_) => {}
+                Err(_) => lines.push(unreadable(record)),
+            },
             _ => {}
         }
     }
@@ -99,6 +104,13 @@ impl Filter {
     fn wants(&self, plan: &Plan) -> bool {
         self.release.as_ref().is_none_or(|meant| *meant == plan.release)
             && self.environment.as_ref().is_none_or(|meant| *meant == plan.environment)
+    }
+
+    /// A flag without a rollout is asked for by its key.
+    fn wants_flag(&self, off: &OffBody) -> bool {
+        self.release.as_ref().is_none_or(|meant| *meant == off.flag)
+            && self.environment.as_ref().is_none_or(|meant| *meant == off.environment)
+            && self.since.is_none_or(|since| off.issued.at >= since)
     }
 
     /// A freeze of everything concerns every release and environment.
@@ -147,6 +159,13 @@ fn frozen(record: &Record, freeze: &Freeze) -> AuditEntry {
     };
     let who = format!("{} ({})", freeze.by.name, freeze.by.known_by);
     AuditEntry { reason: freeze.reason.clone(), ..line(record, who, what) }
+}
+
+fn switched_off(record: &Record, off: OffBody) -> AuditEntry {
+    let OffBody { flag, environment, issued, .. } = off;
+    let who = format!("{} ({})", issued.actor.name, issued.actor.known_by);
+    let what = format!("{flag} switched off in {environment}, without a rollout");
+    AuditEntry { reason: issued.reason, ..line(record, who, what) }
 }
 
 /// The lines of a step.

@@ -25,20 +25,20 @@ spec:
     - { name: errors, when: "error_rate > 2%", for: 10s, then: pause }
 "#;
 
-struct Answer {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Answer {
     /// As a person at a terminal sees it.
-    fn both(&self) -> String {
+    pub(crate) fn both(&self) -> String {
         format!("{}{}", self.out, self.err)
     }
 }
 
-fn run(dir: &Path, args: &[&str]) -> Answer {
+pub(crate) fn run(dir: &Path, args: &[&str]) -> Answer {
     let output = Command::new(env!("CARGO_BIN_EXE_flagstaff"))
         .args(args)
         .current_dir(dir)
@@ -56,31 +56,31 @@ fn run(dir: &Path, args: &[&str]) -> Answer {
 }
 
 /// Runs and insists on the code.
-fn ends(dir: &Path, args: &[&str], code: i32) -> Answer {
+pub(crate) fn ends(dir: &Path, args: &[&str], code: i32) -> Answer {
     let answer = run(dir, args);
     assert_eq!(answer.code, code, "{args:?}\nstdout: {}\nstderr: {}", answer.out, answer.err);
     answer
 }
 
-fn json(dir: &Path, args: &[&str], code: i32) -> Value {
+pub(crate) fn json(dir: &Path, args: &[&str], code: i32) -> Value {
     let answer = ends(dir, &[args, &["-o", "json"]].concat(), code);
     serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{args:?}: {error}\n{}", answer.out))
 }
 
-fn starter() -> TempDir {
+pub(crate) fn starter() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     ends(dir.path(), &["init"], 0);
     dir
 }
 
-fn replace(path: &Path, old: &str, new: &str) {
+pub(crate) fn replace(path: &Path, old: &str, new: &str) {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(old), "{old} is not in {}", path.display());
     fs::write(path, text.replace(old, new)).unwrap();
 }
 
 /// A page with counters that rise at every look. Ends with the value.
-struct Page {
+pub(crate) struct Page {
     address: String,
     ended: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -128,7 +128,7 @@ impl Drop for Page {
 }
 
 /// A starter project whose page answers.
-fn live() -> (TempDir, Page) {
+pub(crate) fn live() -> (TempDir, Page) {
     let (dir, page) = (starter(), Page::serve());
     replace(&dir.path().join("flagstaff.yaml"), "127.0.0.1:8080", &page.address);
     replace(&dir.path().join("flagstaff.yaml"), "every: 5s", "every: 1s");
@@ -138,7 +138,7 @@ fn live() -> (TempDir, Page) {
     (dir, page)
 }
 
-fn flag(dir: &Path, key: &str) -> Value {
+pub(crate) fn flag(dir: &Path, key: &str) -> Value {
     let file: Value = serde_json::from_str(&fs::read_to_string(dir.join("flags.flagd.json")).unwrap()).unwrap();
     file["flags"][key].clone()
 }

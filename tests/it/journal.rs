@@ -77,8 +77,8 @@ fn a_newer_format_is_refused() {
 fn a_lock_is_not_waited_for_longer_than_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
-    let mut journal = filled(&path, 1);
-    journal.set_patience(std::time::Duration::from_millis(50));
+    drop(filled(&path, 1));
+    let mut journal = SqliteJournal::open_within(&path, std::time::Duration::from_millis(50)).unwrap();
     let holder = rusqlite::Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = journal.append(Sequence(1), &[record(2)]).unwrap_err().to_string();
@@ -86,27 +86,29 @@ fn a_lock_is_not_waited_for_longer_than_told() {
 }
 
 #[test]
-fn what_was_spooled_is_merged_once() {
+fn a_journal_that_was_deleted_or_replaced_swallows_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");
     let mut journal = filled(&path, 1);
-    let spool = Spool::beside(&path);
+    std::fs::rename(&path, folder.path().join("moved.db")).unwrap();
+    let error = journal.append(Sequence(1), &[record(2)]).unwrap_err().to_string();
+    assert!(error.contains("it was deleted"), "{error}");
+    drop(filled(&path, 1));
+    let error = journal.append(Sequence(1), &[record(2)]).unwrap_err().to_string();
+    assert!(error.contains("another file stands in its place"), "{error}");
+}
+
+#[test]
+fn what_waits_is_read_oldest_first_and_what_cannot_be_read_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let spool = Spool::beside(&folder.path().join("journal.db"));
     for number in [2, 1] {
         let body = serde_json::json!({ "n": number });
         spool.put(&Spooled { id: format!("spool-{number}"), at: Timestamp(number), body }).unwrap();
     }
     std::fs::write(spool.folders()[0].join("half.json"), "{\"id\":").unwrap();
-    // a crash after the append and before the removal: the ids are known, the files are still there
-    let copies: Vec<(std::path::PathBuf, Vec<u8>)> =
-        spool.pending().into_iter().map(|(path, _)| (path.clone(), std::fs::read(&path).unwrap())).collect();
-    assert_eq!(spool.merge(&mut journal, Sequence(1), |_| false).unwrap(), 2);
-    let merged = journal.load(Sequence(1)).unwrap();
-    assert_eq!(merged.iter().map(|record| record.new.stream.as_str()).collect::<Vec<_>>(), ["spool-1", "spool-2"]);
-    for (path, bytes) in copies {
-        std::fs::write(path, bytes).unwrap();
-    }
-    assert_eq!(spool.merge(&mut journal, Sequence(3), |id| id.starts_with("spool-")).unwrap(), 0);
-    assert!(spool.is_empty());
+    let waiting: Vec<String> = spool.pending().into_iter().map(|(_, record)| record.id).collect();
+    assert_eq!(waiting, ["spool-1", "spool-2"]);
     assert!(spool.folders()[0].join("half.broken").exists(), "what cannot be read is kept");
 }
 

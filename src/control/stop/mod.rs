@@ -3,7 +3,7 @@
 mod report;
 mod stopping;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,24 +14,25 @@ pub use self::report::{Recorded, StopOutcome, StopReport};
 use self::stopping::Stopping;
 use super::error::ControlError;
 use super::pass::look;
-use super::record::Step;
+use super::record::off;
 use super::site::backends;
-use super::spooled::SpooledStop;
+use super::spooled::{SpooledAct, SpooledStop};
 use super::store::{Batch, Rollout, Store, is_conflict};
 use crate::backend::Backend;
 use crate::backend::flagd::Flagd;
 use crate::canonical::sha256_hex;
 use crate::clock::Clock;
 use crate::engine::input::{Actor, Command, Issued, Observation, Outcome};
-use crate::engine::plan::Target;
+use crate::engine::plan::{Audience, Target};
 use crate::engine::{Effect, EffectKind, Input, Span, Timestamp};
-use crate::journal::Journal;
 use crate::journal::spool::{Spool, Spooled};
 use crate::journal::sqlite::SqliteJournal;
 use crate::spec;
 
 /// How long a stop tries to record its intent before it acts.
 const RECORDING: Duration = Duration::from_millis(100);
+/// How often a record is written again because others appended meanwhile.
+const CONFLICTS: usize = 20;
 /// What to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopKind {
@@ -50,6 +51,8 @@ pub struct StopSite {
     backends: BTreeMap<String, Arc<dyn Backend>>,
     /// Flags by the releases that the documents declare; read only where the journal knows no rollout.
     flags: BTreeMap<String, String>,
+    /// The documents' audiences, read likewise: without them our part of a flag looks like another hand's.
+    audiences: BTreeMap<String, Audience>,
     clock: Arc<dyn Clock>,
     actor: Actor,
 }
@@ -68,6 +71,7 @@ impl StopSite {
             spool: Spool::beside(&journal_path),
             backends: backends(dir, &project),
             flags: BTreeMap::new(),
+            audiences: BTreeMap::new(),
             journal_path,
             clock,
             actor,
@@ -90,6 +94,7 @@ impl StopSite {
             spool: Spool::beside(journal_path),
             backends,
             flags: BTreeMap::new(),
+            audiences: BTreeMap::new(),
             clock,
             actor,
         }
@@ -157,8 +162,9 @@ impl StopSite {
         if targets.iter().all(|(name, environment)| self.rollout(name, environment).is_some()) {
             return;
         }
-        let releases = spec::load(&self.dir).releases();
-        self.flags = releases.into_iter().map(|declared| (declared.release, declared.flag)).collect();
+        let loaded = spec::load(&self.dir);
+        self.audiences = loaded.audiences();
+        self.flags = loaded.releases().into_iter().map(|declared| (declared.release, declared.flag)).collect();
     }
 
     /// Whether what the journal says about rollouts is all there is: it can be read, or nothing ever began.
@@ -184,6 +190,7 @@ impl StopSite {
             id: rollout.map(|rollout| rollout.id.clone()),
             before: rollout.map(|rollout| rollout.state.clone()),
             backends: self.addresses(environment, plan.as_ref().map(|plan| &plan.target)),
+            audiences: plan.as_ref().map_or_else(|| self.audiences.clone(), |plan| plan.audiences.clone()),
             plan,
         }
     }
@@ -216,17 +223,20 @@ impl StopSite {
             holds: Vec::new(),
             backend: Observation::NotRead,
         };
-        let why = match (&mut self.store, id) {
-            // a bare flag key without a rollout: there is no stream to record it in
-            (Ok(_), None) => return Recorded::Journal,
-            (Ok(store), Some(id)) => {
-                store.journal().set_patience(RECORDING);
-                match append(store, id, self.clock.now(), &Input::Command(Box::new(issued.clone()))) {
-                    Ok(_) => return Recorded::Journal,
-                    Err(error) => chain(&error),
-                }
+        let now = issued.at;
+        let written = self.record(|store| {
+            let mut batch = Batch::default();
+            match id {
+                Some(id) => _ = store.fold(&mut batch, id, now, Input::Command(Box::new(issued.clone())))?,
+                // a bare flag key: no rollout's stream is the place for it
+                None if kind == StopKind::Abort => batch.put(off(flag, environment, &issued, None)),
+                None => {}
             }
-            (Err(why), _) => why.clone(),
+            store.commit(now, batch)
+        });
+        let why = match written {
+            Ok(_) => return Recorded::Journal,
+            Err(why) => why,
         };
         let stop = SpooledStop {
             rollout: id.map(str::to_owned),
@@ -234,19 +244,92 @@ impl StopSite {
             environment: environment.clone(),
             issued: issued.clone(),
         };
-        let body = serde_json::to_value(&stop).unwrap_or_default();
-        // two stops of one process in one millisecond are two
+        self.put_aside(issued.at, "stop", &SpooledAct::Stop(Box::new(stop)), why)
+    }
+
+    /// Puts into the spool what could not be recorded, and why.
+    pub(super) fn put_aside(&self, at: Timestamp, what: &str, act: &SpooledAct, why: String) -> Recorded {
+        let body = serde_json::to_value(act).unwrap_or_default();
+        // two acts of one process in one millisecond are two
         let known_as = sha256_hex(body.to_string().as_bytes());
-        let id = format!("stop-{}-{}-{}", issued.at.0, std::process::id(), &known_as[..16]);
-        let record = Spooled { id, at: issued.at, body };
-        match self.spool.put(&record) {
+        let id = format!("{what}-{}-{}-{}", at.0, std::process::id(), &known_as[..16]);
+        match self.spool.put(&Spooled { id, at, body }) {
             Ok(_) => Recorded::Spool(why),
             Err(error) => Recorded::Nowhere(format!("{why}; the spool: {error}")),
         }
     }
 
+    /// Tries the journal for 100 ms, hearing others who append meanwhile.
+    ///
+    /// # Errors
+    /// Why it could not be recorded.
+    pub(super) fn record<T>(
+        &mut self,
+        mut write: impl FnMut(&mut Store) -> Result<T, ControlError>,
+    ) -> Result<T, String> {
+        let store = self.store.as_mut().map_err(|why| why.clone())?;
+        for _ in 0..CONFLICTS {
+            match write(store) {
+                Err(error) if is_conflict(&error) => _ = store.refresh().map_err(|error| chain(&error))?,
+                done => return done.map_err(|error| chain(&error)),
+            }
+        }
+        Err("it is written faster than it can be read".to_owned())
+    }
+
+    /// Makes the journal where there is none yet. Failing to leaves the reason where the store would be.
+    pub(super) fn make_journal(&mut self) {
+        if self.store.is_err() && !self.has_journal() {
+            let made = SqliteJournal::open_within(&self.journal_path, RECORDING).map_err(ControlError::from);
+            self.store = made.and_then(|journal| Store::load(Box::new(journal))).map_err(|error| chain(&error));
+        }
+    }
+
+    /// The journal's content, or why it cannot be read.
+    ///
+    /// # Errors
+    /// Why it cannot be read, or that there is none.
+    pub fn store(&self) -> Result<&Store, &String> {
+        self.store.as_ref()
+    }
+
+    /// Whether there is a journal, readable or not.
+    pub fn has_journal(&self) -> bool {
+        self.journal_path.exists()
+    }
+
+    /// Everything that waits beside the journal and can be understood, oldest first.
+    pub(super) fn spooled(&self) -> Vec<SpooledAct> {
+        self.spool.pending().into_iter().filter_map(|(_, record)| serde_json::from_value(record.body).ok()).collect()
+    }
+
+    /// The project's directory.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The backend of an environment.
+    pub(super) fn backend(&self, environment: &str) -> Option<Arc<dyn Backend>> {
+        self.backends.get(environment).cloned()
+    }
+
+    /// The time.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Who acts.
+    pub(super) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     async fn record_outcome(&mut self, stopping: &Stopping) {
-        let (Ok(store), Some(id), Some(plan)) = (&mut self.store, &stopping.id, &stopping.plan) else { return };
+        let (Ok(store), Some(id), Some(plan)) = (&self.store, &stopping.id, &stopping.plan) else { return };
         let Some(backend) = stopping.backends.first() else { return };
         let open = store.rollout(id).and_then(|rollout| rollout.state.effect.clone());
         let Some(Effect { id: effect, kind: EffectKind::Off, .. }) = open else { return };
@@ -254,7 +337,11 @@ impl StopSite {
         let at = self.clock.now();
         let outcome = Input::Outcome(Outcome { effect, at, backend: seen, settled: true, trouble: None });
         // a driver that saw it first has recorded it already
-        let _ = append(store, id, at, &outcome);
+        let _ = self.record(|store| {
+            let mut batch = Batch::default();
+            store.fold(&mut batch, id, at, outcome.clone())?;
+            store.commit(at, batch)
+        });
     }
 
     fn driver(&mut self, address: &str) -> Option<String> {
@@ -273,28 +360,10 @@ impl StopSite {
 }
 
 fn open_store(path: &Path) -> Result<Store, String> {
-    match SqliteJournal::open_existing(path) {
-        Ok(Some(mut journal)) => {
-            journal.set_patience(RECORDING);
-            Store::load(Box::new(journal)).map_err(|error| chain(&error))
-        }
+    match SqliteJournal::open_existing(path, RECORDING) {
+        Ok(Some(journal)) => Store::load(Box::new(journal)).map_err(|error| chain(&error)),
         Ok(None) => Err(format!("there is no journal at {}", path.display())),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-fn append(store: &mut Store, id: &str, now: Timestamp, input: &Input) -> Result<Vec<(String, Step)>, ControlError> {
-    let mut tried = BTreeSet::new();
-    loop {
-        let mut batch = Batch::default();
-        store.fold(&mut batch, id, now, input.clone())?;
-        match store.commit(now, batch) {
-            Err(error) if is_conflict(&error) && tried.len() < 20 => {
-                tried.insert(tried.len());
-                store.refresh()?;
-            }
-            done => return done,
-        }
     }
 }
 

@@ -14,8 +14,8 @@ pub enum StopOutcome {
     AlreadyOff,
     /// No growth from now on.
     Paused {
-        /// What stays exposed.
-        still: Exposure,
+        /// What stays exposed; none where it reaches somebody, and cannot be told whom.
+        still: Option<Exposure>,
     },
     /// Nothing to pause there: not started, stopped or completed.
     NothingToPause {

@@ -10,6 +10,7 @@ use super::report::StopOutcome;
 use crate::backend::{Backend, BackendError};
 use crate::clock::{Clock, within};
 use crate::engine::input::Observed;
+use crate::engine::plan::Audience;
 use crate::engine::{Phase, Plan, Span, State, Timestamp};
 
 /// How long one try at a backend may take.
@@ -28,9 +29,18 @@ pub(super) struct Stopping {
     /// Its rollout, where the journal can be read and knows one.
     pub(super) id: Option<String>,
     pub(super) plan: Option<Arc<Plan>>,
+    /// Definitions of the plan's audiences, or else of the documents'.
+    pub(super) audiences: BTreeMap<String, Audience>,
     pub(super) before: Option<State>,
     /// Every backend that the plan or the present project names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
+}
+
+/// Why a flag could not be read back as off.
+struct NotYet {
+    why: String,
+    /// Whether asking again will not help.
+    for_good: bool,
 }
 
 type Read = Option<Result<Observed, BackendError>>;
@@ -56,7 +66,7 @@ impl Stopping {
     ) -> StopOutcome {
         match (kind, &self.before) {
             (StopKind::Pause, Some(state)) => match state.phase {
-                Phase::Running | Phase::Paused => StopOutcome::Paused { still: state.allowed.clone() },
+                Phase::Running | Phase::Paused => StopOutcome::Paused { still: Some(state.allowed.clone()) },
                 phase => StopOutcome::NothingToPause { phase },
             },
             (StopKind::Pause, None) if journal_is_known => StopOutcome::NothingToPause { phase: Phase::None },
@@ -76,9 +86,7 @@ impl Stopping {
     }
 
     async fn read(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
-        let none = BTreeMap::new();
-        let audiences = self.plan.as_ref().map_or(&none, |plan| &plan.audiences);
-        within(clock, patience, backend.read(&self.flag, audiences)).await
+        within(clock, patience, backend.read(&self.flag, &self.audiences)).await
     }
 
     async fn is_unknown(&self, clock: &dyn Clock) -> bool {
@@ -94,7 +102,8 @@ impl Stopping {
         let Some(backend) = self.backends.first() else { return StopOutcome::NoSuchFlag };
         match self.read(&**backend, TRY, clock).await {
             Some(Ok(seen)) if seen.revision == "missing" => StopOutcome::NoSuchFlag,
-            Some(Ok(seen)) => StopOutcome::Paused { still: seen.shown() },
+            Some(Ok(seen)) if seen.reaches_by_foreign() => StopOutcome::Paused { still: None },
+            Some(Ok(seen)) => StopOutcome::Paused { still: Some(seen.shown()) },
             _ => StopOutcome::NotOff { why: "neither the journal nor the backend can be read".to_owned() },
         }
     }
@@ -106,10 +115,10 @@ impl Stopping {
         let shown_before = looks.into_iter().flatten().find_map(Result::ok);
         loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
-            let why = tries.into_iter().find_map(Result::err);
-            let Some(why) = why else { break };
-            if clock.now().plus(BETWEEN) >= give_up {
-                return StopOutcome::NotOff { why };
+            let left: Vec<NotYet> = tries.into_iter().filter_map(Result::err).collect();
+            let Some(NotYet { why, .. }) = left.first() else { break };
+            if left.iter().all(|left| left.for_good) || clock.now().plus(BETWEEN) >= give_up {
+                return StopOutcome::NotOff { why: why.clone() };
             }
             clock.sleep_until(clock.now().plus(BETWEEN)).await;
         }
@@ -117,24 +126,24 @@ impl Stopping {
         let was = allowed.filter(|was| !was.is_nobody()).or_else(|| shown_before.as_ref().map(Observed::shown));
         match was {
             // who could not be seen before counts by what was allowed
-            Some(was) if shown_before.is_none_or(|seen| !is_off(&seen)) => StopOutcome::Off { was },
+            Some(was) if shown_before.is_none_or(|seen| seen.reaches_anybody()) => StopOutcome::Off { was },
             _ => StopOutcome::AlreadyOff,
         }
     }
 
     /// One try, with its read-back.
-    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), String> {
+    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), NotYet> {
+        let not_yet = |why: String| NotYet { why, for_good: false };
         let sent = within(clock, TRY, backend.switch_off(&self.flag)).await;
         let read = self.read(backend, TRY, clock).await;
         match (sent, read) {
-            (Some(Ok(())), Some(Ok(seen))) if is_off(&seen) => Ok(()),
-            (Some(Err(error)), _) | (_, Some(Err(error))) => Err(error.to_string()),
-            (Some(Ok(())), Some(Ok(_))) => Err(format!("{} still shows it", backend.place())),
-            _ => Err(format!("{} does not answer", backend.place())),
+            (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => Ok(()),
+            (Some(Err(error @ BackendError::Refused { .. })), _) => {
+                Err(NotYet { why: error.to_string(), for_good: true })
+            }
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Err(not_yet(error.to_string())),
+            (Some(Ok(())), Some(Ok(_))) => Err(not_yet(format!("{} still shows it", backend.place()))),
+            _ => Err(not_yet(format!("{} does not answer", backend.place()))),
         }
     }
-}
-
-fn is_off(seen: &Observed) -> bool {
-    !seen.on || (seen.exposure.is_nobody() && seen.foreign.is_none())
 }

@@ -181,12 +181,12 @@ impl Crew {
                 self.order(site, &command, release, reason, saw).await
             }
             Deed::Freeze(environment, minutes) => {
-                let until = site.now().plus(Span::minutes(*minutes));
                 let (environment, release) = match environment {
                     true => (Some(ENVIRONMENT.to_owned()), None),
                     false => (None, Some(release.to_owned())),
                 };
-                site.freeze(environment, release, until, reason).map(|_| Ack::Other)
+                self.stop_site().freeze(environment, release, Span::minutes(*minutes), reason);
+                Ok(Ack::Other)
             }
             Deed::Lift => {
                 let now = site.now();
