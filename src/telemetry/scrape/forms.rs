@@ -86,7 +86,8 @@ impl Asking<'_> {
             for series in history.select(&of.metric, &matchers) {
                 let sum = total.get_or_insert(0.0);
                 // a series missing at one end, and one that went down, is left out: it would count a whole life
-                if let (Some((_, before)), Some((_, now))) = (series.at(self.from), series.at(self.at))
+                let ends = (history.value_at(series, self.from), history.value_at(series, self.at));
+                if let (Some(before), Some(now)) = ends
                     && now >= before
                 {
                     *sum += now - before;

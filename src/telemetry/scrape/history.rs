@@ -79,6 +79,30 @@ impl History {
         while self.scrapes.get(1).is_some_and(|scrape| scrape.at <= oldest) {
             self.scrapes.pop_front();
         }
+        let gone = |series: &&Series| series.points.back().is_none_or(|(at, _)| *at <= oldest);
+        // pods come and go, each with series of its own
+        if self.series.iter().filter(gone).count() * 2 > self.series.len() {
+            self.forget_gone(oldest);
+        }
+    }
+
+    /// Drops series that no page has shown since an instant.
+    fn forget_gone(&mut self, oldest: Timestamp) {
+        let mut points: Vec<_> = std::mem::take(&mut self.series).into_iter().map(|series| series.points).collect();
+        (self.by_metric, self.by_label) = (BTreeMap::new(), BTreeMap::new());
+        for (key, index) in std::mem::take(&mut self.known) {
+            let kept = std::mem::take(&mut points[index]);
+            if kept.back().is_some_and(|(at, _)| *at > oldest) {
+                let index = self.add(key);
+                self.series[index].points = kept;
+            }
+        }
+    }
+
+    /// A series' value on the page as it was at an instant; none where the page did not show it then.
+    pub fn value_at(&self, series: &Series, at: Timestamp) -> Option<f64> {
+        let scrape = self.scrape_at(at)?;
+        series.at(at).filter(|(shown, _)| *shown == scrape.at).map(|(_, value)| value)
     }
 
     /// The newest scrape at or before an instant.
@@ -138,7 +162,7 @@ impl Series {
     }
 
     /// The newest value at or before an instant.
-    pub fn at(&self, at: Timestamp) -> Option<(Timestamp, f64)> {
+    fn at(&self, at: Timestamp) -> Option<(Timestamp, f64)> {
         self.points.iter().rev().find(|(time, _)| *time <= at).copied()
     }
 
@@ -167,4 +191,58 @@ fn anchored(pattern: &str) -> Option<regex::Regex> {
 /// The matchers of a selector and of its query together.
 pub fn matchers<'q>(of: &'q Selector, common: &'q [Matcher]) -> Vec<&'q Matcher> {
     of.matchers.iter().chain(common).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(values: &[(&str, f64)]) -> Vec<Sample> {
+        let sample = |(pod, value): &(&str, f64)| Sample {
+            name: "c".to_owned(),
+            labels: vec![("pod".to_owned(), (*pod).to_owned())],
+            value: *value,
+        };
+        values.iter().map(sample).collect()
+    }
+
+    fn counted(history: &History, from: i64, to: i64) -> f64 {
+        let both = |series: &Series| {
+            let (before, now) = (history.value_at(series, Timestamp(from))?, history.value_at(series, Timestamp(to))?);
+            (now >= before).then_some(now - before)
+        };
+        history.select("c", &[]).filter_map(both).sum()
+    }
+
+    #[test]
+    fn a_series_that_one_page_left_out_counts_at_neither_end() {
+        let mut history = History::default();
+        let wanted = BTreeSet::from(["c".to_owned()]);
+        history.take(Timestamp(10), page(&[("a", 5.0), ("b", 1_000_000.0)]), &wanted);
+        history.take(Timestamp(20), page(&[("a", 20.0)]), &wanted);
+        history.take(Timestamp(30), page(&[("a", 3.0), ("b", 1_000_040.0)]), &wanted);
+        history.take(Timestamp(40), page(&[("a", 8.0), ("b", 1_000_055.0)]), &wanted);
+        assert_eq!(counted(&history, 10, 20), 15.0, "b is missing now");
+        assert_eq!(counted(&history, 20, 30), 0.0, "a began anew, b was missing");
+        assert_eq!(counted(&history, 30, 40), 20.0);
+        history.fail(Timestamp(50), "hangs".to_owned());
+        assert_eq!(counted(&history, 40, 50), 0.0, "nothing is known of a page that was not read");
+    }
+
+    #[test]
+    fn series_that_no_page_shows_any_more_are_forgotten() {
+        let mut history = History::default();
+        let wanted = BTreeSet::from(["c".to_owned()]);
+        for second in 0..100 {
+            let (at, pod) = (Timestamp(second * 1000), format!("pod-{second}"));
+            history.take(at, page(&[(&pod, 1.0), ("stays", second as f64)]), &wanted);
+            history.forget(at, Span::seconds(5));
+        }
+        assert!(history.series.len() < 20, "{} series are kept", history.series.len());
+        assert_eq!(history.known.len(), history.series.len());
+        let stays = Matcher { label: "pod".to_owned(), is: LabelTest::Equal("stays".to_owned()) };
+        let found: Vec<f64> =
+            history.select("c", &[&stays]).filter_map(|series| history.value_at(series, Timestamp(99_000))).collect();
+        assert_eq!(found, [99.0]);
+    }
 }
