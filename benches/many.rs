@@ -3,6 +3,7 @@
 //! `cargo bench --bench many [RELEASES]`. The bound is a tick well under a second.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![expect(clippy::unwrap_used, reason = "the page is the tests' own, and may")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
