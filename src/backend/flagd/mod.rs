@@ -10,6 +10,7 @@ mod disk;
 mod document;
 mod faults;
 mod json;
+mod latest;
 mod marker;
 mod read;
 mod write;
@@ -19,11 +20,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::disk::{DiskError, Target};
-use self::document::Document;
+use self::latest::Latest;
 use super::{Backend, BackendError, Expose};
 use crate::clock::Answer;
 use crate::engine::Percentage;
@@ -44,8 +45,7 @@ pub struct Flagd {
     shown: String,
     patience: Duration,
     off_patience: Duration,
-    /// The document read last: many flags live in one file, and each tick reads them all.
-    last: Arc<Mutex<Option<Arc<Document>>>>,
+    latest: Arc<Latest>,
     #[cfg(test)]
     hook: tests::Hook,
 }
@@ -58,7 +58,7 @@ impl Flagd {
             shown: path.to_owned(),
             patience: PATIENCE,
             off_patience: OFF_PATIENCE,
-            last: Arc::default(),
+            latest: Arc::default(),
             #[cfg(test)]
             hook: tests::Hook::default(),
         }
@@ -66,16 +66,6 @@ impl Flagd {
 
     fn target(&self) -> Result<Target, BackendError> {
         Target::find(&self.path).map_err(|error| self.disk(error))
-    }
-
-    /// The document; `None` where there is no file. The inner error says why nothing can be read from the file.
-    fn document(&self, target: &Target) -> Result<Result<Option<Arc<Document>>, String>, BackendError> {
-        let Some(text) = target.read().map_err(|error| self.disk(error))? else { return Ok(Ok(None)) };
-        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(document) = last.as_ref().filter(|document| document.text == text) {
-            return Ok(Ok(Some(Arc::clone(document))));
-        }
-        Ok(Document::parse(text).map(|document| Some(Arc::clone(last.insert(Arc::new(document))))))
     }
 
     fn unparsable(&self, detail: &str) -> BackendError {

@@ -16,7 +16,8 @@ impl Flagd {
     pub(super) fn observe(&self, flag: &str, audiences: &BTreeMap<String, Audience>) -> Result<Observed, BackendError> {
         let target = self.target()?;
         let marker = Marker::of(&target, flag).token();
-        let document = self.document(&target)?.map_err(|detail| self.unparsable(&detail))?;
+        let read = || target.read().map_err(|error| self.disk(error));
+        let document = self.latest.shared(read)?.map_err(|detail| self.unparsable(&detail))?;
         let mut seen = Observed {
             on: marker.is_none(),
             exposure: Exposure::nobody(),

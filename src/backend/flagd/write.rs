@@ -194,7 +194,7 @@ impl Flagd {
     fn find(&self, target: &Target) -> Result<Result<Found, String>, BackendError> {
         let ticket = target.ticket().map_err(|error| self.disk(error))?;
         self.at("ticket");
-        let document = self.document(target)?;
+        let document = self.latest.own(|| target.read().map_err(|error| self.disk(error)))?;
         Ok(document.and_then(|document| match document {
             Some(document) => Ok(Found { ticket, document, exists: true }),
             None => {

@@ -58,6 +58,21 @@ impl Scrape {
         }
     }
 
+    /// Whether all pages were read with success less than `every` ago, and all metrics of the queries kept.
+    fn has_just_read(&self, queries: &[Query]) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        let fresh = |history: &History| {
+            let newest = history.scrape_at(now).filter(|scrape| scrape.trouble.is_none());
+            newest.is_some_and(|newest| now.since(newest.at) < self.every)
+        };
+        let watched = |query: &Query| {
+            seen.longest >= query.window.max(query.every)
+                && metrics(query).iter().all(|metric| seen.targets.values().any(|history| history.has_metric(metric)))
+        };
+        seen.targets.values().all(fresh) && queries.iter().all(watched)
+    }
+
     /// Reads all pages once.
     pub async fn poll(&self) {
         for target in &self.targets {
@@ -125,8 +140,10 @@ impl Source for Scrape {
 
     fn exists<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Result<(), String>>> {
         Box::pin(async move {
-            self.watch(queries);
-            self.poll().await;
+            if !self.has_just_read(queries) {
+                self.watch(queries);
+                self.poll().await;
+            }
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let check = |query: &Query| {
                 for (target, history) in &seen.targets {
