@@ -196,6 +196,8 @@ pub struct MetricDoc {
     pub form: FormDoc,
     /// Whether it is measured on the whole service.
     pub service: bool,
+    /// Whether what is counted may not exist before its first event.
+    pub born_later: bool,
 }
 
 /// A form as written; selectors are still texts.
@@ -611,6 +613,7 @@ fn metric(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Metric
         }
         scope => scope.is_some(),
     };
+    let born_later = reader.flag("born_later").unwrap_or(false);
     let mut form = None;
     if let Some(node) = reader.get("ratio") {
         let mut inner = Reader::new(node, "`ratio`", reader.findings());
@@ -635,7 +638,7 @@ fn metric(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Metric
         reader.findings().push(Finding::error("missing-key", &at, message));
     }
     reader.finish();
-    Some(MetricDoc { name, form: form?, service })
+    Some(MetricDoc { name, form: form?, service, born_later })
 }
 
 fn safeguard(node: &Node, findings: &mut Vec<Finding>) -> Option<SafeguardDoc> {

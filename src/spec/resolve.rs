@@ -370,6 +370,7 @@ impl Building<'_, '_> {
                 window: policy.window.0,
                 every: policy.every.0,
                 flag: release.flag.value.clone(),
+                born_later: policy.metrics.iter().any(|metric| metric.name.value == base && metric.born_later),
             },
         })
     }

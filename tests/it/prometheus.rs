@@ -69,6 +69,7 @@ fn query(form: Form, flag: &str) -> Query {
         window: Span::seconds(6),
         every: Span::seconds(2),
         flag: flag.to_owned(),
+        born_later: false,
     }
 }
 

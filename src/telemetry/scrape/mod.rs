@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use self::history::History;
 use super::http::{bounded, client, fetch};
-use super::{Answered, Source};
+use super::{Answered, Source, metrics, needed_metrics};
 use crate::clock::{Answer, Clock};
-use crate::engine::plan::{Form, Query};
+use crate::engine::plan::Query;
 use crate::engine::{Span, Timestamp};
 
 /// What is kept beyond the longest window, for ticks that are asked late.
@@ -154,29 +154,14 @@ impl Source for Scrape {
                 }
                 let missing = |metric: &String| !seen.targets.values().any(|history| history.has_metric(metric));
                 match needed_metrics(query).into_iter().find(missing) {
-                    Some(metric) => Err(format!("no page has the metric `{metric}`")),
+                    Some(metric) => Err(format!(
+                        "no page has the metric `{metric}`; if it begins with its first event, write `born_later: true` \
+                         at the metric"
+                    )),
                     None => Ok(()),
                 }
             };
             queries.iter().map(check).collect()
         })
-    }
-}
-
-/// The names of the series that a query reads.
-fn metrics(query: &Query) -> Vec<String> {
-    match &query.form {
-        Form::Ratio { of, over } => vec![of.metric.clone(), over.metric.clone()],
-        Form::Count { of } => vec![of.metric.clone()],
-        Form::Quantile { of, .. } | Form::Slow { of, .. } => vec![format!("{}_bucket", of.metric)],
-        Form::Raw { .. } => Vec::new(),
-    }
-}
-
-/// Those that must be there before anybody is exposed: a numerator is born with its first event.
-fn needed_metrics(query: &Query) -> Vec<String> {
-    match &query.form {
-        Form::Ratio { over, .. } => vec![over.metric.clone()],
-        _ => metrics(query),
     }
 }
