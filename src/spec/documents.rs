@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::finding::{At, Finding};
 use super::metrics::is_label;
 use super::reader::{Reader, Text, read_text, read_texts};
+use super::url::without_user;
 use super::yaml::{Kind, Node};
 use crate::engine::plan::{Action, AttributeTest, Audience, Constraint, RollbackStage, SourceAddress, Target};
 use crate::engine::{Percentage, Span};
@@ -408,13 +409,18 @@ fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Source
         token_file = inner.text("token_file").map(|text| text.value);
         token_env = inner.text("token_env").map(|text| text.value);
         inner.finish();
+        let url = url.map(|url| {
+            without_user(url, "write `token_file: PATH` or `token_env: NAME` beside `url`", reader.findings())
+        });
         address = url.map(|url| SourceAddress::Prometheus { url: url.value, scrape_every });
     } else if let Some(node) = reader.get("scrape") {
         let mut inner = Reader::new(node, "`scrape`", reader.findings());
         let targets = inner.texts("targets").unwrap_or_default();
         let every = inner.span("every").map_or(Span::seconds(15), |(span, _)| span);
         inner.finish();
-        let targets = targets.into_iter().map(|target| target.value).collect();
+        let instead = "name a page that needs no password, or read it through `prometheus` with a `token_file`";
+        let plain = |target| without_user(target, instead, reader.findings()).value;
+        let targets = targets.into_iter().map(plain).collect();
         address = Some(SourceAddress::Scrape { targets, every });
     } else {
         let at = reader.at().clone();

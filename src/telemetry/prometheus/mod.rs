@@ -164,13 +164,21 @@ impl Prometheus {
         let heard = self.each(asked).await;
         let mut rows = Vec::new();
         for part in &parts {
-            let written: Vec<_> = queries.iter().map(|query| (query, promql::text(query), promql::age(query))).collect();
+            let written: Vec<_> =
+                queries.iter().map(|query| (query, promql::text(query), promql::age(query))).collect();
             for at in part.instants() {
-                let answer = |(query, text, age): &(&Query, String, Option<String>)| match heard.get(&(part.from, text.as_str())) {
+                let answer = |(query, text, age): &(&Query, String, Option<String>)| match heard
+                    .get(&(part.from, text.as_str()))
+                {
                     Some(Ok(past)) => {
                         let age = age.as_ref().and_then(|age| heard.get(&(part.from, age.as_str())));
                         let age = age.map(|age| age.as_ref().map(|age| age.rows.row(at)));
-                        self.worth(query, past.skew, &past.rows.row(at), age.as_ref().map(|age| age.as_ref().map_err(|detail| *detail)))
+                        self.worth(
+                            query,
+                            past.skew,
+                            &past.rows.row(at),
+                            age.as_ref().map(|age| age.as_ref().map_err(|detail| *detail)),
+                        )
                     }
                     Some(Err(detail)) => unknown(Unknown::Error, detail.clone()),
                     None => unknown(Unknown::Error, "it was not asked".to_owned()),
@@ -185,9 +193,8 @@ impl Prometheus {
     /// Where the server knew of nothing at all, it cannot know any more: that is not the metric's silence.
     async fn forgotten(&self, rows: &mut [(Timestamp, Vec<Answered>)], parts: &[Part], until: Timestamp) {
         let silent = |answered: &Answered| answered.reading.unknown() == Some(Unknown::NoAnswer);
-        let is_silent = |part: &&Part| {
-            rows.iter().any(|(at, row)| (part.from..=part.to).contains(at) && row.iter().any(silent))
-        };
+        let is_silent =
+            |part: &&Part| rows.iter().any(|(at, row)| (part.from..=part.to).contains(at) && row.iter().any(silent));
         let doubtful: Vec<Part> = parts.iter().filter(is_silent).copied().collect();
         if doubtful.is_empty() {
             return;

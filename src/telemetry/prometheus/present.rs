@@ -61,9 +61,7 @@ impl Prometheus {
         match number(&body) {
             Err(Unknown::NoAnswer) if query.born_later => Ok(()),
             Err(Unknown::NoAnswer) => match number(&self.ask(&promql::whatever_group(query), at).await?) {
-                Err(Unknown::NoAnswer) => {
-                    Err(format!("the query answers nothing, whatever the group{BORN_LATER}"))
-                }
+                Err(Unknown::NoAnswer) => Err(format!("the query answers nothing, whatever the group{BORN_LATER}")),
                 _ => Ok(()),
             },
             Err(Unknown::SeveralSeries) => Err("the query answers with several series instead of one".to_owned()),
