@@ -79,6 +79,9 @@ fn print(context: &Context, answer: &PlanAnswer) {
             origin(format!("stages[{index}]"))
         ));
     }
+    for series in plan.series.iter().filter(|series| series.query.born_later) {
+        out(format!("  metric {} is born later: start does not look for it", safe(&series.name)));
+    }
     out("  healthy".to_owned());
     for (index, line) in plan.healthy.iter().enumerate() {
         out(format!("    {}{}", safe(&line.text), origin(format!("healthy[{index}]"))));

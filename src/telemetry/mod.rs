@@ -42,6 +42,11 @@ pub trait Source: Send + Sync {
     /// Whether each query names something that exists at the source now, for `start`: `Ok` if it does, else what is
     /// missing, for people. Idle is fine.
     fn exists<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Result<(), String>>>;
+
+    /// Why each query has no value at an instant, in the source's own words, for people; none where it has one.
+    fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
+        Box::pin(async move { self.instant(queries, at).await.into_iter().map(|answered| answered.detail).collect() })
+    }
 }
 
 /// The names of the series that a query reads.

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::printer::Printer;
+use super::safe::safe;
 use super::words;
-use crate::control::Rollout;
+use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
 use crate::engine::{Phase, Timestamp};
 
@@ -27,6 +28,8 @@ pub struct ExplainAnswer {
     pub missing: Vec<String>,
     /// The newest values.
     pub values: Vec<(String, String)>,
+    /// What is wrong with the sources of values that are unknown.
+    pub telemetry: Vec<Trouble>,
     /// The next tick.
     pub next_tick: Option<String>,
     /// The earliest moment it can go on.
@@ -62,6 +65,7 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
             Vec::new()
         },
         values: values.map(|(series, reading)| (series.name.clone(), words::reading(reading, series.unit))).collect(),
+        telemetry: Vec::new(),
         next_tick: explained.next_tick.map(|at| at.to_string()),
         earliest: explained.earliest.map(|at| at.to_string()),
         commands,
@@ -83,6 +87,15 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer) {
         for (name, value) in &answer.values {
             printer.out(&format!("  {name}  {value}"));
         }
+    }
+    for Trouble { source, place, metrics, reason } in &answer.telemetry {
+        printer.out(&format!(
+            "source {} at {}: {}\n  so {} cannot be told",
+            safe(source),
+            safe(place),
+            safe(reason),
+            safe(&metrics.join(", "))
+        ));
     }
     match &answer.earliest {
         Some(earliest) => printer.out(&format!("earliest next step: {earliest}, if everything is healthy from now on")),
