@@ -271,3 +271,100 @@ async fn a_numerator_must_be_on_a_page_unless_it_is_born_later() {
     assert!(refused.contains("`bad_totl`") && refused.contains("born_later"), "{refused}");
     assert!(found[1].is_ok() && found[2].is_ok() && found[3].is_err(), "{found:?}");
 }
+
+/// A project of one release at a server that wants a token.
+fn project(dir: &std::path::Path, url: &str, token: &str) {
+    let text = format!(
+        r#"apiVersion: flagstaff/v1
+kind: Project
+metadata: {{ name: tokens }}
+spec:
+  sources:
+    prom:
+      prometheus: {{ url: "{url}/behind/a/prefix", scrape_every: 1s, {token} }}
+      arms: {{ flag: flag, variant: variant }}
+  environments:
+    here: {{ backend: {{ flagd: {{ path: flags.json }} }} }}
+---
+apiVersion: flagstaff/v1
+kind: ReleaseTemplate
+metadata: {{ name: slow }}
+spec: {{ stages: [ {{ name: tenth, percentage: 10%, bake: 1h }}, {{ name: everyone, percentage: 100%, bake: 1h }} ] }}
+---
+apiVersion: flagstaff/v1
+kind: ThresholdPolicy
+metadata: {{ name: web }}
+spec:
+  every: 1s
+  window: 4s
+  metrics: {{ bad: {{ ratio: {{ of: bad, over: all }}, born_later: true }} }}
+  healthy: [ "bad < 1%" ]
+  safeguards: [ {{ name: errors, when: "bad > 5%", then: shutdown }} ]
+  no_data: {{ after: 1h, then: pause }}
+---
+apiVersion: flagstaff/v1
+kind: Release
+metadata: {{ name: r }}
+spec: {{}}
+"#
+    );
+    std::fs::write(dir.join("flagstaff.yaml"), text).unwrap();
+    std::fs::write(dir.join("secret"), "canary-from-file\n").unwrap();
+    std::fs::write(dir.join("flags.json"), "{\"flags\":{}}").unwrap();
+}
+
+#[test]
+fn a_token_reaches_the_server_alone_and_explain_says_what_the_server_said() {
+    for (written, token) in
+        [("token_file: secret", "canary-from-file"), ("token_env: CANARY_TOKEN", "canary-from-environment")]
+    {
+        let broken = Arc::new(AtomicUsize::new(0));
+        let breaks = broken.clone();
+        let fake = Fake::serve(move |asked| {
+            if breaks.load(Ordering::SeqCst) == 1 {
+                let body = "{\"status\":\"error\",\"error\":\"the store is full\"}";
+                return Reply { status: 500, ..Reply::with(body) };
+            }
+            number(&Asked { path: asked.path.replace("/behind/a/prefix", ""), ..asked.clone() }, "0")
+        });
+        let dir = tempfile::tempdir().unwrap();
+        project(dir.path(), &fake.url, written);
+        let mut shown = String::new();
+        let mut run = |args: &[&str]| {
+            let run = std::process::Command::new(env!("CARGO_BIN_EXE_flagstaff"))
+                .arg("-C")
+                .arg(dir.path())
+                .args(args)
+                .env("CANARY_TOKEN", "canary-from-environment")
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
+            shown.push_str(&text);
+            text.into_owned()
+        };
+        let plan = run(&["plan", "r"]);
+        assert!(plan.contains("bad is born later"), "{plan}");
+        let plan = run(&["-o", "json", "plan", "r"]);
+        assert!(plan.contains("\"born_later\": true"), "{plan}");
+        let started = run(&["start", "r"]);
+        assert!(started.contains("running"), "{started}");
+        broken.store(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(2500));
+        run(&["run", "r", "--once"]);
+        let explained = run(&["explain", "r"]);
+        let wanted = format!("source prom at {}/behind/a/prefix: status 500: the store is full", fake.url);
+        assert!(explained.contains(&wanted), "{explained}");
+        let explained: serde_json::Value = serde_json::from_str(&run(&["-o", "json", "explain", "r"])).unwrap();
+        let told = &explained["telemetry"][0];
+        assert_eq!((&told["reason"], &told["metrics"]), (&json!("status 500: the store is full"), &json!(["bad"])));
+        run(&["-o", "json", "status"]);
+        run(&["audit", "log"]);
+        let asked = fake.asked.lock().unwrap();
+        assert!(asked.len() > 2 && asked.iter().all(|asked| asked.headers.contains(&format!("Bearer {token}"))));
+        assert!(!shown.contains("canary"), "{shown}");
+        for entry in std::fs::read_dir(dir.path().join(".flagstaff")).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
+            assert!(!String::from_utf8_lossy(&bytes).contains("canary"));
+        }
+    }
+}
