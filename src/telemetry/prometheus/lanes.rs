@@ -17,7 +17,7 @@ const DOUBTFUL_AT_ONCE: usize = 8;
 const PATIENCE: Span = Span::seconds(4);
 /// What a request has that was slow or hung once.
 const LONG: Span = Span::seconds(8);
-/// What a request has that hangs again and again, but for every fourth time.
+/// What a request has at most that hangs again and again, but for every fourth time.
 const SHORT: Span = Span::seconds(2);
 /// So many doubtful requests are remembered.
 const REMEMBERED: usize = 10_000;
@@ -31,6 +31,16 @@ pub struct Lanes {
     hung: Arc<Mutex<BTreeMap<String, u32>>>,
 }
 
+/// How long somebody has patience.
+#[derive(Debug, Clone, Copy)]
+pub struct Until {
+    /// For everything together.
+    pub end: Timestamp,
+    /// For what hangs again and again: less than the distance of ticks, or the others' present ticks would be past
+    /// when they are judged, and none of them would ever grow.
+    pub again: Span,
+}
+
 impl Default for Lanes {
     fn default() -> Lanes {
         Lanes {
@@ -42,19 +52,19 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Sends a request when there is room; none where it was not answered in time, or by `until`.
+    /// Sends a request when there is room; none where it was not answered in time, or by the end.
     pub async fn ask<T>(
         &self,
         clock: &dyn Clock,
         name: &str,
-        until: Timestamp,
+        by: Until,
         request: impl Future<Output = T>,
     ) -> Option<T> {
         let hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         let (lane, patience) = match hung {
             None => (&self.quick, PATIENCE),
             Some(0) => (&self.doubtful, LONG),
-            Some(times) => (&self.doubtful, if times % 4 == 1 { LONG } else { SHORT }),
+            Some(times) => (&self.doubtful, if times % 4 == 1 { LONG } else { SHORT.min(by.again) }),
         };
         let in_turn = async {
             let _permit = lane.acquire().await.ok()?;
@@ -64,7 +74,7 @@ impl Lanes {
             answer
         };
         // what never got its turn did not hang
-        within(clock, until.since(clock.now()), in_turn).await.flatten()
+        within(clock, by.end.since(clock.now()), in_turn).await.flatten()
     }
 
     fn remember(&self, name: &str, hangs: bool, took: Span) {

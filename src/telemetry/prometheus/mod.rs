@@ -18,15 +18,15 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use self::answer::{Rows, judge, judge_age};
-use self::lanes::Lanes;
+use self::lanes::{Lanes, Until};
 use super::http::{bounded, client, fetch};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp, Unknown};
 
-/// No request may take longer, whatever its lane says.
-const TIMEOUT: Duration = Duration::from_secs(8);
+/// No request may take longer; more than any lane has patience for, so that the lanes see what hangs.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// All queries of one instant or range together may take so long; what arrived by then counts. Less than whoever asks
 /// has patience for.
 const ALL_TOGETHER: Span = Span::seconds(9);
@@ -98,17 +98,22 @@ impl Prometheus {
         Ok(Heard { body, skew })
     }
 
-    async fn post(&self, path: &str, form: &[(&str, String)], until: Timestamp) -> Result<Heard, String> {
+    async fn post(&self, path: &str, form: &[(&str, String)], until: Until) -> Result<Heard, String> {
         let name = format!("{path} {}", form.first().map(|(_, text)| text.as_str()).unwrap_or_default());
         let heard = self.lanes.ask(&*self.clock, &name, until, self.send(path, form)).await;
         heard.unwrap_or_else(|| Err("no answer in time".to_owned()))
     }
 
-    async fn query(&self, text: &str, at: Timestamp, until: Timestamp) -> Result<Heard, String> {
+    fn until(&self, queries: &[Query]) -> Until {
+        let every = queries.iter().map(|query| query.every).min().unwrap_or(ALL_TOGETHER);
+        Until { end: self.clock.now().plus(ALL_TOGETHER), again: Span((every.0 / 2).max(250)) }
+    }
+
+    async fn query(&self, text: &str, at: Timestamp, until: Until) -> Result<Heard, String> {
         self.post("/api/v1/query", &[("query", text.to_owned()), ("time", seconds(at))], until).await
     }
 
-    async fn query_range(&self, text: &str, part: Part, until: Timestamp) -> Result<Past, String> {
+    async fn query_range(&self, text: &str, part: Part, until: Until) -> Result<Past, String> {
         let (from, to, step) = (seconds(part.from), seconds(part.to), format!("{}ms", part.every.0));
         let form = [("query", text.to_owned()), ("start", from), ("end", to), ("step", step)];
         let heard = self.post("/api/v1/query_range", &form, until).await?;
@@ -139,7 +144,7 @@ impl Prometheus {
     }
 
     async fn at_once(&self, queries: &[Query], at: Timestamp) -> Vec<Answered> {
-        let until = self.clock.now().plus(ALL_TOGETHER);
+        let until = self.until(queries);
         let texts = texts(queries);
         let asked = texts.iter().map(|text| (text.as_str(), self.query(text, at, until))).collect();
         let heard = self.each(asked).await;
@@ -155,7 +160,7 @@ impl Prometheus {
     }
 
     async fn past(&self, queries: &[Query], whole: Part) -> Vec<(Timestamp, Vec<Answered>)> {
-        let until = self.clock.now().plus(ALL_TOGETHER);
+        let until = self.until(queries);
         let (parts, texts) = (whole.parts(), texts(queries));
         let mut asked = Vec::new();
         for part in &parts {
@@ -191,7 +196,7 @@ impl Prometheus {
     }
 
     /// Where the server knew of nothing at all, it cannot know any more: that is not the metric's silence.
-    async fn forgotten(&self, rows: &mut [(Timestamp, Vec<Answered>)], parts: &[Part], until: Timestamp) {
+    async fn forgotten(&self, rows: &mut [(Timestamp, Vec<Answered>)], parts: &[Part], until: Until) {
         let silent = |answered: &Answered| answered.reading.unknown() == Some(Unknown::NoAnswer);
         let is_silent =
             |part: &&Part| rows.iter().any(|(at, row)| (part.from..=part.to).contains(at) && row.iter().any(silent));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::answer::number;
-use super::{ALL_TOGETHER, Prometheus, promql};
+use super::{Prometheus, promql};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Decimal, Timestamp, Unknown};
 use crate::telemetry::{Source as _, needed_metrics};
@@ -36,7 +36,7 @@ impl Prometheus {
     }
 
     async fn ask(&self, text: &str, at: Timestamp) -> Result<Value, String> {
-        let until = self.clock.now().plus(ALL_TOGETHER);
+        let until = self.until(&[]);
         self.query(text, at, until).await.map(|heard| heard.body)
     }
 
