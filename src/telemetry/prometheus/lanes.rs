@@ -15,9 +15,9 @@ const AT_ONCE: usize = 16;
 const DOUBTFUL_AT_ONCE: usize = 8;
 /// What the first request has, and what is not slow.
 const PATIENCE: Span = Span::seconds(4);
-/// What a request has that was slow or hung once.
+/// What a request has that is slow, and every fourth time one that hangs: it may be slow alone.
 const LONG: Span = Span::seconds(8);
-/// What a request has at most that hangs again and again, but for every fourth time.
+/// What a request has at most that hung.
 const SHORT: Span = Span::seconds(2);
 /// So many doubtful requests are remembered.
 const REMEMBERED: usize = 10_000;
@@ -64,7 +64,7 @@ impl Lanes {
         let (lane, patience) = match hung {
             None => (&self.quick, PATIENCE),
             Some(0) => (&self.doubtful, LONG),
-            Some(times) => (&self.doubtful, if times % 4 == 1 { LONG } else { SHORT.min(by.again) }),
+            Some(times) => (&self.doubtful, if times % 4 == 3 { LONG } else { SHORT.min(by.again) }),
         };
         let in_turn = async {
             let _permit = lane.acquire().await.ok()?;
