@@ -378,6 +378,11 @@ impl Plan {
         });
         control || !needs_control
     }
+
+    /// Whether a condition that holds says how the exposed group fares. A line of `healthy` that does not is a timer.
+    pub fn measures_exposed(&self, condition: &Condition) -> bool {
+        condition.measures(true, &|index| self.series.get(index).is_some_and(|series| series.arm == Arm::Exposed))
+    }
 }
 
 impl Action {

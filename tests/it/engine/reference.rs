@@ -86,6 +86,7 @@ fn every_mutant_is_caught() {
     use Mutant::*;
     let mutants = [
         EarnsOnUnknown,
+        AnAnswerIsHealth,
         ForIsOneShort,
         BakeIsOneShort,
         ResumeKeepsTimers,

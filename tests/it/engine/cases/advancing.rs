@@ -4,7 +4,7 @@ use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::event::Missing;
 use flagstaff::engine::explain::explain;
 use flagstaff::engine::plan::Action;
-use flagstaff::engine::{Condition, Observation, Phase, Plan, Span, Unknown};
+use flagstaff::engine::{Condition, Decimal, Observation, Phase, Plan, Span, Term, Unknown};
 
 use super::super::kit::*;
 
@@ -17,6 +17,33 @@ fn a15_health_that_reads_nothing_of_the_exposed_group_earns_nothing() {
         let mut timeline = Timeline::at(plan.clone(), 1);
         timeline.healthy(9);
         timeline.running(1).baked(0).lacks(|missing| *missing == Missing::NoEvidence);
+    }
+}
+
+/// That something answers, or how many are exposed, says nothing of how they fare.
+#[test]
+fn a15_health_is_measured_not_merely_answered() {
+    let present = || Condition::Not(Box::new(Condition::Missing(ERRORS)));
+    let small =
+        || Condition::Compare { left: Term::Exposure, op: Comparison::AtMost, right: Term::Number(Decimal::whole(1)) };
+    let measured = || below(ERRORS, "0.01");
+    let timers = [
+        present(),
+        small(),
+        Condition::All(vec![present(), small()]),
+        Condition::Any(vec![present(), measured()]),
+        Condition::Not(Box::new(Condition::All(vec![Condition::Missing(ERRORS), above(ERRORS, "0.01")]))),
+    ];
+    for timer in timers {
+        let mut timeline = Timeline::at(Plan { healthy: vec![line(timer)], rules: Vec::new(), ..plan() }, 1);
+        timeline.ticks(9, &errors(1000));
+        timeline.healthy(3);
+        timeline.running(1).baked(0).lacks(|missing| *missing == Missing::NoEvidence);
+    }
+    for health in [measured(), Condition::All(vec![present(), measured()])] {
+        let mut timeline = Timeline::at(Plan { healthy: vec![line(health)], ..plan() }, 1);
+        timeline.healthy(1);
+        timeline.baked(1);
     }
 }
 

@@ -16,6 +16,7 @@ use super::shape::{Shape, Who};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
     EarnsOnUnknown,
+    AnAnswerIsHealth,
     ForIsOneShort,
     BakeIsOneShort,
     ResumeKeepsTimers,

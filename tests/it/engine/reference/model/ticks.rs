@@ -95,14 +95,15 @@ impl Model<'_> {
 
         let (mut unhealthy, mut blocked, mut proven) = (false, false, false);
         for (index, (test, need)) in self.shape.lines.iter().enumerate() {
-            // every line of these plans reads the exposed group
+            // every comparison of these plans reads the exposed group; that it answers proves nothing
+            let measured = !matches!(test, Test::Missing(_)) || self.is(Mutant::AnAnswerIsHealth);
             match lines[index] {
-                Says::Yes => proven = true,
+                Says::Yes => proven |= measured,
                 Says::No => {
                     blocked = true;
                     unhealthy |= self.line_run(index, *need) + 1 >= self.need(*need);
                 }
-                Says::DontKnow if excused(*test) => proven = true,
+                Says::DontKnow if excused(*test) => proven |= measured,
                 Says::DontKnow => blocked |= !self.is(Mutant::EarnsOnUnknown),
                 Says::Silent => {}
             }
