@@ -184,6 +184,7 @@ impl From<ControlError> for Failure {
             ControlError::Refused(refusal) => {
                 let exit = match refusal.kind {
                     RefusalKind::Stopped => Exit::Stopped,
+                    RefusalKind::NotAuthorised => Exit::NotAuthorised,
                     _ => Exit::Failed,
                 };
                 let failure = Failure::new(exit, format!("refused: {}", refusal.reason));

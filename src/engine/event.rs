@@ -86,6 +86,9 @@ pub enum Event {
         because: Vec<Fired>,
         /// The person, if one did.
         by: Option<Actor>,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Back to a smaller stage, paused.
     RolledBack {
@@ -142,6 +145,9 @@ pub enum Event {
         at: Timestamp,
         /// The rule.
         rule: String,
+        /// Its index in the plan; none for `no_data`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
         /// Until when.
         until: Timestamp,
         /// Who.

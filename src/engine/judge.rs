@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::condition::{Condition, Verdict};
 use super::event::{Credit, Judged, Mark, Missing};
 use super::input::{Observation, Tick};
-use super::plan::{Action, Plan, Rule, Stage};
+use super::plan::{Action, Plan, RollbackStage, Rule, Stage};
 use super::reading::{Reading, Unknown};
 use super::state::{Phase, State, Timer};
 use super::time::Timestamp;
@@ -191,7 +191,10 @@ impl Judging<'_> {
         if self.state.muted.get(NO_DATA).is_some_and(|until| self.tick.at < *until) {
             return Some(false);
         }
-        if self.state.phase != Phase::Running && rule.then != Action::Shutdown {
+        // from the first stage a rollback is an abort
+        let back_to_nobody = rule.then == Action::Rollback(RollbackStage::Previous) && self.state.stage == 0;
+        let shuts_down = rule.then == Action::Shutdown || back_to_nobody;
+        if self.state.phase != Phase::Running && !shuts_down {
             return None;
         }
         let (mut missing, mut unobserved) = (false, false);

@@ -90,7 +90,7 @@ pub struct Samples {
 pub struct Approval {
     /// The groups named in the template; empty means anybody.
     pub groups: Vec<String>,
-    /// Members of these groups when the plan was made; empty means anybody.
+    /// Members of these groups when the plan was made; where groups are named, nobody else may approve.
     pub people: BTreeSet<String>,
     /// How many distinct people.
     pub count: u32,

@@ -43,6 +43,17 @@ pub enum Cause {
     NotApplied,
 }
 
+/// A pause by a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonPause {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What they said.
+    pub reason: Option<String>,
+}
+
 /// What kind of effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,7 +77,7 @@ pub struct Effect {
     pub to: Exposure,
     /// The stage it belongs to.
     pub stage: usize,
-    /// Whether the switch is to be turned on, last: only for start, resume and force, by a person.
+    /// Whether the switch is to be turned on, last: only for start and resume, by a person.
     pub switch_on: bool,
     /// Whether a person asked for it: not read back, it leaves the rollout paused.
     pub by_person: bool,
@@ -104,6 +115,8 @@ pub struct State {
     pub stage: usize,
     /// Why it is paused.
     pub causes: BTreeSet<Cause>,
+    /// The people who paused it since it last ran, and what they said, in their order.
+    pub pauses: Vec<PersonPause>,
     /// Why it was stopped.
     pub stopped_by: Option<Cause>,
     /// What is allowed now.

@@ -185,7 +185,7 @@ fn a12_start_refuses_a_flag_that_reaches_somebody() {
 }
 
 #[test]
-fn a12_only_start_resume_and_force_switch_on() {
+fn a12_only_start_and_resume_switch_on() {
     let mut timeline = Timeline::at(plan(), 0);
     timeline.healthy(2);
     timeline.signal(Action::Pause);
@@ -199,7 +199,20 @@ fn a12_only_start_resume_and_force_switch_on() {
             _ => None,
         })
         .collect();
-    assert_eq!(switches, [true, false, true, true], "start, advance, resume, force");
+    assert_eq!(switches, [true, false, true, false], "start, advance, resume, force");
+}
+
+#[test]
+fn a12_a_force_under_an_off_switch_names_the_resume_that_it_needs() {
+    let mut timeline = Timeline::at(plan(), 1);
+    timeline.hand(Exposure::nobody());
+    timeline.seen();
+    timeline.paused(1, &[Cause::Drift]).allows(&Exposure::nobody());
+    let refusal = timeline.command(Command::Force { stage: 2 }).unwrap_err();
+    assert_eq!(refusal.instead.as_deref(), Some("resume"));
+    timeline.resume();
+    timeline.command(Command::Force { stage: 2 }).unwrap();
+    timeline.running(2).allows(&audience(&["employees"], 50));
 }
 
 #[test]

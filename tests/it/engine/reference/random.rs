@@ -301,6 +301,12 @@ impl World {
         if self.state.approvable && self.dice.percent(70) {
             return Command::Approve;
         }
+        if let Some(rule) = self.state.rules.iter().position(|timer| timer.run > 0)
+            && self.dice.percent(15)
+        {
+            // over before the next tick
+            return Command::Mute { rule: rule_name(rule), until: self.later().plus(Span(1)) };
+        }
         if self.state.phase == Phase::Paused && self.dice.percent(40) {
             return Command::Resume;
         }

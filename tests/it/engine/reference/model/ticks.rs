@@ -192,7 +192,12 @@ impl Model<'_> {
         if self.muted("no_data", tick.at) {
             return Some(false);
         }
-        if self.phase() == Phase::Paused && *then != Action::Shutdown {
+        let off = match then {
+            Action::Shutdown => true,
+            Action::Rollback(RollbackStage::Previous) => self.stage() == 0 && !self.is(Mutant::FirstRollbackIsNoStop),
+            _ => false,
+        };
+        if self.phase() == Phase::Paused && !off {
             return None;
         }
         let lines = self.shape.lines.iter().map(|(test, _)| *test).filter(|test| self.applies(*test));
