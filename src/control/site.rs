@@ -42,6 +42,8 @@ pub struct Site {
     pub actor: Actor,
     /// Growths that this process intended, and may send.
     pub(super) mine: BTreeSet<(String, u64)>,
+    /// Growths whose requests this process sent and has an end of: nothing of them is under way any more.
+    pub(super) ended: BTreeSet<(String, u64)>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
 }
@@ -67,6 +69,7 @@ impl Site {
             clock,
             actor,
             mine: BTreeSet::new(),
+            ended: BTreeSet::new(),
             driving: None,
             loaded,
         })
@@ -95,6 +98,7 @@ impl Site {
             clock,
             actor,
             mine: BTreeSet::new(),
+            ended: BTreeSet::new(),
             driving: None,
         }
     }

@@ -8,7 +8,7 @@ use super::decimal::Decimal;
 use super::event::Missing;
 use super::exposure::Exposure;
 use super::input::Stamp;
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 
 /// Where a rollout is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -66,6 +66,9 @@ pub enum EffectKind {
     Off,
 }
 
+/// How long a request to a backend may take: after this, whoever sent it gives it up.
+pub const REQUEST_TIMEOUT: Span = Span::seconds(10);
+
 /// Something to be done at the backend. Always "set to", never "add".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -87,6 +90,14 @@ pub struct Effect {
     pub take_over: bool,
     /// When it was decided.
     pub at: Timestamp,
+}
+
+impl Effect {
+    /// From when on anybody may settle a growth by reading: sent at the last moment, its request has timed out. Before
+    /// that only its own process knows whether it is still under way.
+    pub fn given_up(&self) -> Option<Timestamp> {
+        self.expires.map(|expires| expires.plus(REQUEST_TIMEOUT))
+    }
 }
 
 /// The run of a rule or of a line of `healthy`.

@@ -80,8 +80,8 @@ impl Folding<'_> {
             });
             return;
         }
-        let expired = effect.expires.is_some_and(|expires| at >= expires);
-        if !settled && !expired {
+        let given_up = effect.given_up().is_some_and(|instant| at >= instant);
+        if !settled && !given_up {
             return;
         }
         let detail = format!("the backend shows {}", describe(seen));

@@ -109,6 +109,7 @@ fn every_mutant_is_caught() {
         FirstRollbackIsNoStop,
         ShortMuteKeepsTimer,
         LateWriteStands,
+        SettledInFlight,
     ];
     let mut alive: Vec<Mutant> = mutants.to_vec();
     for history in histories(8, 20_000) {

@@ -4,7 +4,7 @@ use flagstaff::engine::event::Missing;
 use flagstaff::engine::input::Stamp;
 use flagstaff::engine::plan::Action;
 use flagstaff::engine::state::EffectKind;
-use flagstaff::engine::{Cause, Command, Event, Exposure, Observation, Phase};
+use flagstaff::engine::{Cause, Command, Event, Exposure, Input, Observation, Phase, Span};
 
 use super::super::kit::*;
 
@@ -237,6 +237,39 @@ fn a18_an_open_intent_is_its_process_until_its_deadline() {
     assert_eq!(timeline.state.effect, Some(effect.clone()), "another process reads the old value: nothing is settled");
     timeline.read_back(effect.id, false);
     assert_eq!(timeline.state.effect, Some(effect), "a request may still be under way");
+}
+
+/// It may have been sent right before it expired.
+#[test]
+fn a18_after_its_deadline_others_wait_until_its_request_must_have_timed_out() {
+    let mut timeline = growing();
+    let effect = timeline.state.effect.clone().unwrap();
+    let expires = effect.expires.unwrap();
+    let read = |at| Input::Seen { at, backend: Observation::Seen(timeline.backend.clone()) };
+    let (early, late) = (read(expires.plus(Span(9_999))), read(expires.plus(Span(10_000))));
+    timeline.feed(early).unwrap();
+    assert_eq!(timeline.state.effect, Some(effect.clone()));
+    // its own process knows when the request has ended
+    let mut own = timeline.clone();
+    own.read_back(effect.id, true);
+    assert_eq!(own.state.effect, None);
+    timeline.feed(late).unwrap();
+    assert_eq!(timeline.state.effect, None);
+    timeline.running(0);
+}
+
+#[test]
+fn a18_a_start_that_is_slow_to_land_is_no_failed_one() {
+    let mut timeline = Timeline::new(plan());
+    timeline.obedient = false;
+    timeline.start().unwrap();
+    let effect = timeline.state.effect.clone().unwrap();
+    timeline.tick(healthy());
+    timeline.running(0).lacks(|missing| *missing == Missing::EffectOpen);
+    timeline.land(&effect.to);
+    timeline.seen();
+    timeline.running(0).allows(&audience(&["employees"], 0));
+    assert_eq!(timeline.count(|event| matches!(event, Event::Paused { .. } | Event::LateWrite { .. })), 0);
 }
 
 #[test]

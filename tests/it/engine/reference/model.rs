@@ -39,6 +39,7 @@ pub(super) enum Mutant {
     FirstRollbackIsNoStop,
     ShortMuteKeepsTimer,
     LateWriteStands,
+    SettledInFlight,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
