@@ -8,6 +8,7 @@ use super::decimal::Decimal;
 use super::event::Missing;
 use super::exposure::Exposure;
 use super::input::Stamp;
+use super::plan::Plan;
 use super::time::{Span, Timestamp};
 
 /// Where a rollout is in its life.
@@ -178,6 +179,17 @@ impl State {
     /// Whether a driver must look at it: running or paused.
     pub fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Paused)
+    }
+
+    /// Whether it needs nothing but people who agree: the last tick lacked nothing else, and too few have approved since.
+    pub fn waits_for_approval(&self, plan: &Plan) -> bool {
+        self.phase == Phase::Running && self.approvable && self.approvals_missing(plan) > 0
+    }
+
+    /// How many people must still agree to leave the stage.
+    pub fn approvals_missing(&self, plan: &Plan) -> u32 {
+        let needed = plan.stages.get(self.stage).and_then(|stage| stage.approval.as_ref()).map_or(0, |it| it.count);
+        needed.saturating_sub(u32::try_from(self.approvals.len()).unwrap_or(u32::MAX))
     }
 
     /// Stopped, but the backend has not been read back yet.

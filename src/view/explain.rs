@@ -44,7 +44,7 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
     let on = format!("{} -e {}", plan.release, plan.environment);
     let commands = match state.phase {
         Phase::Paused => vec![format!("flagstaff resume {on}"), format!("flagstaff abort {on}")],
-        Phase::Running if state.approvable => vec![format!("flagstaff approve {on}")],
+        Phase::Running if state.waits_for_approval(plan) => vec![format!("flagstaff approve {on}")],
         Phase::Running => vec![format!("flagstaff pause {on}"), format!("flagstaff abort {on}")],
         Phase::Stopped => vec![format!("flagstaff start {on} --again")],
         Phase::None | Phase::Completed => Vec::new(),
@@ -52,7 +52,7 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
     ExplainAnswer {
         schema: "flagstaff/explain/v1",
         address: rollout.address(),
-        state: words::phase(state).to_owned(),
+        state: words::phase(rollout).to_owned(),
         why: words::why(state),
         stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),

@@ -143,7 +143,7 @@ impl Live {
         let text = format!(
             "{}  {}{why}  on for {}",
             safe(&rollout.address()),
-            words::phase(state),
+            words::phase(rollout),
             safe(&state.allowed.to_string())
         );
         self.printer.tone(&self.clip(&text), tone)

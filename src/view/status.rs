@@ -52,7 +52,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         release: rollout.plan.release.clone(),
         environment: rollout.plan.environment.clone(),
         flag: rollout.plan.flag.clone(),
-        state: words::phase(state).to_owned(),
+        state: words::phase(rollout).to_owned(),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: safe(&state.allowed.to_string()),
         causes: match state.phase {

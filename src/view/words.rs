@@ -1,16 +1,18 @@
 //! States, events and obstacles in words.
 
 use super::safe::safe;
+use crate::control::Rollout;
 use crate::engine::event::{Event, Fired, Missing};
 use crate::engine::plan::{Plan, Unit};
 use crate::engine::state::{Cause, PersonPause, Phase, State};
 use crate::engine::{Decimal, Reading, Timestamp};
 
 /// The state as people call it.
-pub fn phase(state: &State) -> &'static str {
+pub fn phase(rollout: &Rollout) -> &'static str {
+    let state = &rollout.state;
     match state.phase {
         Phase::None => "not started",
-        Phase::Running if state.approvable => "waiting for approval",
+        Phase::Running if state.waits_for_approval(&rollout.plan) => "waiting for approval",
         Phase::Running => "running",
         Phase::Paused => "paused",
         Phase::Stopped if state.is_stopping() => "stopping",

@@ -87,12 +87,15 @@ fn c6_approval_is_last_and_for_leaving() {
     timeline.lacks(|missing| *missing == Missing::Approval { have: 0, need: 2 });
     let refusal = timeline.command_by("mallory", Command::Approve).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::NotAuthorised, "not in the group");
+    assert!(timeline.state.waits_for_approval(&timeline.plan));
     timeline.command_by("ana", Command::Approve).unwrap();
     assert!(timeline.command_by("ana", Command::Approve).is_err(), "distinct people");
     timeline.healthy(1);
     timeline.running(0).lacks(|missing| *missing == Missing::Approval { have: 1, need: 2 });
+    assert!(timeline.state.waits_for_approval(&timeline.plan), "one is not enough");
     timeline.command_by("bo", Command::Approve).unwrap();
     timeline.running(0);
+    assert!(!timeline.state.waits_for_approval(&timeline.plan), "nobody is needed until the next tick");
     timeline.healthy(1);
     timeline.running(1);
 }
