@@ -206,6 +206,24 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Whether all timers start anew with it.
+    pub fn starts_timers_anew(&self) -> bool {
+        matches!(
+            self,
+            Event::Started { .. }
+                | Event::Effective { changed: true, .. }
+                | Event::RolledBack { .. }
+                | Event::Stopped { .. }
+                | Event::Resumed { .. }
+                | Event::Forced { .. }
+                | Event::Adopted { .. }
+                | Event::Reduced { .. }
+                | Event::LateWrite { .. }
+        )
+    }
+}
+
 /// How one tick was judged. Everything the counters need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {

@@ -358,6 +358,14 @@ impl Plan {
         hold_for.map_or(1, |span| self.ticks(span))
     }
 
+    /// The longest run of ticks that any rule, line or `no_data` waits for.
+    pub fn longest_run(&self) -> u32 {
+        let rules = self.rules.iter().map(|rule| rule.hold_for);
+        let lines = self.healthy.iter().map(|line| line.hold_for);
+        let waits = rules.chain(lines).map(|hold_for| self.rule_ticks(hold_for));
+        waits.chain(self.no_data.iter().map(|rule| self.ticks(rule.after))).max().unwrap_or(1)
+    }
+
     /// The index of a stage by its name.
     pub fn stage_named(&self, name: &str) -> Option<usize> {
         self.stages.iter().position(|stage| stage.name == name)

@@ -15,6 +15,7 @@ use super::state::{Cause, Effect, EffectKind, Phase, State};
 use super::time::Timestamp;
 
 pub use command::{Opening, may_start};
+pub use late::unfinished;
 
 /// Why a command was refused. Nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

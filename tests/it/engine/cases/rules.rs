@@ -591,3 +591,15 @@ fn no_data_that_would_shut_down_counts_while_paused_also_as_a_rollback_from_the_
         assert_eq!(timeline.state.phase == Phase::Stopped, stops, "{then:?} at stage {stage}");
     }
 }
+
+#[test]
+fn e6_a_late_tick_that_is_still_unknown_makes_no_old_run_a_late_one() {
+    let plan = with_rules(vec![rule("errors", above(ERRORS, "0.02"), 3, Action::Pause)]);
+    let mut timeline = Timeline::at(plan, 0);
+    timeline.ticks(4, &all_unknown(Unknown::Idle));
+    let given_up = || unknown(ERRORS, Unknown::Unobserved);
+    timeline.late(&[(3, false, errors(50)), (2, true, given_up()), (1, false, errors(50)), (0, false, errors(50))]);
+    timeline.running(0);
+    timeline.late(&[(3, false, errors(50)), (2, true, errors(50)), (1, false, given_up()), (0, false, errors(50))]);
+    timeline.paused(0, &[by_rule("errors")]);
+}

@@ -315,7 +315,9 @@ impl Model<'_> {
             let says: Vec<Says> = ticks.iter().map(|tick| self.rule_says(index, &tick.readings, tick.at)).collect();
             let fires = (0..ticks.len()).any(|end| {
                 let (run, reach) = self.run_of(says[..=end].iter().rev().copied(), Says::Yes, rule.need);
-                let has_late = ticks[end + 1 - reach..=end].iter().any(|tick| tick.late);
+                // what is still unknown has made no run longer than it was in its time
+                let hit = |index: usize| ticks[index].late && says[index] == Says::Yes;
+                let has_late = (end + 1 - reach..=end).any(hit);
                 let has_late = has_late || self.is(Mutant::LateEarlierRunsFire);
                 says[end] == Says::Yes && run >= self.need(rule.need) && has_late
             });
