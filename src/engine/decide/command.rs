@@ -42,6 +42,10 @@ fn refuse(reason: &str, instead: Option<&str>) -> Refusal {
     Refusal { reason: reason.to_owned(), instead: instead.map(str::to_owned), kind: RefusalKind::NotInThisState }
 }
 
+fn said(command: &str) -> Option<String> {
+    Some(command.to_owned())
+}
+
 fn not_ready(reason: impl Into<String>) -> Refusal {
     Refusal { reason: reason.into(), instead: None, kind: RefusalKind::NotReady }
 }
@@ -186,7 +190,7 @@ impl Folding<'_> {
             Phase::Stopped => {
                 Err(Refusal { kind: RefusalKind::Stopped, ..refuse("it was stopped", Some("start --again")) })
             }
-            Phase::Completed => Err(refuse("it is completed", None)),
+            Phase::Completed => Err(refuse("it is completed", Some("rollback"))),
             Phase::Paused => {
                 let seen = self.seen(issued)?;
                 self.refuse_foreign(seen)?;
@@ -259,11 +263,11 @@ impl Folding<'_> {
             Phase::None => return Err(refuse("it has not started", Some("start"))),
             Phase::Paused => return Err(refuse("it is paused", Some("resume"))),
             Phase::Stopped => return Err(refuse("it was stopped", Some("start --again"))),
-            Phase::Completed => return Err(refuse("it is completed", None)),
+            Phase::Completed => return Err(refuse("it is completed", Some("status"))),
         }
         let stage = self.plan.stages.get(self.state.stage);
         let Some(approval) = stage.and_then(|stage| stage.approval.as_ref()) else {
-            return Err(not_ready("this stage asks for no approval"));
+            return Err(Refusal { instead: said("explain"), ..not_ready("this stage asks for no approval") });
         };
         // a group without members lets nobody approve; only where no group is named anybody may
         if !approval.groups.is_empty() && !approval.people.contains(&by.name) {
@@ -289,14 +293,16 @@ impl Folding<'_> {
 
     fn force(&mut self, issued: &Issued, stage: usize) -> Result<(), Refusal> {
         if stage >= self.plan.stages.len() {
-            return Err(not_ready("the plan has no such stage"));
+            return Err(Refusal { instead: said("explain"), ..not_ready("the plan has no such stage") });
         }
         match self.state.phase {
             Phase::None => Err(refuse("it has not started", Some("start"))),
             _ if stage < self.state.stage => self.rollback_by_person(issued.at, Some(stage), &issued.actor),
             Phase::Stopped => Err(refuse("it was stopped", Some("start --again"))),
-            Phase::Completed => Err(refuse("it is completed", None)),
-            Phase::Running if stage == self.state.stage => Err(refuse("it is at that stage: nothing to do", None)),
+            Phase::Completed => Err(refuse("it is completed", Some("rollback"))),
+            Phase::Running if stage == self.state.stage => {
+                Err(refuse("it is at that stage: nothing to do", Some("explain")))
+            }
             Phase::Paused if stage == self.state.stage => Err(refuse("it is paused at that stage", Some("resume"))),
             Phase::Running | Phase::Paused => {
                 let seen = self.seen(issued)?;
@@ -323,7 +329,14 @@ impl Folding<'_> {
             Some(stage) if stage < self.state.stage => {
                 self.roll_back(at, stage, Cause::Person, Vec::new(), Some(by.clone()));
             }
-            Some(_) => return Err(refuse("that stage is not below the current one", Some("force"))),
+            Some(stage) if stage == self.state.stage => {
+                return Err(refuse("it is at that stage", Some("rollback")));
+            }
+            Some(stage) => {
+                let name = self.plan.stages.get(stage).map(|stage| format!("force --to {}", stage.name));
+                let instead = name.unwrap_or_else(|| "explain".to_owned());
+                return Err(refuse("that stage is not below the current one", Some(&instead)));
+            }
         }
         Ok(())
     }
@@ -336,10 +349,17 @@ impl Folding<'_> {
         }
     }
 
-    fn adopt(&mut self, at: Timestamp, plan: &Plan, hash: &str, by: &Actor) -> Result<(), Refusal> {
-        if !self.state.is_live() {
-            return Err(refuse("only a running or paused rollout adopts a plan", None));
+    fn refuse_not_live(&self, reason: &str, when_completed: &str) -> Result<(), Refusal> {
+        match self.state.phase {
+            Phase::Running | Phase::Paused => Ok(()),
+            Phase::None => Err(refuse(reason, Some("start"))),
+            Phase::Stopped => Err(refuse(reason, Some("start --again"))),
+            Phase::Completed => Err(refuse(reason, Some(when_completed))),
         }
+    }
+
+    fn adopt(&mut self, at: Timestamp, plan: &Plan, hash: &str, by: &Actor) -> Result<(), Refusal> {
+        self.refuse_not_live("only a running or paused rollout adopts a plan", "abort")?;
         if self.state.is_growing() {
             return Err(not_ready("a growth is under way; try again when it is settled"));
         }
@@ -368,9 +388,7 @@ impl Folding<'_> {
     }
 
     fn mute(&mut self, at: Timestamp, rule: &str, until: Timestamp, by: &Actor) -> Result<(), Refusal> {
-        if !self.state.is_live() {
-            return Err(refuse("only a running or paused rollout has armed rules", None));
-        }
+        self.refuse_not_live("only a running or paused rollout has armed rules", "status")?;
         let index = self.plan.rules.iter().position(|known| known.name == rule);
         if rule != NO_DATA && index.is_none() {
             let names: Vec<&str> = self.plan.rules.iter().map(|rule| rule.name.as_str()).collect();

@@ -23,10 +23,23 @@ pub use late::unfinished;
 pub struct Refusal {
     /// What stands against it, for people.
     pub reason: String,
-    /// The command that would do, without `flagstaff` before it, where there is one.
+    /// The command that would do, without `flagstaff` before it, where there is one. The engine says the verb and its
+    /// options; whoever knows where it happens adds the address: [`Refusal::at`].
     pub instead: Option<String>,
     /// Which branch callers take.
     pub kind: RefusalKind,
+}
+
+impl Refusal {
+    /// The same with the release and environment in the command that would do, so that it can be typed as it stands.
+    #[must_use]
+    pub fn at(self, release: &str, environment: &str) -> Refusal {
+        let addressed = |instead: String| {
+            let (verb, options) = instead.split_once(' ').unwrap_or((&instead, ""));
+            format!("{verb} {release} -e {environment} {options}").trim_end().to_owned()
+        };
+        Refusal { instead: self.instead.map(addressed), ..self }
+    }
 }
 
 /// The branches that callers tell apart.
