@@ -122,14 +122,14 @@ impl Site {
         let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
         if self.loaded.target(&plan.environment).is_some_and(|target| target != plan.target) {
             let detail = "the environment names another backend than the plan".to_owned();
-            holds.push(Hold { kind: HoldKind::AddressChanged, detail });
+            holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
         }
         if let Some(project) = self.loaded.project() {
             for (name, address) in &plan.sources {
                 let now = project.sources.iter().find(|source| source.name.value == *name);
                 if now.is_some_and(|now| now.address != *address) {
                     let detail = format!("source `{name}` has another address than the plan");
-                    holds.push(Hold { kind: HoldKind::AddressChanged, detail });
+                    holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
                 }
             }
         }
@@ -140,7 +140,7 @@ impl Site {
             .any(|known| known.release == plan.release && known.environments.contains(&plan.environment));
         if !declared {
             let detail = format!("no document declares {}", plan.address());
-            holds.push(Hold { kind: HoldKind::DocumentGone, detail });
+            holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
         }
         holds
     }

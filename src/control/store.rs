@@ -297,6 +297,7 @@ impl Store {
         let hold = |freeze: &Freeze| Hold {
             kind: HoldKind::Freeze,
             detail: format!("{} until {}", freeze.name, freeze.until),
+            until: Some(freeze.until),
         };
         self.freezes(now).into_iter().filter(applies).map(hold).collect()
     }

@@ -138,6 +138,7 @@ impl State {
 
     fn tick(&mut self, judged: &Judged) {
         self.last_tick = Some(judged.at);
+        self.judged_here = true;
         self.rules.resize(judged.rules.len(), Timer::default());
         self.lines.resize(judged.lines.len(), Timer::default());
         for (timer, mark) in self.rules.iter_mut().zip(&judged.rules) {
@@ -197,6 +198,7 @@ impl State {
     }
 
     fn reset_timers(&mut self) {
+        self.judged_here = false;
         self.rules.fill(Timer::default());
         self.lines.fill(Timer::default());
         self.no_data = Timer::default();

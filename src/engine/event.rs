@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
 use super::exposure::Exposure;
-use super::input::{Actor, HoldKind, Observed, Stamp};
+use super::input::{Actor, Hold, HoldKind, Observed, Stamp};
 use super::plan::Action;
 use super::reading::{Reading, Unknown};
 use super::state::{Cause, Effect};
@@ -329,6 +329,9 @@ pub enum Missing {
         kind: HoldKind,
         /// For people.
         detail: String,
+        /// When it ends by itself, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The backend could not be read, or shows something else than is allowed.
     Backend {
@@ -350,6 +353,13 @@ pub enum Missing {
         /// Needed.
         need: u32,
     },
+}
+
+impl Missing {
+    /// Something outside that holds.
+    pub fn held(hold: &Hold) -> Missing {
+        Missing::Held { kind: hold.kind, detail: hold.detail.clone(), until: hold.until }
+    }
 }
 
 /// A rule that fired, with its evidence.

@@ -251,9 +251,7 @@ impl Judging<'_> {
                 missing.push(Missing::Samples { have, need: samples.at_least });
             }
         }
-        for hold in &self.tick.gates.holds {
-            missing.push(Missing::Held { kind: hold.kind, detail: hold.detail.clone() });
-        }
+        missing.extend(self.tick.gates.holds.iter().map(Missing::held));
         if let Some(detail) = self.backend_obstacle() {
             missing.push(Missing::Backend { detail });
         }

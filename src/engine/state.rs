@@ -165,6 +165,8 @@ pub struct State {
     pub earns_after: Timestamp,
     /// Everything that was missing at the newest tick.
     pub missing: Vec<Missing>,
+    /// Whether the newest tick was judged at this stage, and since timers last started anew.
+    pub judged_here: bool,
     /// Whether the backend shows something larger than is allowed, by another hand.
     pub drifted: bool,
     /// Whether the start may write over another journal's stamp, until it was read back.

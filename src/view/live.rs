@@ -150,7 +150,7 @@ impl Live {
     }
 
     fn next(&self, rollout: &Rollout, now: Timestamp) -> String {
-        let explained = explain(&rollout.plan, &rollout.state, now);
+        let explained = explain(&rollout.plan, &rollout.state, None, now);
         if !rollout.state.is_live() {
             return "  nothing more to come".to_owned();
         }

@@ -200,11 +200,11 @@ pub(super) fn stamp(rollout: &str) -> Stamp {
 }
 
 pub(super) fn freeze(name: &str) -> Hold {
-    Hold { kind: HoldKind::Freeze, detail: format!("{name} until Monday") }
+    Hold { kind: HoldKind::Freeze, detail: format!("{name} until Monday"), until: None }
 }
 
 pub(super) fn hold(kind: HoldKind) -> Hold {
-    Hold { kind, detail: "held".to_owned() }
+    Hold { kind, detail: "held".to_owned(), until: None }
 }
 
 /// A rollout on a line of ticks, with the backend as an obedient server would show it.
