@@ -76,7 +76,7 @@ impl Run {
         for rollout in ids.iter().filter_map(|id| site.store.rollout(id)) {
             // only what was named on the command line is answered for
             if self.releases.contains(&rollout.plan.release) {
-                worst = worst.worst(ended(&rollout.state));
+                worst = worst.worst(ended(rollout));
             }
         }
         Ok(worst)

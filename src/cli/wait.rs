@@ -37,9 +37,9 @@ impl Wait {
                 return Ok(Exit::Done);
             }
             if !goes_on(rollout) {
-                let words = format!("{}  {}  {}", rollout.address(), words::phase(&state), words::why(&state));
+                let words = format!("{}  {}  {}", rollout.address(), words::phase(rollout), words::why(&state));
                 context.printer.err(&words);
-                return Ok(match ended(&state) {
+                return Ok(match ended(rollout) {
                     Exit::Done => Exit::Failed,
                     exit => exit,
                 });

@@ -32,9 +32,9 @@ impl Watch {
                 let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
                 live.draw(&[rollout], site.now());
                 if !goes_on(rollout) {
-                    let state = words::phase(&rollout.state);
+                    let state = words::phase(rollout);
                     context.printer.note(&format!("{}  {state}  {}", rollout.address(), words::why(&rollout.state)));
-                    return Ok(ended(&rollout.state));
+                    return Ok(ended(rollout));
                 }
                 site.clock.sleep_until(site.now().plus(Span(500))).await;
             }

@@ -143,14 +143,14 @@ impl Live {
         let text = format!(
             "{}  {}{why}  on for {}",
             safe(&rollout.address()),
-            words::phase(state),
+            words::phase(rollout),
             safe(&state.allowed.to_string())
         );
         self.printer.tone(&self.clip(&text), tone)
     }
 
     fn next(&self, rollout: &Rollout, now: Timestamp) -> String {
-        let explained = explain(&rollout.plan, &rollout.state, now);
+        let explained = explain(&rollout.plan, &rollout.state, None, now);
         if !rollout.state.is_live() {
             return "  nothing more to come".to_owned();
         }
