@@ -22,7 +22,6 @@ pub mod store;
 pub mod ticks;
 
 pub use command::CommandReport;
-pub use drive::DriveEnd;
 pub use error::ControlError;
 pub use record::Step;
 pub use site::Site;

@@ -40,8 +40,10 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Who acts.
     pub actor: Actor,
-    /// Growths that this process intended, and may send.
-    pub(super) mine: BTreeSet<(String, u64)>,
+    /// Growths that this process intended and may send, with the backend's revision that they were decided on.
+    pub(super) mine: BTreeMap<(String, u64), Option<String>>,
+    /// Rollouts whose stop could not be recorded yet, and waits in the spool.
+    pub(super) put_aside: BTreeSet<String>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
 }
@@ -66,7 +68,8 @@ impl Site {
             scrapes,
             clock,
             actor,
-            mine: BTreeSet::new(),
+            mine: BTreeMap::new(),
+            put_aside: BTreeSet::new(),
             driving: None,
             loaded,
         })
@@ -94,7 +97,8 @@ impl Site {
             scrapes: Vec::new(),
             clock,
             actor,
-            mine: BTreeSet::new(),
+            mine: BTreeMap::new(),
+            put_aside: BTreeSet::new(),
             driving: None,
         }
     }
@@ -104,13 +108,19 @@ impl Site {
         self.clock.now()
     }
 
-    /// The backend that a plan names: by its pinned address, whatever the environment is called now.
-    pub fn backend_of(&self, plan: &Plan) -> Option<Arc<dyn Backend>> {
-        if self.loaded.target(&plan.environment).is_none_or(|target| target == plan.target) {
-            return self.backends.get(&plan.environment).cloned();
+    /// The backend that a plan names: by its pinned address, whatever the environment is called now, or is there at all.
+    pub fn backend_of(&self, plan: &Plan) -> Arc<dyn Backend> {
+        let present = self.backends.get(&plan.environment);
+        match present.filter(|_| self.loaded.target(&plan.environment).as_ref() == Some(&plan.target)) {
+            Some(backend) => Arc::clone(backend),
+            None => connect(&self.dir, &plan.target),
         }
-        let Target::Flagd { path } = &plan.target;
-        Some(Arc::new(Flagd::new(&self.dir, path)))
+    }
+
+    /// The backend that the present project names, where that is another one than the plan's: a stop goes to both.
+    pub(super) fn other_backend_of(&self, plan: &Plan) -> Option<Arc<dyn Backend>> {
+        let target = self.loaded.target(&plan.environment)?;
+        (target != plan.target).then(|| self.backends.get(&plan.environment).cloned()).flatten()
     }
 
     /// Everything outside a rollout that holds its growth now.
@@ -146,11 +156,18 @@ impl Site {
 pub fn backends(dir: &Path, project: &ProjectDoc) -> BTreeMap<String, Arc<dyn Backend>> {
     let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
     for environment in &project.environments {
-        if let Some((Target::Flagd { path }, _)) = &environment.target {
-            backends.insert(environment.name.value.clone(), Arc::new(Flagd::new(dir, path)));
+        if let Some((target, _)) = &environment.target {
+            backends.insert(environment.name.value.clone(), connect(dir, target));
         }
     }
     backends
+}
+
+/// The backend at an address.
+pub(super) fn connect(dir: &Path, target: &Target) -> Arc<dyn Backend> {
+    match target {
+        Target::Flagd { path } => Arc::new(Flagd::new(dir, path)),
+    }
 }
 
 type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);

@@ -82,9 +82,9 @@ impl Journal for Memory {
         Ok(head)
     }
 
-    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+    fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         let records = self.records.lock().expect("no step panics under the lock");
-        Ok(records.iter().filter(|record| record.sequence > after).cloned().collect())
+        Ok(records.iter().filter(|record| record.sequence > after).take(at_most).cloned().collect())
     }
 
     fn heartbeat(&mut self, _: &DriverSeen) -> Result<(), JournalError> {
@@ -213,9 +213,9 @@ impl Journal for Fallible {
         }
     }
 
-    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+    fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         self.usable()?;
-        let mut records = self.inner.load(after)?;
+        let mut records = self.inner.load(after, at_most)?;
         // others append between a look and what follows from it
         if self.world.with(|inner| inner.faults.on && inner.rng.chance(100)) {
             let keep = self.world.with(|inner| inner.rng.below(records.len() as u64 + 1));
