@@ -1022,7 +1022,7 @@ _flagstaff() {
             return 0
             ;;
         flagstaff__subcmd__run)
-            opts="-C -e -o -q -v -h --once --reason --confirm --environment --output --quiet --verbose --color --as --help"
+            opts="-C -e -o -q -v -h --once --stay --reason --confirm --environment --output --quiet --verbose --color --as --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -42,7 +42,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "init" -d 'Make 
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "validate" -d 'Check all documents and report everything that is wrong with them'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show a release with everything resolved, and where each value was written'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
-complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground; releases that are named and not started yet are started'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "status" -d 'Show where every rollout is'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "watch" -d 'Show one rollout live'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "wait" -d 'Wait until a rollout reaches a state'
@@ -99,7 +99,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l as -d 'Act 
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Print more about what is done'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l at -d 'Begin at this stage' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l at -d 'With --again, begin at this stage instead of the first one' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s C -d 'Use the project in this directory' -r -F
@@ -130,6 +130,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l once -d 'Evaluate what is due, then end; for cron and CI'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l stay -d 'Go on while anybody is exposed, also when a person is needed: safeguards stay armed'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Print more about what is done'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'

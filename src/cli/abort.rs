@@ -6,7 +6,7 @@ use super::args::duration;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::stop::{Recorded, StopSite};
-use crate::control::{StopKind, StopOutcome, StopReport};
+use crate::control::{ControlError, StopKind, StopOutcome, StopReport};
 use crate::engine::input::Observed;
 use crate::engine::{Phase, Span};
 use crate::view::answers;
@@ -30,7 +30,7 @@ pub(crate) struct Abort {
 
 impl Abort {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut site = open(context)?;
+        let mut site = open_in_haste(context)?;
         let targets: Vec<(String, String)> = match &self.release {
             Some(release) => {
                 let environments = environments(context, &site)?;
@@ -68,7 +68,24 @@ async fn by_name(site: &StopSite) -> Failure {
 
 /// What a stop starts from: the Project document, whatever else is broken.
 pub(crate) fn open(context: &Context) -> Result<StopSite, Failure> {
-    Ok(StopSite::open(&context.dir, context.actor(), context.clock.clone())?)
+    told_of_project(context, StopSite::open(&context.dir, context.actor(), context.clock.clone()))
+}
+
+/// As [`open`], without waiting for a long journal.
+pub(crate) fn open_in_haste(context: &Context) -> Result<StopSite, Failure> {
+    told_of_project(context, StopSite::open_in_haste(&context.dir, context.actor(), context.clock.clone()))
+}
+
+fn told_of_project(context: &Context, opened: Result<StopSite, ControlError>) -> Result<StopSite, Failure> {
+    let site = opened.map_err(|error| {
+        Failure::from(error).help("without the Project document and the journal nothing says where flags live: switch it off at the flag backend")
+    })?;
+    if site.project_fault().is_some() {
+        context.printer.err(
+            "the Project document cannot be read (flagstaff validate): the journal's pinned plans say where flags live",
+        );
+    }
+    Ok(site)
 }
 
 /// The environments that a stop is for: the named one, or all.
@@ -99,7 +116,7 @@ pub(crate) fn told(context: &Context, report: &StopReport) -> Exit {
         answers::print(&context.printer, &answer, next);
     }
     match report.outcome {
-        StopOutcome::NotOff { .. } => Exit::Unreachable,
+        StopOutcome::NotOff { .. } | StopOutcome::Unsure { .. } => Exit::Unreachable,
         StopOutcome::NothingToPause { phase: Phase::None } => Exit::Failed,
         _ if matches!(report.recorded, Recorded::Nowhere(_)) => Exit::Unreachable,
         _ => Exit::Done,

@@ -62,7 +62,7 @@ impl Audit {
         let Some(mut journal) = SqliteJournal::open_existing(&path, PATIENCE).map_err(unusable)? else {
             return Err(Failure::new(Exit::Unreachable, format!("there is no journal at {}", path.display())));
         };
-        let records = journal.load(Sequence(0)).map_err(unusable)?;
+        let records = journal.load(Sequence(0), usize::MAX).map_err(unusable)?;
         match self.what {
             What::Log(log) => log.run(context, &records),
             What::Verify(verify) => verify.run(context, journal.id(), &records),

@@ -1,7 +1,7 @@
 //! What every command starts from: the printer, the project, who acts, and how failures are told.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{Global, Growing};
@@ -18,7 +18,10 @@ use crate::view::{answers, findings, safe::safe};
 /// What every command starts from.
 pub(crate) struct Context {
     pub(crate) printer: Printer,
+    /// The project's directory: the one that was named, or the nearest one above with a project.
     pub(crate) dir: PathBuf,
+    /// The directory that was named.
+    pub(crate) named_dir: PathBuf,
     pub(crate) environment: Option<String>,
     pub(crate) clock: Arc<dyn Clock>,
     actor: Option<String>,
@@ -28,7 +31,8 @@ impl Context {
     pub(crate) fn new(global: Global) -> Context {
         Context {
             printer: Printer::new(global.output.into(), global.color.into(), global.quiet),
-            dir: global.dir,
+            dir: project_dir(&global.dir),
+            named_dir: global.dir,
             environment: global.environment,
             clock: Arc::new(SystemClock),
             actor: global.actor,
@@ -49,12 +53,30 @@ impl Context {
         known(format!("uid-{}", rustix::process::getuid().as_raw()), "user id")
     }
 
+    /// The words that a command of this project begins with, here.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = vec!["flagstaff".to_owned()];
+        if self.named_dir != Path::new(".") && env::get(env::FLAGSTAFF_DIR).is_none() {
+            words.extend(["-C".to_owned(), safe(&self.named_dir.display().to_string())]);
+        }
+        if let Some(environment) = &self.environment {
+            words.extend(["-e".to_owned(), safe(environment)]);
+        }
+        words
+    }
+
     pub(crate) fn host(&self) -> String {
         rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
+    /// The project with its journal, and with what waits beside it where that can be taken in.
     pub(crate) fn site(&self) -> Result<Site, Failure> {
-        Site::open(&self.dir, self.actor(), self.clock.clone()).map_err(Failure::from)
+        let mut site = Site::open(&self.dir, self.actor(), self.clock.clone()).map_err(Failure::from)?;
+        if let Err(error) = site.hear() {
+            // looking is harmless; whatever grows hears for itself, and fails closed
+            self.printer.err(&format!("what waits beside the journal is not taken in: {}", safe(&error.to_string())));
+        }
+        Ok(site)
     }
 
     /// The one environment of a growing command: named, or the only one there is.
@@ -77,6 +99,15 @@ impl Context {
     }
 
     pub(crate) fn rollout<'s>(&self, site: &'s Site, release: &str) -> Result<&'s Rollout, Failure> {
+        let meant = |rollout: &&Rollout| {
+            rollout.plan.release == release
+                && self.environment.as_ref().is_none_or(|environment| *environment == rollout.plan.environment)
+        };
+        let all: Vec<&Rollout> = site.store.rollouts().filter(meant).collect();
+        let live: Vec<&Rollout> = all.iter().copied().filter(|rollout| rollout.state.is_live()).collect();
+        if let ([only], _) | ([], [only]) = (live.as_slice(), all.as_slice()) {
+            return Ok(*only);
+        }
         let environment = self.one_environment(site, release)?;
         site.store.newest(release, &environment).ok_or_else(|| {
             Failure::new(Exit::Failed, format!("{}@{environment} has no rollout", safe(release)))
@@ -122,8 +153,7 @@ impl Context {
         let plan = rollout.plan.clone();
         let saw = rollout.state.version;
         // going to a smaller stage takes the feature away: that never asks
-        let shrinks = matches!(&command, Command::Force { stage } if *stage < rollout.state.stage);
-        if command.can_grow() && !shrinks {
+        if command.can_grow() && !command.shrinks(rollout.state.stage) {
             let what = format!("{} {}, on for {} now,", command.word(), plan.address(), rollout.state.allowed);
             self.confirm(plan.protected, &plan.flag, growing, &what)?;
         }
@@ -157,6 +187,17 @@ impl Context {
         }
         failure.exit
     }
+}
+
+/// From a directory without documents, the nearest one above that has a project; git does the same.
+fn project_dir(named: &Path) -> PathBuf {
+    let has_documents = named.join("flagstaff.yaml").exists() || named.join("flagstaff").is_dir();
+    if named != Path::new(".") || has_documents {
+        return named.to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let above = here.ancestors().skip(1).find(|above| above.join("flagstaff.yaml").is_file());
+    above.map_or_else(|| named.to_owned(), Path::to_owned)
 }
 
 /// The exit of a command that left a rollout where it is: what was not read back is unreachable.
@@ -195,6 +236,8 @@ impl From<ControlError> for Failure {
             }
             ControlError::Invalid(findings) => Failure::invalid(findings),
             ControlError::Unreachable(why) => Failure::new(Exit::Unreachable, why),
+            ControlError::Spool(error) => Failure::new(Exit::Unreachable, error.to_string())
+                .help("nothing grows before it is taken in; `flagstaff abort`, `pause` and `freeze` work without it"),
             ControlError::Journal(error) => {
                 let help = "`flagstaff abort` and `pause` work without it";
                 Failure::new(Exit::Unreachable, error.to_string()).help(help)

@@ -35,7 +35,18 @@ impl Freeze {
         }
         let mut site = open(context)?;
         environments(context, &site)?;
-        let Some(hold_for) = self.hold_for else { return list(context, &site) };
+        let Some(hold_for) = self.hold_for else {
+            if self.release.is_none() && context.environment.is_none() {
+                return list(context, &site);
+            }
+            return Err(
+                Failure::new(Exit::Usage, "NOT FROZEN: say for how long").help("add --for 4h, or --lift to end one")
+            );
+        };
+        if let Some(release) = self.release.as_ref().filter(|release| !site.may_be_release(release)) {
+            let what = format!("NOT FROZEN: no document declares `{}`, and it has no rollout", safe(release));
+            return Err(Failure::new(Exit::Failed, what).help("flagstaff status lists the rollouts"));
+        }
         let reason = self.growing.reason.clone();
         let (freeze, recorded) = site.freeze(context.environment.clone(), self.release, hold_for, reason);
         show(context, std::slice::from_ref(&freeze));
@@ -56,10 +67,11 @@ impl Freeze {
     fn lift(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
         let scope = self.release.clone().or_else(|| context.environment.clone()).unwrap_or_else(|| "all".to_owned());
+        let name = name(context.environment.as_deref(), self.release.as_deref());
+        let saw = site.store.freezes(site.now()).into_iter().find(|known| known.name == name).map(|known| known.until);
         let protected = self.protected(context, &site);
         context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
-        let name = name(context.environment.as_deref(), self.release.as_deref());
-        let lifted = site.lift(&name, self.growing.reason.clone())?;
+        let lifted = site.lift(&name, self.growing.reason.clone(), saw)?;
         show(context, &[lifted]);
         Ok(Exit::Done)
     }

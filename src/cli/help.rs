@@ -6,13 +6,14 @@ use super::Cli;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::spec::codes;
+use crate::view::safe::safe;
 
 /// Explain a command, a topic or a finding's code
 #[derive(Debug, Args)]
 pub(crate) struct Help {
     /// A command, a code, or one of: exit-codes, conditions, durations, environment
     #[arg(value_name = "TOPIC|CODE")]
-    pub(crate) topic: Option<String>,
+    pub(crate) topic: Vec<String>,
 }
 
 const TOPICS: &[(&str, &str)] = &[
@@ -44,23 +45,28 @@ const TOPICS: &[(&str, &str)] = &[
 impl Help {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut command = Cli::command();
-        let Some(topic) = self.topic else {
+        if self.topic.is_empty() {
             context.printer.out(command.render_long_help().to_string().trim_end());
             context.printer.out("\nTopics: exit-codes, conditions, durations, environment, and every finding's code.");
             return Ok(Exit::Done);
-        };
-        let page = TOPICS.iter().find(|(name, _)| *name == topic).map(|(_, page)| *page);
-        if let Some(page) = page.or_else(|| codes::page(&topic)) {
-            context.printer.out(page);
-            return Ok(Exit::Done);
         }
         command.build();
-        match command.find_subcommand_mut(&topic) {
-            Some(found) => {
-                context.printer.out(found.render_long_help().to_string().trim_end());
+        let mut found = Some(&mut command);
+        for word in &self.topic {
+            found = found.and_then(|command| command.find_subcommand_mut(word));
+        }
+        if let Some(found) = found {
+            context.printer.out(found.render_long_help().to_string().trim_end());
+            return Ok(Exit::Done);
+        }
+        let topic = self.topic.join(" ");
+        let page = TOPICS.iter().find(|(name, _)| *name == topic).map(|(_, page)| *page);
+        match page.or_else(|| codes::page(&topic)) {
+            Some(page) => {
+                context.printer.out(page);
                 Ok(Exit::Done)
             }
-            None => Err(Failure::new(Exit::Usage, format!("there is no command, topic or code `{topic}`"))
+            None => Err(Failure::new(Exit::Usage, format!("there is no command, topic or code `{}`", safe(&topic)))
                 .help("flagstaff help")),
         }
     }

@@ -20,19 +20,28 @@ const FILES: &[(&str, &str)] = &[
     ("flagstaff/releases.yaml", include_str!("init/releases.yaml")),
 ];
 
+/// What must not get into Git: the journal, and what is made beside flag files.
+const IGNORED: &str = ".flagstaff/\n*.lock\n*.off-*\n";
+
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        if let Some((taken, _)) = FILES.iter().find(|(name, _)| context.dir.join(name).exists()) {
+        if let Some((taken, _)) = FILES.iter().find(|(name, _)| context.named_dir.join(name).exists()) {
             return Err(Failure::new(Exit::Failed, format!("`{taken}` is there already; nothing was written")));
         }
         for (name, text) in FILES {
-            let path = context.dir.join(name);
+            let path = context.named_dir.join(name);
             let write = || {
-                fs::create_dir_all(path.parent().unwrap_or(&context.dir))?;
+                fs::create_dir_all(path.parent().unwrap_or(&context.named_dir))?;
                 fs::OpenOptions::new().write(true).create_new(true).open(&path)?.write_all(text.as_bytes())
             };
             write().map_err(|error: std::io::Error| Failure::new(Exit::Failed, format!("`{name}`: {error}")))?;
             context.printer.out(&format!("made {name}"));
+        }
+        let ignore = context.named_dir.join(".gitignore");
+        let made = fs::OpenOptions::new().write(true).create_new(true).open(&ignore);
+        match made.and_then(|mut file| file.write_all(IGNORED.as_bytes())) {
+            Ok(()) => context.printer.out("made .gitignore"),
+            Err(_) => context.printer.note(&format!("add to .gitignore: {}", IGNORED.trim_end().replace('\n', ", "))),
         }
         context.printer.note("next: flagstaff validate");
         Ok(Exit::Done)

@@ -20,6 +20,7 @@ mod plan;
 mod resume;
 mod rollback;
 mod run;
+mod signals;
 mod start;
 mod status;
 mod validate;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::abort::{environments, open, told};
+use super::abort::{environments, open_in_haste, told};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::{StopKind, StopOutcome, StopReport};
@@ -21,7 +21,7 @@ pub(crate) struct Pause {
 
 impl Pause {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut site = open(context)?;
+        let mut site = open_in_haste(context)?;
         let environments = environments(context, &site)?;
         let targets: Vec<_> = environments.into_iter().map(|environment| (self.release.clone(), environment)).collect();
         let reports = site.stop(&targets, StopKind::Pause, self.reason.as_deref(), Span(0)).await;

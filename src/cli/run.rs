@@ -7,116 +7,168 @@ use clap::Args;
 use super::args::Growing;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
+use super::signals;
 use super::start::{Start, begin};
 use crate::control::Site;
-use crate::control::drive::Seen;
-use crate::engine::Phase;
+use crate::control::drive::{Seen, Until};
 use crate::view::live::Live;
+use crate::view::safe::safe;
 
-/// Drive rollouts in the foreground
+/// Drive rollouts in the foreground; releases that are named and not started yet are started
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The releases; all of them if none is named
+    /// The releases; everything that has been started if none is named
     #[arg(value_name = "RELEASE")]
     pub(crate) releases: Vec<String>,
     /// Evaluate what is due, then end; for cron and CI
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stay")]
     pub(crate) once: bool,
+    /// Go on while anybody is exposed, also when a person is needed: safeguards stay armed
+    #[arg(long)]
+    pub(crate) stay: bool,
     #[command(flatten)]
     pub(crate) growing: Growing,
+}
+
+/// What a run is about.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// Release and environment of what has begun.
+    begun: Vec<(String, String)>,
+    /// What is to be started.
+    start: Vec<(String, String)>,
+    /// Declared, not begun and not named.
+    left: BTreeSet<String>,
 }
 
 impl Run {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
-        let wanted = wanted(context, &site, &self.releases)?;
-        // sources that read pages need to have looked before anybody is exposed
-        let mut ids = BTreeSet::new();
+        if site.loaded.has_errors() {
+            context.printer.err(
+                "the documents have errors: nothing starts, what runs goes on by its pinned plan; flagstaff validate",
+            );
+        }
+        let mut wanted = wanted(context, &site, &self.releases)?;
         let mut live = Live::new(&context.printer);
-        for (release, environment) in &wanted {
-            let phase = site.store.newest(release, environment).map_or(Phase::None, |rollout| rollout.state.phase);
-            if phase == Phase::None {
-                let args = Start {
-                    releases: Vec::new(),
-                    again: false,
-                    at: None,
-                    take_over: false,
-                    growing: self.growing.clone(),
-                };
-                let begun = begin(context, &mut site, release, environment, &args).await?;
-                if let Some(rollout) = site.store.rollout(&begun.rollout) {
-                    begun.steps.iter().for_each(|step| live.step(rollout, step));
-                }
+        let mut worst = Exit::Done;
+        for (release, environment) in std::mem::take(&mut wanted.start) {
+            match self.start(context, &mut site, &mut live, &release, &environment).await {
+                Ok(()) => wanted.begun.push((release, environment)),
+                // what did start must not be left without a driver
+                Err(failure) => worst = worst.worst(context.fail(&failure)),
             }
-            ids.extend(site.store.newest(release, environment).map(|rollout| rollout.id.clone()));
+        }
+        let newest = wanted.begun.iter().filter_map(|(release, environment)| site.store.newest(release, environment));
+        let ids: BTreeSet<String> = newest.map(|rollout| rollout.id.clone()).collect();
+        if !wanted.left.is_empty() {
+            let names: Vec<String> = wanted.left.iter().map(|name| safe(name)).collect();
+            context.printer.note(&format!("not started: {}; name a release to start it", names.join(", ")));
+        }
+        if ids.is_empty() && worst == Exit::Done {
+            context.printer.note("nothing to drive");
+            return Ok(Exit::Done);
         }
         let command = if self.once { "run --once" } else { "run" };
         site.declare_driver(command, &context.host());
+        let until = match (self.once, self.stay) {
+            (true, _) => Until::Once,
+            (false, true) => Until::NobodyIsExposed,
+            (false, false) => Until::PersonIsNeeded,
+        };
         let interrupted = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => live.step(rollout, step),
                 Seen::Trouble(error) => live.trouble(error),
                 Seen::Pass(rollouts, now) => live.draw(rollouts, now),
             };
-            let drive = site.drive(&ids, self.once, &mut see);
+            let drive = site.drive(&ids, until, &mut see);
             tokio::select! {
                 end = drive => { end?; false }
-                _ = tokio::signal::ctrl_c() => true,
+                () = signals::told_to_end() => true,
             }
         };
         live.finish();
-        site.retire_driver();
+        if !self.once {
+            // one that comes back from time to time is still the driver
+            site.retire_driver();
+        }
         if interrupted {
-            let names = self.releases.join(" ");
-            context.printer.err("interrupted: exposure stays as it is, and nothing grows while nobody drives");
-            context.printer.err(&format!("go on with: flagstaff run {names}"));
+            context.printer.err("interrupted: exposure stays as it is, and nothing grows or stops while nobody drives");
+            context.printer.err(&format!("go on with: {}", self.again(context)));
             return Ok(Exit::Interrupted);
         }
-        let mut worst = Exit::Done;
         for rollout in ids.iter().filter_map(|id| site.store.rollout(id)) {
             // only what was named on the command line is answered for
             if self.releases.contains(&rollout.plan.release) {
-                worst = worst.worst(ended(rollout));
+                let held = site.is_held_for_good(rollout).then_some(Exit::NeedsPerson);
+                worst = worst.worst(held.unwrap_or_else(|| ended(rollout)));
             }
         }
         Ok(worst)
     }
+
+    async fn start(
+        &self,
+        context: &Context,
+        site: &mut Site,
+        live: &mut Live,
+        release: &str,
+        environment: &str,
+    ) -> Result<(), Failure> {
+        let growing = self.growing.clone();
+        let args = Start { releases: Vec::new(), again: false, at: None, take_over: false, growing };
+        let begun = begin(context, site, release, environment, &args).await?;
+        if let Some(rollout) = site.store.rollout(&begun.rollout) {
+            begun.steps.iter().for_each(|step| live.step(rollout, step));
+        }
+        Ok(())
+    }
+
+    /// The words that go on with this.
+    fn again(&self, context: &Context) -> String {
+        let mut words = context.words();
+        words.push("run".to_owned());
+        words.extend(self.releases.iter().map(|release| safe(release)));
+        words.extend(self.stay.then(|| "--stay".to_owned()));
+        words.join(" ")
+    }
 }
 
-/// Which releases and environments are meant: named ones, or all declared ones.
-fn wanted(context: &Context, site: &Site, named: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let mut wanted = Vec::new();
-    for known in site.loaded.releases() {
-        if !named.is_empty() && !named.contains(&known.release) {
+/// What is meant: everything that has begun, and what is named and has not. A start names one environment, unless there is
+/// only one.
+fn wanted(context: &Context, site: &Site, named: &[String]) -> Result<Wanted, Failure> {
+    let is_named = |release: &String| named.is_empty() || named.contains(release);
+    let is_meant = |environment: &String| context.environment.as_ref().is_none_or(|meant| meant == environment);
+    let mut wanted = Wanted::default();
+    for rollout in site.store.rollouts() {
+        let key = (rollout.plan.release.clone(), rollout.plan.environment.clone());
+        if is_named(&key.0) && is_meant(&key.1) {
+            wanted.begun.push(key);
+        }
+    }
+    for known in site.loaded.releases().into_iter().filter(|known| is_named(&known.release)) {
+        if wanted.begun.iter().any(|(release, _)| *release == known.release) && context.environment.is_none() {
             continue;
         }
-        for environment in known.environments {
-            let is_meant = context.environment.as_ref().is_none_or(|meant| *meant == environment);
-            let has_begun = site.store.newest(&known.release, &environment).is_some();
-            // without -e only what runs already is driven everywhere; starting names one environment
-            if is_meant && (has_begun || context.environment.is_some() || !named.is_empty()) {
-                wanted.push((known.release.clone(), environment));
+        let begun = |environment: &String| site.store.newest(&known.release, environment).is_some();
+        let mut open = known.environments.iter().filter(|environment| is_meant(environment) && !begun(environment));
+        match (open.next(), open.next()) {
+            (Some(_), _) if named.is_empty() => _ = wanted.left.insert(known.release.clone()),
+            (Some(one), None) => wanted.start.push((known.release.clone(), one.clone())),
+            (Some(_), Some(_)) => {
+                let help = format!("name one of them with -e: {}", known.environments.join(", "));
+                let what = format!("`{}` goes to several environments", safe(&known.release));
+                return Err(Failure::new(Exit::Usage, what).help(help));
             }
+            (None, _) => {}
         }
     }
-    for rollout in site.store.rollouts().filter(|rollout| rollout.state.is_live()) {
-        let key = (rollout.plan.release.clone(), rollout.plan.environment.clone());
-        let is_meant = (named.is_empty() || named.contains(&key.0))
-            && context.environment.as_ref().is_none_or(|meant| *meant == key.1);
-        if is_meant && !wanted.contains(&key) {
-            // its document is gone: it goes on by its pinned plan
-            wanted.push(key);
-        }
+    let known = |name: &&String| wanted.begun.iter().chain(&wanted.start).any(|(release, _)| release == *name);
+    match named.iter().find(|name| !known(name)) {
+        None => Ok(wanted),
+        Some(_) if site.loaded.has_errors() => Err(Failure::invalid(site.loaded.findings.clone())),
+        Some(name) => Err(Failure::new(Exit::Failed, format!("there is no release `{}`", safe(name)))
+            .help("flagstaff status, and the documents, list them")),
     }
-    if let Some(name) = named.iter().find(|name| !wanted.iter().any(|(release, _)| release == *name)) {
-        return Err(Failure::new(Exit::Failed, format!("there is no release `{name}`")));
-    }
-    let starts: Vec<&(String, String)> =
-        wanted.iter().filter(|(release, environment)| site.store.newest(release, environment).is_none()).collect();
-    if context.environment.is_none() && starts.len() > 1 {
-        let known: Vec<&str> = starts.iter().map(|(_, environment)| environment.as_str()).collect();
-        return Err(Failure::new(Exit::Usage, "it would start in several environments")
-            .help(format!("name one of them with -e: {}", known.join(", "))));
-    }
-    Ok(wanted)
 }

@@ -16,7 +16,7 @@ pub(crate) struct Start {
     /// Start anew after an end
     #[arg(long)]
     pub(crate) again: bool,
-    /// Begin at this stage
+    /// With --again, begin at this stage instead of the first one
     #[arg(long, value_name = "STAGE", requires = "again")]
     pub(crate) at: Option<String>,
     /// Take over a flag that another journal drives
@@ -30,11 +30,17 @@ impl Start {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
         let mut worst = Exit::Done;
-        for release in &self.releases {
-            let environment = context.one_environment(&site, release)?;
-            let report = begin(context, &mut site, release, &environment, &self).await?;
-            context.answer(&report);
-            worst = worst.worst(after(&report));
+        let named: Result<Vec<String>, Failure> =
+            self.releases.iter().map(|release| context.one_environment(&site, release)).collect();
+        for (release, environment) in self.releases.iter().zip(named?) {
+            match begin(context, &mut site, release, &environment, &self).await {
+                Ok(report) => {
+                    context.answer(&report);
+                    worst = worst.worst(after(&report));
+                }
+                Err(failure) if self.releases.len() == 1 => return Err(failure),
+                Err(failure) => worst = worst.worst(context.fail(&failure)),
+            }
         }
         Ok(worst)
     }

@@ -43,7 +43,7 @@ impl Status {
             context.printer.json(&StatusAnswer { schema, rollouts: rows, frozen, journal: None, served: None });
         } else {
             status::print(&context.printer, &rows, &frozen);
-            let waiting = site.spool.pending().len();
+            let waiting = site.spool.pending().map_or(1, |waiting| waiting.len());
             if waiting > 0 {
                 context
                     .printer

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
+use super::signals;
 use crate::control::drive::goes_on;
 use crate::engine::Span;
 use crate::view::live::Live;
@@ -41,7 +42,7 @@ impl Watch {
         };
         let result = tokio::select! {
             result = look => result,
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+            () = signals::told_to_end() => Ok(Exit::Interrupted),
         };
         live.finish();
         result

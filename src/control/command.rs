@@ -61,16 +61,20 @@ impl Site {
         let id = rollout.id.clone();
         let saw = saw.unwrap_or(rollout.state.version);
         let ids = BTreeSet::from([id.clone()]);
-        if command.can_grow() {
+        // what takes away waits for nothing: no tick, no look at the backend
+        let can_grow = command.can_grow() && !command.shrinks(rollout.state.stage);
+        if can_grow {
             let plan = rollout.plan.clone();
             self.room_to_grow(&plan).await;
             // unknown is an answer: a source that is down does not keep a person from deciding
-            self.pass(&ids).await?;
+            self.pass_due(&ids).await?;
         }
         for _ in 0..CONFLICTS {
-            let backend = self.read_backend(&id).await;
+            let backend = if can_grow { self.read_backend(&id).await } else { Observation::NotRead };
             self.hear()?;
-            self.record(&[(id.clone(), Input::Seen { at: self.now(), backend: backend.clone() })])?;
+            if can_grow {
+                self.record(&[(id.clone(), Input::Seen { at: self.now(), backend: backend.clone() })])?;
+            }
             match self.issue(&id, &command, reason.clone(), saw, backend) {
                 Ok(steps) => {
                     let changed = !steps.is_empty();
@@ -79,6 +83,16 @@ impl Site {
                 }
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),
+            }
+        }
+        Err(ControlError::Failed("the journal is written faster than it can be read".to_owned()))
+    }
+
+    /// Passes until the ticks that are due are recorded, by whomever.
+    async fn pass_due(&mut self, ids: &BTreeSet<String>) -> Result<(), ControlError> {
+        for _ in 0..CONFLICTS {
+            if !self.pass(ids).await?.overtaken {
+                return Ok(());
             }
         }
         Err(ControlError::Failed("the journal is written faster than it can be read".to_owned()))
@@ -117,7 +131,7 @@ impl Site {
             reason,
             saw: Some(saw),
             holds,
-            backend,
+            backend: backend.clone(),
         };
         let mut batch = Batch::default();
         let folded = self.store.fold(&mut batch, id, now, Input::Command(Box::new(issued)));
@@ -126,7 +140,7 @@ impl Site {
             None => refusal.into(),
         })?;
         let steps = self.store.commit(now, batch)?;
-        self.own(id, &events);
+        self.own(id, &events, &backend);
         Ok(steps)
     }
 
@@ -146,11 +160,16 @@ impl Site {
         Refusal { instead: scope.or_else(|| refusal.instead.clone()), ..refusal }.into()
     }
 
-    /// Remembers the growths that this process intended: nobody else may send them.
-    pub(super) fn own(&mut self, id: &str, events: &[Event]) {
+    /// Remembers the growths that this process intended, and what they were decided on: nobody else may send them, and
+    /// they are not sent over anything else.
+    pub(super) fn own(&mut self, id: &str, events: &[Event], seen: &Observation) {
+        let revision = match seen {
+            Observation::Seen(seen) => Some(seen.revision.clone()),
+            _ => None,
+        };
         for event in events {
             if let Event::Intended(effect) = event {
-                self.mine.insert((id.to_owned(), effect.id));
+                self.mine.insert((id.to_owned(), effect.id), revision.clone());
             }
         }
     }

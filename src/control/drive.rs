@@ -6,19 +6,27 @@ use super::error::ControlError;
 use super::record::Step;
 use super::site::Site;
 use super::store::Rollout;
+use crate::engine::input::{Hold, HoldKind};
 use crate::engine::{Event, Phase, Span, Timestamp};
 use crate::journal::DriverSeen;
 
 /// A driver looks at the journal at least this often, so that other people's commands are noticed soon.
 const LOOK: Span = Span::seconds(1);
 
-/// How a drive ended.
+/// A journal that cannot be used for so long is not waited for any more, unless the driver is to stay.
+const TROUBLE_AT_MOST: Span = Span::minutes(10);
+/// For how long a driver that comes back from time to time counts as one.
+const COMES_BACK: Span = Span::minutes(15);
+
+/// How long a drive goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DriveEnd {
-    /// Every rollout ended or needs a person.
-    AllDone,
-    /// One pass was asked for.
+pub enum Until {
+    /// For one pass.
     Once,
+    /// Until every rollout has ended or needs a person.
+    PersonIsNeeded,
+    /// Until no rollout exposes anybody and is not completed.
+    NobodyIsExposed,
 }
 
 /// What a drive shows.
@@ -39,9 +47,9 @@ impl Site {
     pub async fn drive(
         &mut self,
         ids: &BTreeSet<String>,
-        once: bool,
+        until: Until,
         see: &mut (dyn FnMut(Seen<'_>) + Send),
-    ) -> Result<DriveEnd, ControlError> {
+    ) -> Result<(), ControlError> {
         let series = ids.iter().filter_map(|id| self.store.rollout(id)).flat_map(|rollout| &rollout.plan.series);
         let queries: Vec<_> = series.map(|series| series.query.clone()).collect();
         let mut reading = tokio::task::JoinSet::new();
@@ -51,17 +59,23 @@ impl Site {
             // reads pages and touches no backend; ends with this drive
             reading.spawn(async move { scrape.keep_reading().await });
         }
+        let mut trouble_since = None;
         loop {
             let passed = match self.pass(ids).await {
                 Ok(passed) => passed,
-                Err(error) if once => return Err(error),
+                Err(error) if until == Until::Once => return Err(error),
                 // nothing grows unrecorded; a lock goes away, a full disk is emptied: look again soon
                 Err(error) => {
+                    let since = *trouble_since.get_or_insert(self.now());
+                    if until == Until::PersonIsNeeded && self.now().since(since) > TROUBLE_AT_MOST {
+                        return Err(error);
+                    }
                     see(Seen::Trouble(&error));
                     self.clock.sleep_until(self.now().plus(LOOK)).await;
                     continue;
                 }
             };
+            trouble_since = None;
             for (id, step) in &passed.steps {
                 if let Some(rollout) = self.store.rollout(id).filter(|_| ids.contains(id)) {
                     see(Seen::Step(rollout, step));
@@ -69,17 +83,32 @@ impl Site {
             }
             let rollouts: Vec<&Rollout> = ids.iter().filter_map(|id| self.store.rollout(id)).collect();
             see(Seen::Pass(&rollouts, self.now()));
-            if once {
-                return Ok(DriveEnd::Once);
-            }
-            if ids.iter().filter_map(|id| self.store.rollout(id)).all(|rollout| !goes_on(rollout)) {
-                return Ok(DriveEnd::AllDone);
-            }
             let now = self.now();
+            let rollouts = || ids.iter().filter_map(|id| self.store.rollout(id));
+            let ended = match until {
+                Until::Once => {
+                    self.beat(ids, now, now.plus(COMES_BACK));
+                    true
+                }
+                Until::PersonIsNeeded => rollouts().all(|rollout| !goes_on(rollout) || self.is_held_for_good(rollout)),
+                Until::NobodyIsExposed => rollouts().all(|rollout| !goes_on(rollout) && !rollout.state.is_live()),
+            };
+            if ended {
+                return Ok(());
+            }
             let next = passed.next.map_or(now.plus(LOOK), |next| next.min(now.plus(LOOK))).max(now.plus(Span(20)));
             self.beat(ids, now, next);
             self.clock.sleep_until(next).await;
         }
+    }
+
+    /// Whether a running rollout goes nowhere before a person does something about its documents. A reduction that is
+    /// still to be done is waited for.
+    pub fn is_held_for_good(&self, rollout: &Rollout) -> bool {
+        let by_documents = |hold: &Hold| matches!(hold.kind, HoldKind::AddressChanged | HoldKind::DocumentGone);
+        rollout.state.phase == Phase::Running
+            && rollout.state.effect.is_none()
+            && self.holds(&rollout.plan).iter().any(by_documents)
     }
 
     /// Says that this process drives. Failing to say so is no reason to stop.

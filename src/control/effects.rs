@@ -11,7 +11,8 @@ use super::error::ControlError;
 use super::pass::{BACKEND_PATIENCE, look};
 use super::record::Step;
 use super::site::Site;
-use super::store::{Batch, is_conflict};
+use super::spooled::{self, SpooledAct, SpooledTicks};
+use super::store::{Batch, Stop, is_conflict};
 use crate::backend::{Backend, BackendError, Expose, Switch};
 use crate::clock::{Clock, within};
 use crate::engine::input::{Observation, Observed, Outcome};
@@ -28,7 +29,12 @@ struct Errand {
     plan: Arc<Plan>,
     state: State,
     effect: Effect,
+    /// At the plan's address.
     backend: Arc<dyn Backend>,
+    /// At the present project's address, where that is another one and this is a stop.
+    other: Option<Arc<dyn Backend>>,
+    /// The revision that a growth was decided on.
+    decided_on: Option<String>,
 }
 
 /// What came of one request.
@@ -66,44 +72,80 @@ impl Sent {
 }
 
 impl Errand {
-    /// A stop, from the request to the read-back. Nothing where a reduction could not even look.
+    /// A stop, from the request to the read-back, at every address. Nothing where a reduction could not even look.
     async fn stop(&self, clock: &dyn Clock) -> Option<(String, Input)> {
-        let Errand { plan, effect, backend, .. } = self;
+        let elsewhere = async {
+            match &self.other {
+                Some(other) => self.left_at(&**other, clock).await,
+                None => None,
+            }
+        };
+        let (stopped, left) = join(self.stop_at(&*self.backend, clock), elsewhere).await;
+        let (backend, sent) = stopped?;
+        match left {
+            None => Some(self.outcome(backend, sent, clock)),
+            // off at one of two addresses is not off
+            Some(why) => {
+                let sent = Sent { trouble: Some(why.clone()), ..sent };
+                Some(self.outcome(Observation::Unreadable(why), sent, clock))
+            }
+        }
+    }
+
+    async fn stop_at(&self, backend: &dyn Backend, clock: &dyn Clock) -> Option<(Observation, Sent)> {
+        let Errand { plan, effect, .. } = self;
         let sent = if effect.kind == EffectKind::Off {
-            Sent::new(within(clock, BACKEND_PATIENCE, backend.switch_off(&plan.flag)).await, &**backend)
+            Sent::new(within(clock, BACKEND_PATIENCE, backend.switch_off(&plan.flag)).await, backend)
         } else {
-            let Observation::Seen(seen) = look(&**backend, plan, clock).await else { return None };
+            let Observation::Seen(seen) = look(backend, plan, clock).await else { return None };
             if seen.shown().within(&effect.to) {
                 // no more than is asked for: writing it would enlarge what another hand made smaller
-                return Some(self.outcome(Observation::Seen(seen), Sent::fine(), clock));
+                return Some((Observation::Seen(seen), Sent::fine()));
             }
-            self.send(&seen, clock).await
+            self.send(backend, &seen, clock).await
         };
-        Some(self.read_back(Sent { settled: true, ..sent }, clock).await)
+        let sent = Sent { settled: true, ..sent };
+        Some((self.look_after(backend, &sent, clock).await, sent))
+    }
+
+    /// Stops at an address that the plan does not name; what is still to be stopped there.
+    async fn left_at(&self, backend: &dyn Backend, clock: &dyn Clock) -> Option<String> {
+        match self.stop_at(backend, clock).await {
+            Some((Observation::Seen(seen), _))
+                if seen.shown().within(&self.effect.to) && !seen.reaches_by_foreign() =>
+            {
+                None
+            }
+            Some((Observation::Seen(_), sent)) => {
+                Some(sent.trouble.unwrap_or_else(|| format!("{} still shows it", backend.place())))
+            }
+            Some((Observation::Unreadable(why), _)) => Some(why),
+            _ => Some(format!("{} cannot be read", backend.place())),
+        }
     }
 
     /// A growth, whose look has been recorded and agrees.
     async fn grow(&self, seen: Option<&Observed>, clock: &dyn Clock) -> (String, Input) {
         let sent = match seen {
-            Some(seen) => self.send(seen, clock).await,
+            Some(seen) => self.send(&*self.backend, seen, clock).await,
             // not sent, so nothing is under way: what is there is the result
             None => Sent::not_sent(),
         };
-        self.read_back(sent, clock).await
+        let backend = self.look_after(&*self.backend, &sent, clock).await;
+        self.outcome(backend, sent, clock)
     }
 
-    async fn send(&self, seen: &Observed, clock: &dyn Clock) -> Sent {
+    async fn send(&self, backend: &dyn Backend, seen: &Observed, clock: &dyn Clock) -> Sent {
         let request = self.request(seen);
-        Sent::new(within(clock, BACKEND_PATIENCE, self.backend.expose(&request)).await, &*self.backend)
+        Sent::new(within(clock, BACKEND_PATIENCE, backend.expose(&request)).await, backend)
     }
 
-    async fn read_back(&self, sent: Sent, clock: &dyn Clock) -> (String, Input) {
-        let backend = match (&sent.trouble, look(&*self.backend, &self.plan, clock).await) {
+    async fn look_after(&self, backend: &dyn Backend, sent: &Sent, clock: &dyn Clock) -> Observation {
+        match (&sent.trouble, look(backend, &self.plan, clock).await) {
             // what is written is not what is served: it must not count as read back
             (Some(detail), Observation::Seen(_)) if sent.written_not_served => Observation::Unreadable(detail.clone()),
-            (_, backend) => backend,
-        };
-        self.outcome(backend, sent, clock)
+            (_, seen) => seen,
+        }
     }
 
     fn outcome(&self, backend: Observation, sent: Sent, clock: &dyn Clock) -> (String, Input) {
@@ -183,15 +225,43 @@ impl Site {
                 continue;
             }
             let is_growth = effect.kind == EffectKind::Grow;
-            if is_growth && !self.mine.remove(&(rollout.id.clone(), effect.id)) {
-                continue;
-            }
-            let Some(backend) = self.backend_of(&rollout.plan) else { continue };
-            let (plan, state) = (rollout.plan.clone(), rollout.state.clone());
-            let errand = Errand { id: rollout.id.clone(), plan, state, effect, backend };
+            let mine = is_growth.then(|| self.mine.remove(&(rollout.id.clone(), effect.id)));
+            let decided_on = match mine {
+                Some(None) => continue,
+                Some(Some(revision)) => revision,
+                None => None,
+            };
+            let (id, plan, state) = (rollout.id.clone(), rollout.plan.clone(), rollout.state.clone());
+            let errand = self.errand(id, plan, state, effect, decided_on);
             if is_growth { growths.push(errand) } else { stops.push(errand) }
         }
         (growths, stops)
+    }
+
+    fn errand(&self, id: String, plan: Arc<Plan>, state: State, effect: Effect, decided_on: Option<String>) -> Errand {
+        let other = self.other_backend_of(&plan).filter(|_| effect.kind != EffectKind::Grow);
+        Errand { backend: self.backend_of(&plan), other, id, plan, state, effect, decided_on }
+    }
+
+    /// Carries out stops that cannot be recorded, and puts the ticks that led there aside until they can.
+    pub(super) async fn stop_unrecorded(&mut self, stops: Vec<Stop>) {
+        let now = self.now();
+        for stop in &stops {
+            if self.put_aside.insert(stop.id.clone()) {
+                let ticks = SpooledTicks { rollout: stop.id.clone(), ticks: stop.ticks.clone() };
+                if spooled::put_aside(&self.spool, now, "ticks", &SpooledAct::Ticks(ticks)).is_err() {
+                    // tried again at the next pass
+                    self.put_aside.remove(&stop.id);
+                }
+            }
+        }
+        let clock = Arc::clone(&self.clock);
+        let errands: Vec<Errand> = stops
+            .into_iter()
+            .filter(|stop| self.store.rollout(&stop.id).is_some_and(|known| self.store.superseding(known).is_none()))
+            .map(|Stop { id, plan, state, effect, .. }| self.errand(id, plan, state, effect, None))
+            .collect();
+        join_all(errands.iter().map(|errand| errand.stop(&*clock))).await;
     }
 
     /// What a growth may be written over, if it still may be written.
@@ -201,7 +271,11 @@ impl Site {
         let wanted = state.effect.as_ref().is_some_and(|open| open.id == errand.effect.id);
         let expired = errand.effect.expires.is_some_and(|expires| self.now() >= expires);
         // what another hand did since the tick looked is not overwritten by what the tick decided
-        let as_decided = errand.effect.by_person || (seen.shown() == state.allowed && !seen.reaches_by_foreign());
+        let as_decided = match errand.effect.by_person {
+            // a person decided on what was read then, whatever is allowed
+            true => errand.decided_on.as_ref() == Some(&seen.revision),
+            false => seen.shown() == state.allowed && !seen.reaches_by_foreign() && self.holds(&errand.plan).is_empty(),
+        };
         (wanted && as_decided && !expired).then_some(seen)
     }
 

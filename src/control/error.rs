@@ -2,6 +2,7 @@
 
 use crate::engine::decide::Refusal;
 use crate::journal::JournalError;
+use crate::journal::spool::SpoolError;
 use crate::spec::Finding;
 
 /// Why control did not do what was asked.
@@ -19,6 +20,9 @@ pub enum ControlError {
     /// The journal cannot be used.
     #[error("the journal cannot be used")]
     Journal(#[from] JournalError),
+    /// Something waits beside the journal and cannot be read.
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
     /// There is no such release, environment, stage …
     #[error("{0}")]
     NotFound(String),

@@ -7,6 +7,7 @@ use super::spooled::SpooledAct;
 use super::stop::{Recorded, StopSite};
 use super::store::{Batch, Store, is_conflict};
 use crate::engine::{Span, Timestamp};
+use crate::spec;
 
 /// The name of a freeze: one per scope, so that freezing one environment leaves the freeze of another alone.
 pub fn name(environment: Option<&str>, release: Option<&str>) -> String {
@@ -62,6 +63,13 @@ impl StopSite {
         }
     }
 
+    /// Whether a release of this name is known, or may be: documents and a journal that cannot be read may know it.
+    pub fn may_be_release(&self, release: &str) -> bool {
+        let loaded = spec::load(self.dir());
+        let recorded = self.store().is_ok_and(|store| store.rollouts().any(|rollout| rollout.plan.release == release));
+        recorded || loaded.has_errors() || loaded.releases().iter().any(|known| known.release == release)
+    }
+
     /// Freezes that hold, as far as can be told: those in the journal and those that wait beside it. Where the journal
     /// cannot be read, the reason comes second.
     pub fn freezes(&self) -> (Vec<Freeze>, Option<String>) {
@@ -87,16 +95,20 @@ impl StopSite {
 }
 
 impl Site {
-    /// Ends a freeze by its name.
+    /// Ends a freeze by its name. `saw` is until when it was to hold, as the person saw it.
     ///
     /// # Errors
-    /// No such freeze, or the journal's.
-    pub fn lift(&mut self, name: &str, reason: Option<String>) -> Result<Freeze, ControlError> {
+    /// No such freeze, one that somebody has changed meanwhile, or the journal's.
+    pub fn lift(&mut self, name: &str, reason: Option<String>, saw: Option<Timestamp>) -> Result<Freeze, ControlError> {
         loop {
             self.hear()?;
             let now = self.now();
             let found = self.store.freezes(now).into_iter().find(|freeze| freeze.name == name).cloned();
             let found = found.ok_or_else(|| ControlError::NotFound(format!("there is no freeze `{name}`")))?;
+            if let Some(saw) = saw.filter(|saw| *saw != found.until) {
+                let why = format!("`{name}` holds until {} now, not until {saw} as you saw", found.until);
+                return Err(ControlError::Failed(why));
+            }
             let by = self.actor.clone();
             let lifted = Freeze { until: now, at: now, by, reason: reason.clone(), spooled: None, ..found };
             match self.store.record_freeze(now, &lifted) {

@@ -23,7 +23,6 @@ pub mod ticks;
 pub mod trouble;
 
 pub use command::CommandReport;
-pub use drive::DriveEnd;
 pub use error::ControlError;
 pub use record::Step;
 pub use site::Site;

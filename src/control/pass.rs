@@ -30,6 +30,8 @@ pub struct Passed {
     pub steps: Vec<(String, Step)>,
     /// When the next tick falls due.
     pub next: Option<Timestamp>,
+    /// Whether others appended while this pass judged, so that nothing of it was recorded.
+    pub overtaken: bool,
 }
 
 /// What one rollout needs of this pass.
@@ -55,28 +57,37 @@ impl Site {
     /// # Errors
     /// The journal's. A source or backend that fails is a reading or observation, not an error.
     pub async fn pass(&mut self, ids: &BTreeSet<String>) -> Result<Passed, ControlError> {
-        let mut passed = Passed { steps: self.hear()?, next: None };
+        let mut passed = Passed::default();
+        // a journal that cannot be used keeps nothing from being judged, and stopped
+        let mut deaf = self.hear_into(&mut passed).err();
         let now = self.now();
         let needs = self.needs(ids, now);
         let asked = self.questions(&needs).ask(&self.sources, &*self.clock);
         let (answers, observed) = join(asked, self.read_backends(&needs)).await;
         // whoever appended while we were asking is heard before anything is folded
-        passed.steps.extend(self.hear()?);
+        deaf = self.hear_into(&mut passed).err().or(deaf);
         let mut batch = Batch::default();
         let mut decided = Vec::new();
         for need in &needs {
             decided.push((need.id.clone(), self.fold_due(&mut batch, need, &answers, &observed)));
         }
-        match self.store.commit(self.now(), batch) {
+        let stops = self.store.stops_in(&batch);
+        match deaf.map_or_else(|| self.store.commit(self.now(), batch), Err) {
             Ok(steps) => {
                 passed.steps.extend(steps);
                 for (id, events) in decided {
-                    self.own(&id, &events);
+                    self.put_aside.remove(&id);
+                    self.own(&id, &events, observed.get(&id).unwrap_or(&Observation::NotRead));
                 }
             }
             // judged again at the next pass, on what is there then
-            Err(error) if is_conflict(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) if is_conflict(&error) => passed.overtaken = true,
+            Err(error) => {
+                self.stop_unrecorded(stops).await;
+                // stops that are recorded already are sent until they are read back; nothing grows
+                let _ = self.carry_out(ids).await;
+                return Err(error);
+            }
         }
         // what was decided to stop is stopped before anything else is asked
         passed.steps.extend(self.carry_out(ids).await?);
@@ -87,6 +98,11 @@ impl Site {
         }
         passed.next = self.next_due(ids);
         Ok(passed)
+    }
+
+    fn hear_into(&mut self, passed: &mut Passed) -> Result<(), ControlError> {
+        passed.steps.extend(self.hear()?);
+        Ok(())
     }
 
     fn next_due(&self, ids: &BTreeSet<String>) -> Option<Timestamp> {
@@ -149,10 +165,7 @@ impl Site {
     pub(super) async fn read_backend(&self, id: &str) -> Observation {
         let Some(rollout) = self.store.rollout(id) else { return Observation::NotRead };
         let plan = rollout.plan.clone();
-        let Some(backend) = self.backend_of(&plan) else {
-            return Observation::Unreadable(format!("environment `{}` has no backend", plan.environment));
-        };
-        look(&*backend, &plan, &*self.clock).await
+        look(&*self.backend_of(&plan), &plan, &*self.clock).await
     }
 
     fn fold_due(

@@ -40,10 +40,14 @@ pub struct Site {
     pub clock: Arc<dyn Clock>,
     /// Who acts.
     pub actor: Actor,
-    /// Growths that this process intended, and may send.
-    pub(super) mine: BTreeSet<(String, u64)>,
+    /// Growths that this process intended and may send, with the backend's revision that they were decided on.
+    pub(super) mine: BTreeMap<(String, u64), Option<String>>,
     /// Growths whose requests this process sent and has an end of: nothing of them is under way any more.
     pub(super) ended: BTreeSet<(String, u64)>,
+    /// Rollouts whose stop could not be recorded yet, and waits in the spool.
+    pub(super) put_aside: BTreeSet<String>,
+    /// Releases and environments that the documents declare.
+    declared: BTreeSet<(String, String)>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
 }
@@ -68,8 +72,10 @@ impl Site {
             scrapes,
             clock,
             actor,
-            mine: BTreeSet::new(),
+            mine: BTreeMap::new(),
+            put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
+            declared: declared(&loaded),
             driving: None,
             loaded,
         })
@@ -89,6 +95,7 @@ impl Site {
     ) -> Site {
         Site {
             dir: dir.to_owned(),
+            declared: declared(&loaded),
             loaded,
             store,
             spool,
@@ -97,7 +104,8 @@ impl Site {
             scrapes: Vec::new(),
             clock,
             actor,
-            mine: BTreeSet::new(),
+            mine: BTreeMap::new(),
+            put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             driving: None,
         }
@@ -108,13 +116,19 @@ impl Site {
         self.clock.now()
     }
 
-    /// The backend that a plan names: by its pinned address, whatever the environment is called now.
-    pub fn backend_of(&self, plan: &Plan) -> Option<Arc<dyn Backend>> {
-        if self.loaded.target(&plan.environment).is_none_or(|target| target == plan.target) {
-            return self.backends.get(&plan.environment).cloned();
+    /// The backend that a plan names: by its pinned address, whatever the environment is called now, or is there at all.
+    pub fn backend_of(&self, plan: &Plan) -> Arc<dyn Backend> {
+        let present = self.backends.get(&plan.environment);
+        match present.filter(|_| self.loaded.target(&plan.environment).as_ref() == Some(&plan.target)) {
+            Some(backend) => Arc::clone(backend),
+            None => connect(&self.dir, &plan.target),
         }
-        let Target::Flagd { path } = &plan.target;
-        Some(Arc::new(Flagd::new(&self.dir, path)))
+    }
+
+    /// The backend that the present project names, where that is another one than the plan's: a stop goes to both.
+    pub(super) fn other_backend_of(&self, plan: &Plan) -> Option<Arc<dyn Backend>> {
+        let target = self.loaded.target(&plan.environment)?;
+        (target != plan.target).then(|| self.backends.get(&plan.environment).cloned()).flatten()
     }
 
     /// Everything outside a rollout that holds its growth now.
@@ -133,11 +147,7 @@ impl Site {
                 }
             }
         }
-        let declared = self
-            .loaded
-            .releases()
-            .iter()
-            .any(|known| known.release == plan.release && known.environments.contains(&plan.environment));
+        let declared = self.declared.contains(&(plan.release.clone(), plan.environment.clone()));
         if !declared {
             let detail = format!("no document declares {}", plan.address());
             holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
@@ -146,15 +156,29 @@ impl Site {
     }
 }
 
+/// Every release with each of its environments.
+fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
+    let each =
+        |known: spec::load::ReleaseRef| known.environments.into_iter().map(move |env| (known.release.clone(), env));
+    loaded.releases().into_iter().flat_map(each).collect()
+}
+
 /// The backends of a project, by environment.
 pub fn backends(dir: &Path, project: &ProjectDoc) -> BTreeMap<String, Arc<dyn Backend>> {
     let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
     for environment in &project.environments {
-        if let Some((Target::Flagd { path }, _)) = &environment.target {
-            backends.insert(environment.name.value.clone(), Arc::new(Flagd::new(dir, path)));
+        if let Some((target, _)) = &environment.target {
+            backends.insert(environment.name.value.clone(), connect(dir, target));
         }
     }
     backends
+}
+
+/// The backend at an address.
+pub(super) fn connect(dir: &Path, target: &Target) -> Arc<dyn Backend> {
+    match target {
+        Target::Flagd { path } => Arc::new(Flagd::new(dir, path)),
+    }
 }
 
 type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);

@@ -6,8 +6,11 @@ use super::error::ControlError;
 use super::record::{Freeze, Step, off};
 use super::site::Site;
 use super::store::{Batch, is_conflict};
+use crate::canonical::sha256_hex;
 use crate::engine::Input;
-use crate::engine::input::{Command, Issued};
+use crate::engine::Timestamp;
+use crate::engine::input::{Command, Issued, Tick};
+use crate::journal::spool::{Spool, SpoolError, Spooled};
 
 /// What waits to be recorded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -17,6 +20,18 @@ pub enum SpooledAct {
     Stop(Box<SpooledStop>),
     /// A freeze.
     Freeze(Freeze),
+    /// Ticks at which a rule stopped a rollout.
+    Ticks(SpooledTicks),
+}
+
+/// Ticks that a driver judged while the journal could not be written, up to the one at which a rule stopped the rollout. The
+/// stop was sent at once; merged, the ticks tell why, and can stop and do nothing else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SpooledTicks {
+    /// The rollout.
+    pub rollout: String,
+    /// Ascending, none of them recorded.
+    pub ticks: Vec<Tick>,
 }
 
 /// A stop that waits to be recorded.
@@ -30,6 +45,18 @@ pub struct SpooledStop {
     pub environment: String,
     /// The command.
     pub issued: Issued,
+}
+
+/// Puts an act into the spool.
+///
+/// # Errors
+/// Where no folder of the spool can be written.
+pub(super) fn put_aside(spool: &Spool, at: Timestamp, what: &str, act: &SpooledAct) -> std::io::Result<()> {
+    let body = serde_json::to_value(act).map_err(std::io::Error::other)?;
+    // two acts of one process in one millisecond are two
+    let known_as = sha256_hex(body.to_string().as_bytes());
+    let id = format!("{what}-{}-{}-{}", at.0, std::process::id(), &known_as[..16]);
+    spool.put(&Spooled { id, at, body }).map(|_| ())
 }
 
 impl Site {
@@ -50,15 +77,13 @@ impl Site {
     /// The journal's.
     pub fn merge_spool(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
         let mut steps = Vec::new();
-        for (path, record) in self.spool.pending() {
-            let Ok(act) = serde_json::from_value::<SpooledAct>(record.body.clone()) else {
-                // not ours to understand: kept, and out of the way
-                let _ = std::fs::rename(&path, path.with_extension("broken"));
-                continue;
-            };
+        for (path, record) in self.spool.pending()? {
+            let act = serde_json::from_value::<SpooledAct>(record.body.clone());
+            let act = act.map_err(|error| SpoolError { path: path.clone(), detail: error.to_string() })?;
             while !self.store.is_merged(&record.id) {
                 let merged = match &act {
                     SpooledAct::Stop(stop) => self.merge_stop(&record.id, stop),
+                    SpooledAct::Ticks(ticks) => self.merge_ticks(&record.id, ticks),
                     SpooledAct::Freeze(freeze) => {
                         let freeze = Freeze { spooled: Some(record.id.clone()), ..freeze.clone() };
                         self.store.record_freeze(self.now(), &freeze).map(|_| Some(Vec::new()))
@@ -79,6 +104,24 @@ impl Site {
             }
         }
         Ok(steps)
+    }
+
+    /// Folds ticks that were judged without the journal; nothing where it knows no such rollout. What others recorded
+    /// meanwhile is not judged again.
+    fn merge_ticks(
+        &mut self,
+        record: &str,
+        spooled: &SpooledTicks,
+    ) -> Result<Option<Vec<(String, Step)>>, ControlError> {
+        let Some(rollout) = self.store.rollout(&spooled.rollout) else { return Ok(None) };
+        let last = rollout.state.last_tick;
+        let mut batch = Batch::default();
+        for tick in spooled.ticks.iter().filter(|tick| last.is_none_or(|last| tick.at > last)) {
+            let tick = Tick { present: false, ..tick.clone() };
+            self.fold_fact(&mut batch, &spooled.rollout, Input::Tick(tick));
+        }
+        batch.spooled(&spooled.rollout, record);
+        self.store.commit(self.now(), batch).map(Some)
     }
 
     /// Folds a stop onto the rollout that it names. Where the journal knows none, an abort is recorded as the flag's, and

@@ -62,9 +62,7 @@ impl Site {
         };
         self.metrics_exist(&plan).await?;
         self.room_to_grow(&plan).await;
-        let backend = self
-            .backend_of(&plan)
-            .ok_or_else(|| ControlError::NotFound(format!("environment `{environment}` has no backend")))?;
+        let backend = self.backend_of(&plan);
         loop {
             let seen = match look(&*backend, &plan, &*self.clock).await {
                 Observation::Unreadable(why) => return Err(ControlError::Unreachable(why)),
@@ -90,7 +88,12 @@ impl Site {
     /// Whether the release runs already; refused where it may not start.
     fn runs_already(&self, plan: &Plan, options: &StartOptions) -> Result<bool, ControlError> {
         let newest = self.store.newest(&plan.release, &plan.environment);
-        let phase = newest.map_or(Phase::None, |rollout| rollout.state.phase);
+        let mut phase = newest.map_or(Phase::None, |rollout| rollout.state.phase);
+        // a flag that a person switched off without a rollout is stopped all the same
+        if matches!(phase, Phase::None | Phase::Completed) && self.store.is_switched_off(&plan.flag, &plan.environment)
+        {
+            phase = Phase::Stopped;
+        }
         let opening = may_start(phase, options.again).map_err(|refusal| self.refused(refusal, plan))?;
         if opening == Opening::Running {
             return Ok(true);
@@ -120,12 +123,12 @@ impl Site {
             reason: options.reason.clone(),
             saw: None,
             holds: self.store.frozen(now, &plan.release, &plan.environment),
-            backend,
+            backend: backend.clone(),
         };
         let folded = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)));
         let events = folded.map_err(|refusal| self.refused(refusal, plan))?;
         let steps = self.store.commit(now, batch)?;
-        self.own(&id, &events);
+        self.own(&id, &events, &backend);
         Ok((id, steps))
     }
 

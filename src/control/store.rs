@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::error::ControlError;
 use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record};
 use crate::engine::decide::{self, Refusal};
-use crate::engine::input::{Command, Hold, HoldKind, Late};
-use crate::engine::{Event, Input, Plan, Reading, State, Timestamp, Unknown};
+use crate::engine::input::{Command, Hold, HoldKind, Late, Tick};
+use crate::engine::{Effect, EffectKind, Event, Input, Plan, Reading, State, Timestamp, Unknown};
+use crate::journal::verify;
 use crate::journal::{Head, Journal, JournalError, NewRecord, Record, Sequence};
 
 /// How many steps and ticks of a rollout are kept for people to look at.
@@ -16,6 +17,9 @@ const KEPT: usize = 240;
 const SLACK: usize = 16;
 /// How many ticks are kept while some of them wait for an answer.
 const KEPT_UNANSWERED: usize = 25_000;
+
+/// How many records are loaded at once: a long journal is never whole in memory.
+const AT_ONCE: usize = 4096;
 
 /// How an input is folded: the engine's, or, in tests of what watches over it, a broken one.
 pub type Fold = fn(&Plan, &mut State, &Input) -> Result<Vec<Event>, Refusal>;
@@ -59,6 +63,8 @@ pub struct Store {
     newest: BTreeMap<(String, String), String>,
     freezes: Vec<Freeze>,
     spooled: BTreeSet<String>,
+    /// Flags that were switched off without a rollout, by key and environment.
+    switched_off: BTreeMap<(String, String), Sequence>,
 }
 
 /// Steps that are folded but not recorded yet.
@@ -68,6 +74,21 @@ pub struct Batch {
     steps: BTreeMap<String, FoldBody>,
     first: Vec<NewRecord>,
     opened: BTreeMap<String, Arc<Plan>>,
+}
+
+/// A stop that a batch decides.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// The rollout.
+    pub id: String,
+    /// Its plan.
+    pub plan: Arc<Plan>,
+    /// Its state after the decision.
+    pub state: State,
+    /// What is to be done at the backend.
+    pub effect: Effect,
+    /// The ticks of the batch.
+    pub ticks: Vec<Tick>,
 }
 
 impl Batch {
@@ -105,8 +126,8 @@ impl Store {
     /// # Errors
     /// As [`Store::load`].
     pub fn load_with(mut journal: Box<dyn Journal>, fold: Fold) -> Result<Store, ControlError> {
-        let head = Head { sequence: Sequence(0), hash: String::new() };
         journal.head()?;
+        let head = verify::beginning(journal.id());
         let mut store = Store {
             journal,
             fold,
@@ -116,6 +137,7 @@ impl Store {
             newest: BTreeMap::new(),
             freezes: Vec::new(),
             spooled: BTreeSet::new(),
+            switched_off: BTreeMap::new(),
         };
         store.refresh()?;
         Ok(store)
@@ -137,12 +159,25 @@ impl Store {
     /// As [`Store::load`].
     pub fn refresh(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
         let mut came = Vec::new();
-        for record in self.journal.load(self.head.sequence)? {
-            self.take(&record, &mut came)
-                .map_err(|detail| ControlError::Failed(format!("record {}: {detail}", record.sequence.0)))?;
-            self.head = Head { sequence: record.sequence, hash: record.hash };
+        loop {
+            let records = self.journal.load(self.head.sequence, AT_ONCE)?;
+            let last = records.len() < AT_ONCE;
+            for record in records {
+                // decisions stand on these records: a chain that is broken is no ground to grow on
+                let head = verify::follow(&self.head, &record).map_err(|damage| self.unusable(&damage.to_string()))?;
+                self.take(&record, &mut came)
+                    .map_err(|detail| self.unusable(&format!("record {}: {detail}", record.sequence.0)))?;
+                self.head = head;
+            }
+            if last {
+                return Ok(came);
+            }
         }
-        Ok(came)
+    }
+
+    fn unusable(&self, detail: &str) -> JournalError {
+        let detail = format!("{detail}; restore a copy (`flagstaff audit verify` tells whether one is whole)");
+        JournalError::Unusable { place: self.journal.place(), detail }
     }
 
     fn take(&mut self, record: &Record, came: &mut Vec<(String, Step)>) -> Result<(), String> {
@@ -183,6 +218,7 @@ impl Store {
             OFF => {
                 let off: OffBody = serde_json::from_str(body).map_err(fault)?;
                 self.spooled.extend(off.spooled);
+                self.switched_off.insert((off.flag, off.environment), record.sequence);
             }
             _ => {}
         }
@@ -213,6 +249,29 @@ impl Store {
     /// A rollout's state with what the batch holds for it.
     pub fn state<'s>(&'s self, batch: &'s Batch, id: &str) -> Option<&'s State> {
         batch.states.get(id).or_else(|| self.rollouts.get(id).map(|rollout| &rollout.state))
+    }
+
+    /// Stops that a batch decides, each with the ticks that led there: they are carried out even where the batch cannot be
+    /// recorded.
+    pub fn stops_in(&self, batch: &Batch) -> Vec<Stop> {
+        let stop = |(id, body): (&String, &FoldBody)| {
+            let state = batch.states.get(id)?.clone();
+            let effect = state.effect.clone().filter(|effect| effect.kind != EffectKind::Grow)?;
+            let known = self.rollouts.get(id)?;
+            let ticks = body.steps.iter().filter_map(|step| match &step.input {
+                Input::Tick(tick) => Some(tick.clone()),
+                _ => None,
+            });
+            let is_new = known.state.effect.as_ref() != Some(&effect);
+            is_new.then(|| Stop {
+                id: id.clone(),
+                plan: Arc::clone(&known.plan),
+                state,
+                effect,
+                ticks: ticks.collect(),
+            })
+        };
+        batch.steps.iter().filter_map(stop).collect()
     }
 
     /// Records a batch in one durable commit. On a conflict nothing of it counts: the caller refreshes and judges again.
@@ -276,6 +335,12 @@ impl Store {
         if let Some(rollout) = self.rollouts.get_mut(id) {
             rollout.judge_unfinished(late);
         }
+    }
+
+    /// Whether a person switched off a flag without a rollout, and nothing was started on it since.
+    pub fn is_switched_off(&self, flag: &str, environment: &str) -> bool {
+        let Some(off) = self.switched_off.get(&(flag.to_owned(), environment.to_owned())) else { return false };
+        self.newest_of_flag(flag, environment).is_none_or(|rollout| rollout.opened < *off)
     }
 
     /// Whether a spooled stop was merged already.

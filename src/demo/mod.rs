@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::control::drive::Seen;
+use crate::control::drive::{Seen, Until};
 use crate::control::{Site, StartOptions, replay};
 use crate::engine::input::Actor;
 use crate::engine::{Cause, Phase, Span, State};
@@ -65,7 +65,7 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
         };
         let give_up = clock.sleep_until(clock.now().plus(LIMIT));
         tokio::select! {
-            end = site.drive(&ids, false, &mut see) => { end.map_err(|error| error.to_string())?; }
+            end = site.drive(&ids, Until::PersonIsNeeded, &mut see) => { end.map_err(|error| error.to_string())?; }
             () = give_up => printer.err("the demo took too long"),
             _ = tokio::signal::ctrl_c() => return Err("interrupted".to_owned()),
         }
@@ -109,7 +109,7 @@ fn is_as_described(release: &str, state: &State) -> bool {
 /// Verifies the journal and computes every decision again.
 fn prove(printer: &Printer, dir: &Path) -> Result<bool, String> {
     let mut journal = SqliteJournal::open(&dir.join(".flagstaff/journal.db")).map_err(|error| error.to_string())?;
-    let records = journal.load(Sequence(0)).map_err(|error| error.to_string())?;
+    let records = journal.load(Sequence(0), usize::MAX).map_err(|error| error.to_string())?;
     let head = verify::verify(journal.id(), &records, None);
     let replayed = replay::replay(&records);
     let (verified, computed) = (head.is_ok(), replayed.is_ok());

@@ -239,6 +239,11 @@ impl Command {
         !matches!(self, Command::Pause | Command::Rollback { .. } | Command::Abort)
     }
 
+    /// Whether, at a stage, it can only take away: a force to a smaller one.
+    pub fn shrinks(&self, at_stage: usize) -> bool {
+        matches!(self, Command::Force { stage } if *stage < at_stage)
+    }
+
     /// As typed.
     pub fn word(&self) -> &'static str {
         match self {

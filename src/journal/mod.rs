@@ -116,11 +116,12 @@ pub trait Journal: Send {
     /// [`JournalError::Conflict`] where it went on meanwhile.
     fn append(&mut self, expected: Sequence, records: &[NewRecord]) -> Result<Head, JournalError>;
 
-    /// Everything after a position, in order.
+    /// What comes after a position, in order; at most so many records. After position 0 comes everything, records that were
+    /// slipped in before the first one too (their position reads as 0).
     ///
     /// # Errors
     /// Anything but a conflict.
-    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError>;
+    fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError>;
 
     /// Says who drives. Replaces what the same host and process said before.
     ///

@@ -76,7 +76,7 @@ impl SqliteJournal {
     /// # Errors
     /// As [`SqliteJournal::open`].
     pub fn open_existing(path: &Path, patience: Duration) -> Result<Option<SqliteJournal>, JournalError> {
-        if path.exists() { SqliteJournal::open_within(path, patience).map(Some) } else { Ok(None) }
+        if path.try_exists().unwrap_or(true) { SqliteJournal::open_within(path, patience).map(Some) } else { Ok(None) }
     }
 
     fn prepare(mut connection: Connection, path: &Path, patience: Duration) -> Result<SqliteJournal, JournalError> {
@@ -157,15 +157,16 @@ impl Journal for SqliteJournal {
         Ok(head)
     }
 
-    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+    fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         self.still_there()?;
         let read = || -> rusqlite::Result<Vec<Record>> {
             let mut select = self.connection.prepare_cached(
-                "SELECT sequence, at, stream, kind, body, hash FROM records WHERE sequence > ?1 ORDER BY sequence",
+                "SELECT sequence, at, stream, kind, body, hash FROM records WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
             )?;
-            let rows = select.query_map([after.0 as i64], |row| {
+            let after = if after.0 == 0 { i64::MIN } else { i64::try_from(after.0).unwrap_or(i64::MAX) };
+            let rows = select.query_map([after, i64::try_from(at_most).unwrap_or(i64::MAX)], |row| {
                 Ok(Record {
-                    sequence: Sequence(row.get::<_, i64>(0)?.unsigned_abs()),
+                    sequence: Sequence(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0)),
                     new: NewRecord {
                         at: Timestamp(row.get(1)?),
                         stream: row.get(2)?,

@@ -36,27 +36,40 @@ pub enum Damage {
     },
 }
 
+/// Where a chain begins.
+pub fn beginning(journal_id: &str) -> Head {
+    Head { sequence: Sequence(0), hash: genesis_hash(journal_id) }
+}
+
+/// The head after one more record.
+///
+/// # Errors
+/// A record that does not follow.
+pub fn follow(head: &Head, record: &Record) -> Result<Head, Damage> {
+    let expected = Sequence(head.sequence.0 + 1);
+    if record.sequence > expected {
+        return Err(Damage::Removed { from: expected, to: Sequence(record.sequence.0 - 1) });
+    }
+    if record.sequence != expected || chain_hash(&head.hash, record.sequence, &record.new) != record.hash {
+        return Err(Damage::Changed {
+            sequence: record.sequence,
+            stream: record.new.stream.clone(),
+            kind: record.new.kind.clone(),
+        });
+    }
+    Ok(Head { sequence: record.sequence, hash: record.hash.clone() })
+}
+
 /// Verifies records in the order of their positions. `anchor` is a head that was written down before: without one, a tail
 /// that was cut off at a record's end cannot be seen, since a shorter chain is a valid chain.
 ///
 /// # Errors
 /// The first damage.
 pub fn verify(journal_id: &str, records: &[Record], anchor: Option<&Head>) -> Result<Head, Damage> {
-    let mut head = Head { sequence: Sequence(0), hash: genesis_hash(journal_id) };
+    let mut head = beginning(journal_id);
     let mut anchored = anchor.is_none_or(|anchor| *anchor == head);
     for record in records {
-        let expected = Sequence(head.sequence.0 + 1);
-        if record.sequence > expected {
-            return Err(Damage::Removed { from: expected, to: Sequence(record.sequence.0 - 1) });
-        }
-        if record.sequence != expected || chain_hash(&head.hash, record.sequence, &record.new) != record.hash {
-            return Err(Damage::Changed {
-                sequence: record.sequence,
-                stream: record.new.stream.clone(),
-                kind: record.new.kind.clone(),
-            });
-        }
-        head = Head { sequence: record.sequence, hash: record.hash.clone() };
+        head = follow(&head, record)?;
         anchored |= anchor.is_some_and(|anchor| *anchor == head);
     }
     match anchor.filter(|_| !anchored) {

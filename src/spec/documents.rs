@@ -109,6 +109,9 @@ pub struct EnvironmentDoc {
     pub layer: Layer,
 }
 
+/// Where the journal is unless the project says otherwise.
+pub const JOURNAL: &str = ".flagstaff/journal.db";
+
 /// `kind: Audience`
 #[derive(Debug, Clone)]
 pub struct AudienceDoc {
@@ -351,7 +354,7 @@ fn layer(reader: &mut Reader<'_, '_>) -> Layer {
 }
 
 fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
-    let mut journal = ".flagstaff/journal.db".to_owned();
+    let mut journal = JOURNAL.to_owned();
     if let Some(node) = spec.get("journal") {
         let mut reader = Reader::new(node, "`journal`", spec.findings());
         if let Some(path) = reader.text("sqlite") {

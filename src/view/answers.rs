@@ -78,7 +78,7 @@ pub fn stop(report: &StopReport) -> CommandAnswer {
             (format!("paused, still ON for {whom}"), exposure, Some(format!("flagstaff abort {name}")))
         }
         StopOutcome::NothingToPause { phase } => (format!("nothing to pause: {}", word(*phase)), None, None),
-        StopOutcome::NotOff { why } => {
+        StopOutcome::NotOff { why } | StopOutcome::Unsure { why } => {
             let driver = match &report.driver {
                 Some(driver) => format!("; {driver} keeps trying"),
                 None => "; nobody else keeps trying: run it again, with --timeout 1h to keep at it".to_owned(),

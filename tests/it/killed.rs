@@ -66,7 +66,7 @@ fn flagstaff(dir: &Path, args: &[&str]) -> Command {
 
 fn records(dir: &Path) -> (String, Vec<Record>) {
     let mut journal = SqliteJournal::open(&dir.join(".flagstaff/journal.db")).unwrap();
-    let records = journal.load(Sequence(0)).unwrap();
+    let records = journal.load(Sequence(0), usize::MAX).unwrap();
     (journal.id().to_owned(), records)
 }
 

@@ -12,6 +12,7 @@ mod layers;
 mod prometheus;
 mod simulator;
 mod spec;
+mod stops;
 mod support;
 mod telemetry;
 mod together;

@@ -22,6 +22,11 @@ pub enum StopOutcome {
         /// Where it is.
         phase: Phase,
     },
+    /// No backend has the flag, and the journal, which may know it under another key, cannot be read.
+    Unsure {
+        /// What to do.
+        why: String,
+    },
     /// It could not be read back as off.
     NotOff {
         /// Why.

@@ -36,6 +36,11 @@ pub(super) struct Stopping {
     pub(super) backends: Vec<Arc<dyn Backend>>,
 }
 
+/// Whether an outcome says that the flag was found, and is off.
+pub(super) fn switched_off(outcome: &StopOutcome) -> bool {
+    matches!(outcome, StopOutcome::Off { .. } | StopOutcome::AlreadyOff)
+}
+
 /// Why a flag could not be read back as off.
 struct NotYet {
     why: String,
@@ -79,7 +84,7 @@ impl Stopping {
                 let flag = &self.flag;
                 let why =
                     format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key");
-                StopOutcome::NotOff { why }
+                StopOutcome::Unsure { why }
             }
             (StopKind::Abort, _) => self.switch_off(give_up, clock).await,
         }
@@ -96,6 +101,11 @@ impl Stopping {
             }
         }
         true
+    }
+
+    /// Sends the off to every address, once, and does not look.
+    pub(super) async fn send_off_once(&self, clock: &dyn Clock) {
+        join_all(self.backends.iter().map(|backend| within(clock, TRY, backend.switch_off(&self.flag)))).await;
     }
 
     async fn shown(&self, clock: &dyn Clock) -> StopOutcome {

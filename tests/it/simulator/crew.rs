@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use flagstaff::backend::Backend;
 use flagstaff::clock::Clock;
+use flagstaff::control::drive::Until;
 use flagstaff::control::record::Step;
 use flagstaff::control::stop::StopSite;
 use flagstaff::control::store::Fold;
@@ -121,7 +122,7 @@ impl Crew {
                 tell(&world, pid, &rollout.id, step);
             }
         };
-        let _ = site.drive(&ids, false, &mut say).await;
+        let _ = site.drive(&ids, Until::PersonIsNeeded, &mut say).await;
     }
 
     /// As `run --once` from cron, a few times in one process.
@@ -139,7 +140,7 @@ impl Crew {
                         }
                     };
                     // a journal that cannot be used is tried again at the next tick
-                    let _ = site.drive(&ids, true, &mut say).await;
+                    let _ = site.drive(&ids, Until::Once, &mut say).await;
                     let next = clock.now().minus(Span::seconds(5)).floor_to(Span::seconds(30)).plus(Span::seconds(35));
                     clock.sleep_until(next).await;
                 }
@@ -192,7 +193,7 @@ impl Crew {
                 let now = site.now();
                 let names: Vec<String> = site.store.freezes(now).iter().map(|freeze| freeze.name.clone()).collect();
                 for name in names {
-                    site.lift(&name, reason.clone())?;
+                    site.lift(&name, reason.clone(), None)?;
                 }
                 Ok(Ack::Other)
             }

@@ -82,9 +82,9 @@ impl Journal for Memory {
         Ok(head)
     }
 
-    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+    fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         let records = self.records.lock().expect("no step panics under the lock");
-        Ok(records.iter().filter(|record| record.sequence > after).cloned().collect())
+        Ok(records.iter().filter(|record| record.sequence > after).take(at_most).cloned().collect())
     }
 
     fn heartbeat(&mut self, _: &DriverSeen) -> Result<(), JournalError> {
@@ -154,11 +154,17 @@ impl Fallible {
     }
 
     fn keep_to_itself(&mut self, expected: Sequence, records: &[NewRecord]) -> Head {
-        for (record, sequence) in records.iter().zip(expected.0 + 1..) {
-            let (sequence, hash) = (Sequence(sequence), String::new());
-            self.own.push(Record { sequence, new: record.clone(), hash });
+        let known = self.inner.load(Sequence(0), usize::MAX).unwrap_or_default();
+        let before = known.iter().chain(&self.own).rfind(|record| record.sequence == expected);
+        let hash = before.map_or_else(|| genesis_hash(self.inner.id()), |record| record.hash.clone());
+        let mut head = Head { sequence: expected, hash };
+        for record in records {
+            let sequence = Sequence(head.sequence.0 + 1);
+            let hash = chain_hash(&head.hash, sequence, record);
+            self.own.push(Record { sequence, new: record.clone(), hash: hash.clone() });
+            head = Head { sequence, hash };
         }
-        Head { sequence: Sequence(expected.0 + records.len() as u64), hash: String::new() }
+        head
     }
 
     fn unusable(&self, detail: &str) -> JournalError {
@@ -213,9 +219,9 @@ impl Journal for Fallible {
         }
     }
 
-    fn load(&mut self, after: Sequence) -> Result<Vec<Record>, JournalError> {
+    fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         self.usable()?;
-        let mut records = self.inner.load(after)?;
+        let mut records = self.inner.load(after, at_most)?;
         // others append between a look and what follows from it
         if self.world.with(|inner| inner.faults.on && inner.rng.chance(100)) {
             let keep = self.world.with(|inner| inner.rng.below(records.len() as u64 + 1));
