@@ -40,6 +40,11 @@ impl Validate {
                 loaded.documents.len()
             );
             context.printer.out(&context.printer.tone(&text, tone));
+            if let Some(first) = loaded.findings.first() {
+                context
+                    .printer
+                    .err(&format!("flagstaff help {} explains the first; so it does for every code", first.code));
+            }
         }
         Ok(if loaded.has_errors() { Exit::Invalid } else { Exit::Done })
     }

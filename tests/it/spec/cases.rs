@@ -19,7 +19,7 @@ fn project() {
     check(file, "  stickiness:", "  stickyness:", "7:3 unknown-key");
     check(file, "flagstaff/v1", "flagstaf/v1", "2:13 api-version `flagstaf/v1`");
     check(file, "kind: Project", "kind: Projekt", "did you mean `Project`?");
-    check(file, "protected: true", "protected: yes", "ambiguous `yes`");
+    check(file, "protected: true", "protected: yes", "boolean `yes`");
     check(file, "production.flagd.json", "./staging.flagd.json", "same-file `flags/./staging.flagd.json`");
     check(
         file,
