@@ -51,6 +51,8 @@ impl SourceFile {
     }
 }
 
+/// No message has more characters than this.
+const MESSAGE_AT_MOST: usize = 1000;
 /// No more known names than this are listed.
 const LISTED_AT_MOST: usize = 16;
 
@@ -116,10 +118,19 @@ impl At {
     }
 }
 
+/// A message quotes what people wrote: where that is as long as a book, its beginning will do.
+fn short(mut text: String) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(MESSAGE_AT_MOST) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
 impl Finding {
     /// An error.
     pub fn error(code: &'static str, at: &At, message: impl Into<String>) -> Finding {
-        Finding { code, severity: Severity::Error, at: at.clone(), message: message.into(), help: None }
+        Finding { code, severity: Severity::Error, at: at.clone(), message: short(message.into()), help: None }
     }
 
     /// A warning.
@@ -130,7 +141,7 @@ impl Finding {
     /// With what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Finding {
-        self.help = Some(help.into());
+        self.help = Some(short(help.into()));
         self
     }
 

@@ -35,13 +35,16 @@ pub struct FindingRow {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// The marked characters.
+    /// The marked characters, the first thousand of them.
     pub marked: String,
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub help: Option<String>,
 }
+
+/// A machine that wants more of what is marked has the file.
+const MARKED_AT_MOST: usize = 1000;
 
 /// For machines.
 pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
@@ -53,7 +56,7 @@ pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
             file: finding.at.file.name.clone(),
             line,
             column,
-            marked: finding.at.marked().to_owned(),
+            marked: finding.at.marked().chars().take(MARKED_AT_MOST).collect(),
             message: finding.message.clone(),
             help: finding.help.clone(),
         }

@@ -5,6 +5,7 @@ use crate::engine::plan::{Action, Arm, Plan, RollbackStage, Target, Unit};
 use crate::spec::constant::constant;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
+use crate::spec::reader::Text;
 use crate::spec::resolve::scrape_every;
 
 /// Checks of a release in an environment, once resolved.
@@ -16,13 +17,7 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         // a rule whose condition could not be read is not in the plan
         let Some(written) = policy.safeguards.iter().find(|written| written.name.value == rule.name) else { continue };
         if let Some(always) = constant(&rule.condition, &unit) {
-            let what = if always { "always" } else { "never" };
-            let finding = Finding::error(
-                "constant-condition",
-                &written.when.at,
-                format!("this {what} holds, whatever is measured"),
-            );
-            findings.push(finding.help("shares lie between 0% and 100%, times and counts are not negative"));
+            findings.push(constant_finding(&written.when, always));
         }
         if let Action::Rollback(RollbackStage::Named(name)) = &rule.then
             && plan.stage_named(name).is_none()
@@ -34,8 +29,8 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
     }
     for line in &plan.healthy {
         let Some((text, _)) = policy.healthy.iter().find(|(text, _)| text.value == line.text) else { continue };
-        if constant(&line.condition, &unit).is_some() {
-            findings.push(Finding::error("constant-condition", &text.at, "this does not depend on what is measured"));
+        if let Some(always) = constant(&line.condition, &unit) {
+            findings.push(constant_finding(text, always));
         }
     }
     for (index, stage) in plan.stages.iter().enumerate() {
@@ -72,4 +67,11 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         findings.push(Finding::warning("outside-path", at, "the flag file lies outside of the project"));
     }
     findings
+}
+
+fn constant_finding(condition: &Text, always: bool) -> Finding {
+    let what = if always { "always" } else { "never" };
+    let message = format!("this {what} holds, whatever is measured");
+    let finding = Finding::error("constant-condition", &condition.at, message);
+    finding.help("shares lie between 0% and 100%, times and counts are not negative, and bounds must leave room")
 }

@@ -76,6 +76,10 @@ pub fn read(node: &Node, findings: &mut Vec<Finding>) -> Option<Document> {
         return None;
     }
     let mut top = Reader::new(node, "a document", findings);
+    if !matches!(node.kind, Kind::Map(_)) {
+        // that it is none has been told; that it has no keys goes without saying
+        return None;
+    }
     let version = top.need_text("apiVersion");
     if let Some(version) = version.as_ref().filter(|version| version.value != API_VERSION) {
         // nothing else is known of such a document
