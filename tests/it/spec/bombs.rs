@@ -32,7 +32,6 @@ fn validate(dir: &Path) -> (Vec<String>, u64) {
         let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
         format!("{}:{}:{} {}", text("file"), finding["line"], finding["column"], text("code"))
     });
-    println!("{}: {told}", dir.display());
     (findings.collect(), memory.unwrap_or_else(|| panic!("no memory in: {told}")))
 }
 

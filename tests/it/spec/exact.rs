@@ -1,4 +1,4 @@
-//! Each check of issue 1, with its code, file, line, column and the marked characters: `«…»` says what is marked.
+//! Each check of the documents, with its code, file, line, column and the marked characters: `«…»` says what is marked.
 
 use flagstaff::spec;
 
