@@ -34,12 +34,20 @@ impl Validate {
             let count = |severity| loaded.findings.iter().filter(|finding| finding.severity == severity).count();
             let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
             let tone = if errors > 0 { Tone::Bad } else { Tone::Good };
+            let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
             let text = format!(
-                "{} files, {} documents: {errors} errors, {warnings} warnings",
-                loaded.files,
-                loaded.documents.len()
+                "{}, {}: {}, {}",
+                many(loaded.files, "file"),
+                many(loaded.documents.len(), "document"),
+                many(errors, "error"),
+                many(warnings, "warning")
             );
             context.printer.out(&context.printer.tone(&text, tone));
+            if let Some(first) = loaded.findings.first() {
+                context
+                    .printer
+                    .err(&format!("flagstaff help {} explains the first; so it does for every code", first.code));
+            }
         }
         Ok(if loaded.has_errors() { Exit::Invalid } else { Exit::Done })
     }

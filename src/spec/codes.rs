@@ -31,9 +31,11 @@ pub const PAGES: &[(&str, &str)] = &[
         "full-start",
         "The first stage exposes everybody. That is refused unless the template says `allow_full_start: true` and a `reason`.",
     ),
+    ("flag-type", "Types of flags are release, experiment, operational, kill-switch, permission and sunset."),
     ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
     ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
+    ("many", "One file has so many findings that the rest is only counted."),
     (
         "match-conflict",
         "The release wants another value of a label than its environment: it would read another environment's series.",

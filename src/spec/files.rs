@@ -2,110 +2,203 @@
 
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use super::finding::{At, Finding, SourceFile};
 
 /// A document file larger than this is refused without being read.
 const BYTES_AT_MOST: u64 = 4 * 1024 * 1024;
-/// More files than this are refused.
-const FILES_AT_MOST: usize = 100_000;
+/// A project with more files than this is refused without reading them.
+const FILES_AT_MOST: usize = 50_000;
 
-/// The default set: `flagstaff.yaml`, `*.flagstaff.yaml` and everything below `flagstaff/`, sorted.
-pub fn discover(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for path in listed(dir) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name == "flagstaff.yaml" || name.ends_with(".flagstaff.yaml") {
-            found.push(path);
-        } else if name == "flagstaff" && path.is_dir() {
-            below(&path, &mut found);
+/// A file that may hold documents.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether no link leads to it: then it needs no look at where it really is.
+    plain: bool,
+}
+
+/// A project's directory.
+#[derive(Debug)]
+pub struct Tree {
+    dir: PathBuf,
+    /// The directory behind all links.
+    root: Option<PathBuf>,
+    /// The folder that has too many files, once one was met.
+    crowded: Option<PathBuf>,
+}
+
+impl Tree {
+    /// A project's directory.
+    pub fn new(dir: &Path) -> Tree {
+        Tree { dir: dir.to_owned(), root: fs::canonicalize(dir).ok(), crowded: None }
+    }
+
+    /// The default set: `flagstaff.yaml`, `*.flagstaff.yaml` and everything below `flagstaff/`, sorted; what stands in
+    /// the directory itself goes first, since it is where the Project document is looked for.
+    pub fn discover(&mut self) -> Vec<Found> {
+        let (mut top, mut found) = (Vec::new(), Vec::new());
+        for entry in listed(&self.dir) {
+            let name = entry.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == "flagstaff.yaml" || name.ends_with(".flagstaff.yaml") {
+                top.push(Found { plain: entry.regular && self.root.is_some(), path: entry.path });
+            } else if name == "flagstaff" && entry.path.is_dir() {
+                self.below(&entry.path, &mut found);
+            }
         }
+        top.append(&mut found);
+        top
     }
-    found.sort();
-    found
+
+    /// What `include:` names: a file, a folder, or a pattern of the form `folder/**` or `folder/*.yaml`.
+    pub fn include(&mut self, pattern: &str) -> Vec<Found> {
+        let mut found = Vec::new();
+        if let Some(folder) = pattern.strip_suffix("/**") {
+            self.below(&self.dir.join(folder), &mut found);
+        } else if let Some(folder) = pattern.strip_suffix("/*.yaml").or_else(|| pattern.strip_suffix("/*")) {
+            let files = listed(&self.dir.join(folder)).into_iter().filter(|entry| is_yaml(&entry.path));
+            found.extend(files.map(|entry| Found { path: entry.path, plain: false }));
+        } else if self.dir.join(pattern).is_dir() {
+            self.below(&self.dir.join(pattern), &mut found);
+        } else {
+            found.push(Found { path: self.dir.join(pattern), plain: false });
+        }
+        found
+    }
+
+    /// The finding about a folder with too many files.
+    pub fn crowded(&self) -> Option<Finding> {
+        let file = SourceFile::new(self.name(self.crowded.as_ref()?), String::new());
+        let message = format!("has more than {FILES_AT_MOST} files; none of them was read");
+        let finding = Finding::error("file", &At { file, start: 0, end: 0 }, message);
+        Some(finding.help("several documents may stand in one file, between lines of `---`"))
+    }
+
+    /// Folders behind links are not entered: there is no way out of the project, and no loop.
+    fn below(&mut self, folder: &Path, found: &mut Vec<Found>) {
+        let inside = fs::canonicalize(folder).is_ok_and(|real| self.holds(&real));
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in listed(&next) {
+                if entry.folder {
+                    folders.push(entry.path);
+                } else if is_yaml(&entry.path) {
+                    found.push(Found { plain: inside && entry.regular, path: entry.path });
+                }
+            }
+            if found.len() > FILES_AT_MOST {
+                self.crowded = Some(folder.to_owned());
+                found.clear();
+                return;
+            }
+        }
+        found.sort();
+    }
+
+    fn holds(&self, real: &Path) -> bool {
+        self.root.as_ref().is_some_and(|root| real.starts_with(root))
+    }
+
+    /// A path as it is shown: relative to the project.
+    pub fn name(&self, path: &Path) -> String {
+        path.strip_prefix(&self.dir).unwrap_or(path).to_string_lossy().replace('\\', "/")
+    }
+
+    /// Reads one file of the project.
+    ///
+    /// # Errors
+    /// Why it is refused, where.
+    pub fn read(&self, found: &Found) -> Result<Arc<SourceFile>, Box<Finding>> {
+        let fail = |message: String| Box::new(refusal(&self.name(&found.path), String::new(), 0, message));
+        let cannot = |error: std::io::Error| fail(format!("cannot be read: {}", reason(&error)));
+        let mut path = found.path.clone();
+        if !found.plain {
+            path = fs::canonicalize(&found.path).map_err(cannot)?;
+            if !self.holds(&path) {
+                return Err(fail("lies outside of the project, or is a link that leads out of it".to_owned()));
+            }
+            // looked at before it is opened: opening a device can do things
+            if !fs::metadata(&path).map_err(cannot)?.is_file() {
+                return Err(fail("is no regular file".to_owned()));
+            }
+        }
+        // should it have become a FIFO or a link since: neither is waited for nor followed
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY).bits();
+        let file = fs::File::options().read(true).custom_flags(flags.cast_signed()).open(&path).map_err(cannot)?;
+        let about = file.metadata().map_err(cannot)?;
+        if !about.is_file() {
+            return Err(fail("is no regular file".to_owned()));
+        }
+        if about.len() > BYTES_AT_MOST {
+            return Err(fail(format!("is larger than {} MiB", BYTES_AT_MOST >> 20)));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(about.len()).unwrap_or_default() + 1);
+        file.take(BYTES_AT_MOST).read_to_end(&mut bytes).map_err(cannot)?;
+        self.text(found, bytes)
+    }
+
+    fn text(&self, found: &Found, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Box<Finding>> {
+        let name = self.name(&found.path);
+        let refuse = |text, at, message: &str| Err(Box::new(refusal(&name, text, at, message.to_owned())));
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let wide = error.as_bytes().starts_with(&[0xff, 0xfe]) || error.as_bytes().starts_with(&[0xfe, 0xff]);
+                let message = if wide { "is UTF-16; documents are UTF-8" } else { "is not UTF-8 here" };
+                return refuse(String::from_utf8_lossy(error.as_bytes()).into_owned(), good, message);
+            }
+        };
+        if let Some(at) = text.find('\0') {
+            return refuse(text, at, "has a NUL character");
+        }
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        Ok(SourceFile::new(name, text))
+    }
 }
 
-/// What `include:` names: a file, a folder, or a pattern of the form `folder/**` or `folder/*.yaml`.
-pub fn include(dir: &Path, pattern: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    if let Some(folder) = pattern.strip_suffix("/**") {
-        below(&dir.join(folder), &mut found);
-    } else if let Some(folder) = pattern.strip_suffix("/*.yaml").or_else(|| pattern.strip_suffix("/*")) {
-        found.extend(listed(&dir.join(folder)).into_iter().filter(|path| is_yaml(path)));
-    } else if dir.join(pattern).is_dir() {
-        below(&dir.join(pattern), &mut found);
-    } else {
-        found.push(dir.join(pattern));
-    }
-    found.sort();
-    found
+fn refusal(name: &str, text: String, at: usize, message: String) -> Finding {
+    let file = SourceFile::new(name, text);
+    let end = file.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
+    Finding::error("file", &At { file, start: at, end }, message)
 }
 
-fn listed(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    paths.sort();
+/// The reason without the system's number for it.
+fn reason(error: &std::io::Error) -> String {
+    if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) {
+        return "its links lead in a circle".to_owned();
+    }
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+struct Listed {
+    path: PathBuf,
+    regular: bool,
+    folder: bool,
+}
+
+fn listed(folder: &Path) -> Vec<Listed> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(2 * FILES_AT_MOST);
+    let mut paths: Vec<Listed> = entries
+        .filter_map(|entry| {
+            let kind = entry.file_type().ok()?;
+            Some(Listed { path: entry.path(), regular: kind.is_file(), folder: kind.is_dir() })
+        })
+        .collect();
+    paths.sort_by(|left, right| left.path.cmp(&right.path));
     paths
 }
 
 fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
-
-/// Folders behind links are not entered: there is no way out of the project, and no loop.
-fn below(folder: &Path, found: &mut Vec<PathBuf>) {
-    for path in listed(folder) {
-        if found.len() >= FILES_AT_MOST {
-            return;
-        }
-        let is_folder = fs::symlink_metadata(&path).is_ok_and(|about| about.is_dir());
-        if is_folder {
-            below(&path, found);
-        } else if is_yaml(&path) {
-            found.push(path);
-        }
-    }
-}
-
-/// Reads one file of the project.
-pub fn read(dir: &Path, path: &Path) -> Result<Arc<SourceFile>, Box<Finding>> {
-    let name = path.strip_prefix(dir).unwrap_or(path).to_string_lossy().replace('\\', "/");
-    let refuse = |text: String, at: usize, message: String| {
-        let file = Arc::new(SourceFile { name: name.clone(), text });
-        let end = file.text[at..].chars().next().map_or(at, |c| at + c.len_utf8());
-        Box::new(Finding::error("file", &At { file, start: at, end }, message))
-    };
-    let fail = |message: &str| refuse(String::new(), 0, message.to_owned());
-    let real = fs::canonicalize(path).map_err(|error| fail(&format!("cannot be read: {error}")))?;
-    let root = fs::canonicalize(dir).map_err(|error| fail(&format!("the project cannot be read: {error}")))?;
-    if !real.starts_with(&root) {
-        return Err(fail("is a link out of the project"));
-    }
-    // looked at before it is opened: opening a FIFO waits for a writer
-    let about = fs::metadata(&real).map_err(|error| fail(&format!("cannot be read: {error}")))?;
-    if !about.is_file() {
-        return Err(fail("is no regular file"));
-    }
-    if about.len() > BYTES_AT_MOST {
-        return Err(fail(&format!("is larger than {} MiB", BYTES_AT_MOST >> 20)));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(&real)
-        .and_then(|file| file.take(BYTES_AT_MOST).read_to_end(&mut bytes))
-        .map_err(|error| fail(&format!("cannot be read: {error}")))?;
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let good = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            return Err(refuse(text, good, "is not UTF-8 here".to_owned()));
-        }
-    };
-    if let Some(at) = text.find('\0') {
-        return Err(refuse(text, at, "has a NUL character".to_owned()));
-    }
-    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok(Arc::new(SourceFile { name, text }))
 }

@@ -1,17 +1,60 @@
 //! What is wrong with a document: a stable code, the place, the characters, what was expected and what to do.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
 /// A file as it was read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct SourceFile {
     /// Relative to the project, with `/`.
     pub name: String,
     /// Its text.
     pub text: String,
+    /// Where its lines begin; made when a place is first asked for, since most files have nothing to tell.
+    lines: OnceLock<Vec<usize>>,
 }
+
+impl PartialEq for SourceFile {
+    fn eq(&self, other: &SourceFile) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for SourceFile {}
+
+impl SourceFile {
+    /// A file as it was read.
+    pub fn new(name: impl Into<String>, text: String) -> Arc<SourceFile> {
+        Arc::new(SourceFile { name: name.into(), text, lines: OnceLock::new() })
+    }
+
+    /// Which line a byte stands in, from 0, and where that line begins and ends (without its line feed).
+    pub fn line(&self, byte: usize) -> (usize, usize, usize) {
+        let lines = self.lines.get_or_init(|| {
+            let feeds = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(feeds.map(|(at, _)| at + 1)).collect()
+        });
+        let line = lines.partition_point(|start| *start <= byte).saturating_sub(1);
+        let start = lines.get(line).copied().unwrap_or_default();
+        let end = lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        (line, start, end)
+    }
+
+    /// The nearest character's boundary at or before a byte.
+    pub fn boundary(&self, byte: usize) -> usize {
+        let mut at = byte.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+}
+
+/// No message has more characters than this.
+const MESSAGE_AT_MOST: usize = 1000;
+/// No more known names than this are listed.
+const LISTED_AT_MOST: usize = 16;
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +95,9 @@ pub struct Finding {
 impl At {
     /// Line and column from 1, the column in characters.
     pub fn line_column(&self) -> (usize, usize) {
-        let before = self.file.text.get(..self.start).unwrap_or(&self.file.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let (line, start, _) = self.file.line(self.start);
+        let before = self.file.text.get(start..self.file.boundary(self.start)).unwrap_or_default();
+        (line + 1, before.chars().count() + 1)
     }
 
     /// The marked characters.
@@ -75,10 +118,19 @@ impl At {
     }
 }
 
+/// A message quotes what people wrote: where that is as long as a book, its beginning will do.
+fn short(mut text: String) -> String {
+    if let Some((cut, _)) = text.char_indices().nth(MESSAGE_AT_MOST) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
 impl Finding {
     /// An error.
     pub fn error(code: &'static str, at: &At, message: impl Into<String>) -> Finding {
-        Finding { code, severity: Severity::Error, at: at.clone(), message: message.into(), help: None }
+        Finding { code, severity: Severity::Error, at: at.clone(), message: short(message.into()), help: None }
     }
 
     /// A warning.
@@ -89,7 +141,7 @@ impl Finding {
     /// With what to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Finding {
-        self.help = Some(help.into());
+        self.help = Some(short(help.into()));
         self
     }
 
@@ -97,14 +149,21 @@ impl Finding {
     #[must_use]
     pub fn did_you_mean<'n>(mut self, wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Finding {
         let known: Vec<&str> = known.into_iter().collect();
+        let within = |name: &str| 1 + name.len() / 4;
         let near = known
             .iter()
+            // what differs in length by more cannot be near, and a name as long as a book is compared with nothing
+            .filter(|name| wrong.len() <= 256 && name.len().abs_diff(wrong.len()) <= within(name))
             .map(|name| (strsim::damerau_levenshtein(wrong, name), *name))
-            .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+            .filter(|(distance, name)| *distance <= within(name))
             .min();
         self.help = match near {
             Some((_, name)) => Some(format!("did you mean `{name}`?")),
             None if known.is_empty() => Some("there is none".to_owned()),
+            None if known.len() > LISTED_AT_MOST => {
+                let rest = known.len() - LISTED_AT_MOST;
+                Some(format!("known: {} and {rest} more", known[..LISTED_AT_MOST].join(", ")))
+            }
             None => Some(format!("known: {}", known.join(", "))),
         };
         self

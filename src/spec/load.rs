@@ -1,14 +1,21 @@
 //! Loading a project: all documents of all files, and everything that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::checks;
-use super::documents::{Document, ProjectDoc, read};
+use super::documents::{Body, Document, ProjectDoc, read};
+use super::files::{Found, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
-use super::resolve::{Index, Resolved, resolve};
-use super::{files, yaml};
+use super::index::{Index, Parts};
+use super::resolve::{Resolved, draft, match_conflicts, resolve};
+use super::{checks, yaml};
 use crate::engine::plan::{Audience, Target};
+
+/// Of one file's findings, before it is compared with others, no more than these are told.
+const FINDINGS_AT_MOST: usize = 1000;
+/// So many files are one share of a thread's work.
+const SHARE: usize = 32;
 
 /// A project's documents.
 #[derive(Debug, Clone, Default)]
@@ -36,40 +43,32 @@ pub struct ReleaseRef {
 
 /// Loads the default set of files, and what `include:` adds.
 pub fn load(dir: &Path) -> Loaded {
-    let paths = files::discover(dir);
-    let mut loaded = read_files(dir, &paths);
+    load_paths(dir, &[])
+}
+
+/// Loads the default set and the named files and folders; of findings, where any are named, only those in them.
+pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
+    let mut tree = Tree::new(dir);
+    let default = tree.discover();
+    let mut loaded = read_files(dir, &tree, &default);
     let include: Vec<String> = loaded
         .project()
         .map(|project| project.include.iter().map(|text| text.value.clone()).collect())
         .unwrap_or_default();
-    let mut more: Vec<PathBuf> = include.iter().flat_map(|pattern| files::include(dir, pattern)).collect();
-    more.retain(|path| !paths.contains(path));
+    let named: Vec<Found> = named.iter().flat_map(|path| tree.include(&path.to_string_lossy())).collect();
+    let known: BTreeSet<&Path> = default.iter().map(|found| found.path.as_path()).collect();
+    let mut more: Vec<Found> = include.iter().flat_map(|pattern| tree.include(pattern)).collect();
+    more.extend(named.iter().cloned());
+    more.retain(|found| !known.contains(found.path.as_path()));
     more.sort();
-    more.dedup();
-    let added = read_files(dir, &more);
-    loaded.documents.extend(added.documents);
-    loaded.findings.extend(added.findings);
-    loaded.files += added.files;
-    loaded.check();
-    loaded
-}
-
-/// Loads the default set, and reports of the named files only.
-pub fn load_paths(dir: &Path, paths: &[PathBuf]) -> Loaded {
-    let mut loaded = load(dir);
-    let known: Vec<PathBuf> = files::discover(dir);
-    let named: Vec<PathBuf> = paths.iter().flat_map(|path| files::include(dir, &path.to_string_lossy())).collect();
-    let mut outside: Vec<PathBuf> = named.iter().filter(|path| !known.contains(path)).cloned().collect();
-    outside.sort();
-    let added = read_files(dir, &outside);
-    loaded.documents.extend(added.documents);
-    loaded.findings.retain(|finding| finding.code != "no-project" || outside.is_empty());
-    loaded.findings.extend(added.findings);
-    loaded.files += added.files;
-    loaded.check();
-    let names: Vec<String> =
-        named.iter().map(|path| path.strip_prefix(dir).unwrap_or(path).to_string_lossy().replace('\\', "/")).collect();
-    loaded.findings.retain(|finding| names.contains(&finding.at.file.name));
+    more.dedup_by(|left, right| left.path == right.path);
+    loaded.add(read_files(dir, &tree, &more));
+    loaded.findings.extend(tree.crowded());
+    loaded.check(named.is_empty());
+    if !named.is_empty() {
+        let names: BTreeSet<String> = named.iter().map(|found| tree.name(&found.path)).collect();
+        loaded.findings.retain(|finding| names.contains(&finding.at.file.name));
+    }
     loaded
 }
 
@@ -78,67 +77,86 @@ pub fn load_paths(dir: &Path, paths: &[PathBuf]) -> Loaded {
 /// # Errors
 /// The findings that keep even this from being read.
 pub fn project_only(dir: &Path) -> Result<ProjectDoc, Vec<Finding>> {
-    let mut loaded = Loaded::default();
-    for path in files::discover(dir) {
-        let read = read_files(dir, &[path]);
-        loaded.findings.extend(read.findings);
-        for document in read.documents {
-            if let Document::Project(project) = document {
+    let mut tree = Tree::new(dir);
+    let mut findings = Vec::new();
+    for found in tree.discover() {
+        let (documents, more) = read_file(&tree, &found);
+        findings.extend(more);
+        for document in documents {
+            if let Body::Project(project) = document.body {
                 return Ok(*project);
             }
         }
     }
-    if loaded.findings.is_empty() {
-        loaded.findings.push(no_project(dir));
+    findings.extend(tree.crowded());
+    if findings.is_empty() {
+        findings.push(no_project(dir));
     }
-    Err(loaded.findings)
+    Err(findings)
 }
 
 fn no_project(dir: &Path) -> Finding {
-    let file = std::sync::Arc::new(SourceFile { name: "flagstaff.yaml".to_owned(), text: String::new() });
+    let file = SourceFile::new("flagstaff.yaml", String::new());
     let at = At { file, start: 0, end: 0 };
     let finding = Finding::error("no-project", &at, format!("there is no Project document in {}", dir.display()));
     finding.help("`flagstaff init` makes one; `-C DIR` or FLAGSTAFF_DIR says where it is")
 }
 
+fn read_file(tree: &Tree, found: &Found) -> (Vec<Document>, Vec<Finding>) {
+    let (mut documents, mut findings) = (Vec::new(), Vec::new());
+    match tree.read(found) {
+        Ok(file) => {
+            for node in yaml::parse(&file, &mut findings) {
+                documents.extend(read(&node, &mut findings));
+            }
+        }
+        Err(finding) => findings.push(*finding),
+    }
+    if let Some(first) = findings.get(FINDINGS_AT_MOST) {
+        let message = format!("and {} more findings in this file", findings.len() - FINDINGS_AT_MOST);
+        let last = Finding::error("many", &first.at, message);
+        findings.truncate(FINDINGS_AT_MOST);
+        findings.push(last);
+    }
+    (documents, findings)
+}
+
 /// Reads files side by side; their order does not depend on which is done first.
-fn read_files(dir: &Path, paths: &[PathBuf]) -> Loaded {
-    let read_one = |path: &PathBuf| {
-        let mut findings = Vec::new();
-        let mut documents = Vec::new();
-        match files::read(dir, path) {
-            Ok(file) => {
-                for node in yaml::parse(&file, &mut findings) {
-                    documents.extend(read(&node, &mut findings));
-                }
-            }
-            Err(finding) => findings.push(*finding),
+fn read_files(dir: &Path, tree: &Tree, files: &[Found]) -> Loaded {
+    // few files are read faster than a thread starts
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8).min(files.len().div_ceil(SHARE));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let share = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = files.chunks(SHARE).nth(share) else { break done };
+            done.push((share, part.iter().map(|found| read_file(tree, found)).collect::<Vec<_>>()));
         }
-        (documents, findings)
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    let share = paths.len().div_ceil(threads).max(16);
-    let mut loaded = Loaded { dir: dir.to_owned(), files: paths.len(), ..Loaded::default() };
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = paths
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().map(read_one).collect::<Vec<_>>()))
-            .collect();
-        for part in parts {
-            for (documents, findings) in part.join().unwrap_or_default() {
-                loaded.documents.extend(documents);
-                loaded.findings.extend(findings);
-            }
+    let mut done = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            // a thread that panicked would have lost documents: that is no result
+            done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
+        done
     });
+    done.sort_by_key(|(share, _)| *share);
+    let mut loaded = Loaded { dir: dir.to_owned(), files: files.len(), ..Loaded::default() };
+    for (documents, findings) in done.into_iter().flat_map(|(_, part)| part) {
+        loaded.documents.extend(documents);
+        loaded.findings.extend(findings);
+    }
     loaded
 }
 
 impl Loaded {
     /// The project, if its document could be read.
     pub fn project(&self) -> Option<&ProjectDoc> {
-        self.documents.iter().find_map(|document| match document {
-            Document::Project(project) => Some(&**project),
+        self.documents.iter().find_map(|document| match &document.body {
+            Body::Project(project) => Some(&**project),
             _ => None,
         })
     }
@@ -151,12 +169,13 @@ impl Loaded {
     /// Every release with its environments.
     pub fn releases(&self) -> Vec<ReleaseRef> {
         let mut releases = Vec::new();
+        let default = self.default_environments();
         for document in &self.documents {
-            if let Document::Release(release) = document {
+            if let Body::Release(release) = &document.body {
                 let named = release.environments.iter().map(|(name, _)| name.value.clone());
                 let mut environments: Vec<String> = named.collect();
                 if environments.is_empty() {
-                    environments = self.default_environments();
+                    environments.clone_from(&default);
                 }
                 releases.push(ReleaseRef {
                     release: release.name.value.clone(),
@@ -171,8 +190,8 @@ impl Loaded {
 
     /// The definitions of all audiences that can be read.
     pub fn audiences(&self) -> BTreeMap<String, Audience> {
-        let audience = |document: &Document| match document {
-            Document::Audience(found) => Some((found.name.value.clone(), found.audience.clone())),
+        let audience = |document: &Document| match &document.body {
+            Body::Audience(found) => Some((found.name.value.clone(), found.audience.clone())),
             _ => None,
         };
         self.documents.iter().filter_map(audience).collect()
@@ -187,12 +206,14 @@ impl Loaded {
         project.environments.iter().map(|environment| environment.name.value.clone()).collect()
     }
 
-    /// A release in an environment with everything resolved.
+    /// A release in an environment with everything resolved. Refused where an error stands in any document that it
+    /// depends on.
     ///
     /// # Errors
     /// The findings that stand against it.
     pub fn plan(&self, release: &str, environment: &str) -> Result<Resolved, Vec<Finding>> {
-        resolve(self, &Index::new(&self.documents), release, environment)
+        let index = Index::new(&self.documents);
+        resolve(&Parts::find(&index, release, environment)?.sound(&self.findings)?)
     }
 
     /// The flag file of an environment, for stops.
@@ -202,27 +223,43 @@ impl Loaded {
         found.target.as_ref().map(|(target, _)| target.clone())
     }
 
-    fn check(&mut self) {
-        self.findings.retain(|finding| !checks::CODES.contains(&finding.code));
-        if self.project().is_none() && !self.findings.iter().any(|finding| finding.severity == Severity::Error) {
-            self.findings.push(no_project(&self.dir));
-        }
-        let mut found = checks::all(self);
+    fn add(&mut self, more: Loaded) {
+        self.documents.extend(more.documents);
+        self.findings.extend(more.findings);
+        self.files += more.files;
+    }
+
+    fn check(&mut self, project_needed: bool) {
         let index = Index::new(&self.documents);
-        for ReleaseRef { release, environments, .. } in self.releases() {
+        let releases = self.releases();
+        let mut found = checks::all(&self.documents, &index, &releases);
+        if project_needed
+            && index.project.is_none()
+            && self.findings.iter().all(|finding| finding.severity != Severity::Error)
+        {
+            found.push(no_project(&self.dir));
+        }
+        // what is wrong with a template under a policy is the same for all releases that use both
+        let mut drafted = BTreeSet::new();
+        for ReleaseRef { release, environments, .. } in &releases {
             for environment in environments {
-                match resolve(self, &index, &release, &environment) {
-                    Ok(resolved) => found.extend(resolved.warnings),
+                match Parts::find(&index, release, environment) {
+                    Ok(parts) => {
+                        found.extend(match_conflicts(&parts));
+                        if drafted.insert(parts.kin()) {
+                            found.extend(draft(&parts).1);
+                        }
+                    }
                     Err(findings) => found.extend(findings),
                 }
             }
         }
         self.findings.extend(found);
+        let key = |finding: &'_ Finding| (finding.at.start, finding.code);
         self.findings.sort_by(|left, right| {
-            let key = |finding: &Finding| (finding.at.file.name.clone(), finding.at.start, finding.code);
-            key(left).cmp(&key(right)).then_with(|| left.message.cmp(&right.message))
+            let files = left.at.file.name.cmp(&right.at.file.name);
+            files.then_with(|| key(left).cmp(&key(right))).then_with(|| left.message.cmp(&right.message))
         });
-        // a policy's fault is found once for each release that uses it
         self.findings.dedup();
     }
 }

@@ -1,11 +1,14 @@
 //! YAML with spans → checked documents → a resolved, canonical plan. All findings at once. Never touches the network.
 
-pub mod checks;
+mod aligned;
+mod checks;
 pub mod codes;
 pub mod condition;
+pub mod constant;
 pub mod documents;
 pub mod files;
 pub mod finding;
+mod index;
 pub mod load;
 pub mod metrics;
 pub mod raw;

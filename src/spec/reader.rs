@@ -1,8 +1,10 @@
 //! Reading a mapping by its keys: wrong shapes, missing, duplicate and unknown keys become findings, and reading goes on.
 
+use std::collections::HashMap;
+
 use super::finding::{At, Finding};
-use super::text;
-use super::yaml::{Kind, Node};
+use super::yaml::{Kind, Node, Style};
+use super::{aligned, text};
 use crate::engine::{Percentage, Span};
 
 /// A text with its place.
@@ -12,6 +14,38 @@ pub struct Text {
     pub value: String,
     /// Where it stands, without its quotes.
     pub at: At,
+    /// How it was written.
+    style: Style,
+}
+
+impl Text {
+    /// A text that stands elsewhere under another spelling, as a preset's name does for what it means.
+    pub fn meant(value: &str, at: At) -> Text {
+        Text { value: value.to_owned(), at, style: Style::Plain }
+    }
+
+    /// Where some of its bytes stand; the whole text where that cannot be said.
+    pub fn part(&self, start: usize, end: usize) -> At {
+        let marked = self.at.marked();
+        if marked == self.value {
+            return self.at.part(start, end);
+        }
+        let quote = usize::from(self.style == Style::Quoted);
+        let raw_at = At { start: self.at.start - quote, end: self.at.end + quote, ..self.at.clone() };
+        match aligned::range(raw_at.marked(), &self.value, self.style, start..end) {
+            Some(range) => raw_at.part(range.start, range.end),
+            None => self.at.clone(),
+        }
+    }
+}
+
+/// More keys of one mapping than this are not told one by one.
+const KEYS_TOLD: usize = 50;
+/// More stages, rules, metrics, environments … in one place are refused: everything is compared with everything there.
+const ITEMS_AT_MOST: usize = 1000;
+
+fn too_many(at: &At) -> Finding {
+    Finding::error("yaml-limit", at, format!("more than {ITEMS_AT_MOST} items in one place"))
 }
 
 /// Reads one mapping. [`Reader::finish`] tells of the keys that nobody asked for.
@@ -28,16 +62,29 @@ impl<'n, 'f> Reader<'n, 'f> {
         let mut entries: Vec<(&Node, &Node, bool)> = Vec::new();
         match &node.kind {
             Kind::Map(pairs) => {
+                let mut told = Told::new("duplicate-key", "are written twice");
+                let mut first_of: HashMap<&str, &Node> = HashMap::new();
                 for (key, value) in pairs {
-                    if let Some((first, ..)) = entries.iter().find(|(known, ..)| key_text(known) == key_text(key)) {
-                        let place = first.at.place();
-                        let finding =
-                            Finding::error("duplicate-key", &key.at, format!("`{}` is written twice", key_text(key)));
-                        findings.push(finding.help(format!("the first one is at {place}; keep one")));
-                    } else {
-                        entries.push((key, value, false));
+                    let name = key_text(key);
+                    // few keys are compared faster than they are hashed
+                    let first = match pairs.len() {
+                        ..=8 => entries.iter().find(|(known, ..)| key_text(known) == name).map(|(first, ..)| *first),
+                        _ => first_of.get(name).copied(),
+                    };
+                    if let Some(first) = first {
+                        told.tell(findings, &key.at, || {
+                            let finding =
+                                Finding::error("duplicate-key", &key.at, format!("`{name}` is written twice"));
+                            finding.help(format!("the first one is at {}; keep one", first.at.place()))
+                        });
+                        continue;
                     }
+                    if pairs.len() > 8 {
+                        first_of.insert(name, key);
+                    }
+                    entries.push((key, value, false));
                 }
+                told.end(findings);
             }
             _ => findings.push(Finding::error(
                 "shape",
@@ -133,13 +180,19 @@ impl<'n, 'f> Reader<'n, 'f> {
 
     /// `true` or `false`; `yes`, `on` and their like mean different things to different readers.
     pub fn flag(&mut self, key: &'static str) -> Option<bool> {
-        let text = self.text(key)?;
-        match text.value.as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            other => {
-                let finding = Finding::error("boolean", &text.at, format!("`{other}` is neither `true` nor `false`"));
-                self.findings.push(finding.help("YAML readers disagree about `yes`, `no`, `on` and `off`"));
+        let node = self.get(key)?;
+        match &node.kind {
+            Kind::Scalar { text, style: Style::Plain } if text == "true" => Some(true),
+            Kind::Scalar { text, style: Style::Plain } if text == "false" => Some(false),
+            Kind::Scalar { .. } => {
+                let message = format!("`{}` is neither `true` nor `false`", node.at.marked());
+                let finding = Finding::error("boolean", &node.at, message);
+                self.findings.push(finding.help("write `true` or `false`, without quotes"));
+                None
+            }
+            _ => {
+                let message = format!("this is {}, `true` or `false` is expected", node.what());
+                self.findings.push(Finding::error("shape", &node.at, message));
                 None
             }
         }
@@ -155,7 +208,12 @@ impl<'n, 'f> Reader<'n, 'f> {
     pub fn list(&mut self, key: &'static str) -> Option<&'n [Node]> {
         let node = self.get(key)?;
         match &node.kind {
-            Kind::List(items) => Some(items),
+            Kind::List(items) => {
+                if let Some(first) = items.get(ITEMS_AT_MOST) {
+                    self.findings.push(too_many(&first.at));
+                }
+                Some(&items[..items.len().min(ITEMS_AT_MOST)])
+            }
             _ => {
                 let message = format!("`{key}` is a list; this is {}", node.what());
                 self.findings.push(Finding::error("shape", &node.at, message));
@@ -167,8 +225,14 @@ impl<'n, 'f> Reader<'n, 'f> {
     /// All entries whose keys are names of the user's.
     pub fn entries(&mut self) -> Vec<(Text, &'n Node)> {
         let mut found = Vec::new();
-        for (key, value, used) in &mut self.entries {
+        for (number, (key, value, used)) in self.entries.iter_mut().enumerate() {
             *used = true;
+            if number >= ITEMS_AT_MOST {
+                if number == ITEMS_AT_MOST {
+                    self.findings.push(too_many(&key.at));
+                }
+                continue;
+            }
             if let Some(name) = read_text(key, self.findings) {
                 found.push((name, *value));
             }
@@ -189,12 +253,46 @@ impl<'n, 'f> Reader<'n, 'f> {
 
     /// Tells of the keys that nobody asked for.
     pub fn finish(self) {
+        let mut told = Told::new("unknown-key", "are not known here");
         for (key, _, used) in &self.entries {
             if !used {
                 let name = key_text(key);
-                let finding = Finding::error("unknown-key", &key.at, format!("`{name}` is not known here"));
-                self.findings.push(finding.did_you_mean(name, self.asked.iter().copied()));
+                told.tell(self.findings, &key.at, || {
+                    let finding = Finding::error("unknown-key", &key.at, format!("`{name}` is not known here"));
+                    finding.did_you_mean(name, self.asked.iter().copied())
+                });
             }
+        }
+        told.end(self.findings);
+    }
+}
+
+/// Tells of some keys one by one, and of the rest in a sentence: a mapping of a million wrong keys is one mistake.
+struct Told {
+    code: &'static str,
+    what: &'static str,
+    count: usize,
+    last: Option<At>,
+}
+
+impl Told {
+    fn new(code: &'static str, what: &'static str) -> Told {
+        Told { code, what, count: 0, last: None }
+    }
+
+    fn tell(&mut self, findings: &mut Vec<Finding>, at: &At, finding: impl FnOnce() -> Finding) {
+        self.count += 1;
+        if self.count <= KEYS_TOLD {
+            findings.push(finding());
+        } else if self.last.is_none() {
+            self.last = Some(at.clone());
+        }
+    }
+
+    fn end(self, findings: &mut Vec<Finding>) {
+        if let Some(at) = self.last {
+            let message = format!("from here on {} more keys {}", self.count - KEYS_TOLD, self.what);
+            findings.push(Finding::error(self.code, &at, message));
         }
     }
 }
@@ -212,7 +310,7 @@ fn first_line(at: &At) -> usize {
 
 /// Reads a node as a text. What other readers would take for a boolean or for nothing must be quoted.
 pub fn read_text(node: &Node, findings: &mut Vec<Finding>) -> Option<Text> {
-    let Kind::Scalar { text, quoted } = &node.kind else {
+    let Kind::Scalar { text, style } = &node.kind else {
         findings.push(Finding::error(
             "shape",
             &node.at,
@@ -221,15 +319,15 @@ pub fn read_text(node: &Node, findings: &mut Vec<Finding>) -> Option<Text> {
         return None;
     };
     let ambiguous = ["y", "n", "yes", "no", "on", "off", "~", "null", ""];
-    if !quoted && ambiguous.contains(&text.to_ascii_lowercase().as_str()) {
+    if *style == Style::Plain && ambiguous.contains(&text.to_ascii_lowercase().as_str()) {
         let what = if text.is_empty() { "nothing stands here".to_owned() } else { format!("`{text}` is ambiguous") };
         let finding = Finding::error("ambiguous", &node.at, what);
         findings.push(finding.help("YAML readers disagree about what it means; put it in quotes"));
         return None;
     }
-    let inner = usize::from(*quoted && node.at.marked().starts_with(['"', '\'']));
+    let inner = usize::from(*style == Style::Quoted);
     let at = node.at.part(inner, (node.at.end - node.at.start).saturating_sub(inner));
-    Some(Text { value: text.clone(), at })
+    Some(Text { value: text.clone(), at, style: *style })
 }
 
 /// Reads a list of texts, or a single one.

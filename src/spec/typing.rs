@@ -1,8 +1,8 @@
-//! Typing a condition: metrics that exist, units that fit, and whether it can ever be true or false.
+//! Typing a condition: metrics that exist, and units that fit.
 
 use super::condition::{Fault, Measure, Name, Written, WrittenTerm};
 use crate::engine::Decimal;
-use crate::engine::condition::{Comparison, Condition, Term};
+use crate::engine::condition::{Condition, Term};
 use crate::engine::plan::{Arm, Unit};
 
 /// A series that a condition needs: a metric on an arm. `slow` carries its bound.
@@ -103,7 +103,7 @@ fn fits(
     right_type: Typed,
     whole: (usize, usize),
 ) -> Result<(), Fault> {
-    let (unit, measure, number) = match (left_type, right_type) {
+    let (unit, measure, number, series) = match (left_type, right_type) {
         (Typed::Metric(left), Typed::Metric(right)) if left == right => return Ok(()),
         (Typed::Metric(_), Typed::Metric(_)) => {
             return Err(at(whole, "compares two metrics of different units", None));
@@ -111,8 +111,8 @@ fn fits(
         (Typed::Number(_), Typed::Number(_)) => {
             return Err(at(whole, "compares two numbers: no metric is in it", None));
         }
-        (Typed::Metric(unit), Typed::Number(measure)) => (unit, measure, place(right)),
-        (Typed::Number(measure), Typed::Metric(unit)) => (unit, measure, place(left)),
+        (Typed::Metric(unit), Typed::Number(measure)) => (unit, measure, place(right), left),
+        (Typed::Number(measure), Typed::Metric(unit)) => (unit, measure, place(left), right),
     };
     let help = match (unit, measure) {
         (Unit::Ratio, Measure::Percent)
@@ -122,7 +122,22 @@ fn fits(
         (Unit::Seconds, _) => "a time is compared with a time, like `500ms`",
         (Unit::Count | Unit::Plain, _) => "a count is compared with a bare number, like `100`",
     };
-    Err(at(number, "does not fit the metric's unit", Some(help)))
+    let is = match measure {
+        Measure::Percent => "is a share",
+        Measure::Time => "is a time",
+        Measure::Bare => "has no unit",
+    };
+    let wanted = match unit {
+        Unit::Ratio => "a share",
+        Unit::Seconds => "a time",
+        Unit::Count => "a count",
+        Unit::Plain => "a bare number",
+    };
+    let name = match series {
+        WrittenTerm::Series { name, .. } => name.text.as_str(),
+        _ => "exposure",
+    };
+    Err(at(number, &format!("{is}, and `{name}` is {wanted}"), Some(help)))
 }
 
 fn index(keys: &mut Vec<SeriesKey>, name: &Name, control: bool) -> usize {
@@ -161,65 +176,4 @@ pub fn renumber(condition: &mut Condition, new: &[usize]) {
         Condition::Not(part) => renumber(part, new),
         Condition::Missing(series) => *series = new[*series],
     }
-}
-
-/// Whether a condition is the same whatever is measured: `Some(true)` always holds, `Some(false)` never does. Looks at
-/// single comparisons with numbers, and at contradictions inside one `and`.
-pub fn constant(condition: &Condition, unit: &dyn Fn(usize) -> Unit) -> Option<bool> {
-    match condition {
-        Condition::Compare { left: Term::Series { series, factor }, op, right: Term::Number(number) }
-            if *factor == Decimal::whole(1) =>
-        {
-            let most = (unit(*series) == Unit::Ratio).then(|| Decimal::whole(1));
-            bounded(*op, *number, most)
-        }
-        Condition::All(parts) => {
-            let known: Vec<Option<bool>> = parts.iter().map(|part| constant(part, unit)).collect();
-            if known.contains(&Some(false)) || contradicts(parts) {
-                return Some(false);
-            }
-            known.iter().all(|known| *known == Some(true)).then_some(true)
-        }
-        Condition::Any(parts) => {
-            let known: Vec<Option<bool>> = parts.iter().map(|part| constant(part, unit)).collect();
-            if known.contains(&Some(true)) {
-                return Some(true);
-            }
-            known.iter().all(|known| *known == Some(false)).then_some(false)
-        }
-        Condition::Not(part) => constant(part, unit).map(|known| !known),
-        _ => None,
-    }
-}
-
-/// `x OP number` for x from 0 to `most`.
-fn bounded(op: Comparison, number: Decimal, most: Option<Decimal>) -> Option<bool> {
-    let zero = Decimal::ZERO;
-    match op {
-        Comparison::Greater if most.is_some_and(|most| number >= most) => Some(false),
-        Comparison::AtLeast if most.is_some_and(|most| number > most) => Some(false),
-        Comparison::AtLeast if number <= zero => Some(true),
-        Comparison::Greater if number < zero => Some(true),
-        Comparison::Less if number <= zero => Some(false),
-        Comparison::AtMost if number < zero => Some(false),
-        Comparison::Less if most.is_some_and(|most| number > most) => Some(true),
-        Comparison::AtMost if most.is_some_and(|most| number >= most) => Some(true),
-        _ => None,
-    }
-}
-
-fn contradicts(parts: &[Condition]) -> bool {
-    let bounds = |wanted: fn(Comparison) -> bool| {
-        parts.iter().filter_map(move |part| match part {
-            Condition::Compare { left: Term::Series { series, factor }, op, right: Term::Number(number) }
-                if wanted(*op) && *factor == Decimal::whole(1) =>
-            {
-                Some((*series, *number))
-            }
-            _ => None,
-        })
-    };
-    let above = |op| matches!(op, Comparison::Greater | Comparison::AtLeast);
-    let below = |op| matches!(op, Comparison::Less | Comparison::AtMost);
-    bounds(above).any(|(series, low)| bounds(below).any(|(other, high)| other == series && low >= high))
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 use super::finding::{At, Finding, SourceFile};
 
@@ -13,6 +13,8 @@ use super::finding::{At, Finding, SourceFile};
 const DEPTH_AT_MOST: usize = 32;
 /// More nodes in one file than this are refused.
 const NODES_AT_MOST: usize = 200_000;
+/// After so many broken documents in one file it is some other file, and not read on.
+const BROKEN_AT_MOST: usize = 100;
 
 /// A node with its place.
 #[derive(Debug, Clone)]
@@ -26,17 +28,28 @@ pub struct Node {
 /// What a node is.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    /// A scalar: its text after unescaping, and whether it was quoted.
+    /// A scalar: its text after unescaping, and how it was written.
     Scalar {
         /// The text.
         text: String,
-        /// Whether it stood in quotes or a block: then it is a text and nothing else.
-        quoted: bool,
+        /// How it was written.
+        style: Style,
     },
     /// A list.
     List(Vec<Node>),
     /// A mapping, in its order; duplicates still in it.
     Map(Vec<(Node, Node)>),
+}
+
+/// How a scalar was written. Only what is plain can mean anything else than a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// As it is.
+    Plain,
+    /// Between quotes of either kind.
+    Quoted,
+    /// As an indented block, behind `|` or `>`.
+    Block,
 }
 
 impl Node {
@@ -53,52 +66,37 @@ impl Node {
 /// The documents of a file. What cannot be read becomes a finding; reading goes on at the next line that begins a
 /// document, so that one broken document hides no other.
 pub fn parse(file: &Arc<SourceFile>, findings: &mut Vec<Finding>) -> Vec<Node> {
-    let mut documents = Vec::new();
-    let mut from = 0;
-    while let Some(rest) = file.text.get(from..).filter(|rest| !rest.is_empty()) {
-        let mut builder =
-            Builder { file, from, offsets: CharOffsets::new(rest), open: Vec::new(), documents: Vec::new(), nodes: 0 };
-        let broken = builder.read(rest);
-        documents.append(&mut builder.documents);
-        let Some(finding) = broken else { break };
-        let limit = finding.code == "yaml-limit";
-        let broken_at = finding.at.start.max(from);
-        findings.push(finding);
+    let mut builder = Builder { file, from: 0, began: 0, open: Vec::new(), documents: Vec::new(), nodes: 0 };
+    let mut broken = 0;
+    while let Some(finding) = builder.read() {
         // a bomb is not looked into any further
-        let next = file.text.get(broken_at..).and_then(|after| after.find("\n---")).filter(|_| !limit);
-        let Some(next) = next else { break };
-        from = broken_at + next + 1;
-    }
-    documents
-}
-
-/// From characters, which the parser counts, to bytes, which everything else does. Positions ascend nearly always.
-struct CharOffsets<'t> {
-    text: &'t str,
-    ascii: bool,
-    bytes: Vec<u32>,
-}
-
-impl<'t> CharOffsets<'t> {
-    fn new(text: &'t str) -> CharOffsets<'t> {
-        let ascii = text.is_ascii();
-        let bytes = if ascii { Vec::new() } else { text.char_indices().map(|(byte, _)| byte as u32).collect() };
-        CharOffsets { text, ascii, bytes }
-    }
-
-    fn byte(&self, character: usize) -> usize {
-        if self.ascii {
-            return character.min(self.text.len());
+        let limit = finding.code == "yaml-limit";
+        findings.push(finding);
+        broken += 1;
+        // what is broken may have swallowed the lines behind it: an open quote or brace reaches to the end
+        let next = next_document(&file.text, builder.began);
+        match next {
+            Some(next) if !limit && broken < BROKEN_AT_MOST => builder.restart(next),
+            _ => break,
         }
-        self.bytes.get(character).map_or(self.text.len(), |byte| *byte as usize)
     }
+    builder.documents
+}
+
+/// Where the next document begins behind a place: at a line with `---`, which cannot stand inside any value.
+fn next_document(text: &str, behind: usize) -> Option<usize> {
+    let rest = text.get(behind..)?;
+    let found = rest.match_indices("\n---").map(|(at, _)| behind + at + 1);
+    let mut found = found.filter(|at| text[at + 3..].chars().next().is_none_or(char::is_whitespace));
+    found.next()
 }
 
 struct Builder<'t> {
     file: &'t Arc<SourceFile>,
     /// Where in the file the text that is read begins.
     from: usize,
-    offsets: CharOffsets<'t>,
+    /// Where the document that is being read began.
+    began: usize,
     /// Collections that are being read, with the key that waits for its value.
     open: Vec<(Node, Option<Node>)>,
     documents: Vec<Node>,
@@ -106,17 +104,22 @@ struct Builder<'t> {
 }
 
 impl Builder<'_> {
+    fn restart(&mut self, at: usize) {
+        (self.from, self.began) = (at, at);
+        self.open.clear();
+    }
+
     /// Reads to the end or to the first fault.
-    fn read(&mut self, text: &str) -> Option<Finding> {
-        for event in Parser::new_from_str(text) {
+    fn read(&mut self) -> Option<Finding> {
+        let options = granit_parser::options! { flow_nesting_limit: DEPTH_AT_MOST, block_nesting_limit: DEPTH_AT_MOST };
+        let file = self.file;
+        for event in Parser::new_from_str_with_options(&file.text[self.from..], options) {
             let (event, span) = match event {
                 Ok((event, span)) => (event, span),
-                Err(error) => {
-                    let at = self.at(error.marker().index(), error.marker().index() + 1);
-                    return Some(Finding::error("yaml-syntax", &at, error.info().to_owned()));
-                }
+                Err(error) => return Some(self.broken(&error)),
             };
-            let at = self.at(span.start.index(), span.end.index());
+            let bytes = span.byte_range().unwrap_or_default();
+            let at = self.at(bytes.start, bytes.end);
             if let Err(finding) = self.take(event, at) {
                 return Some(finding);
             }
@@ -124,8 +127,20 @@ impl Builder<'_> {
         None
     }
 
+    fn broken(&self, error: &ScanError) -> Finding {
+        let start = self.file.boundary(self.from + error.marker().byte_offset().unwrap_or_default());
+        // where the text ends too early the last character is what can be shown
+        let start = if start == self.file.text.len() { self.file.boundary(start.saturating_sub(1)) } else { start };
+        let length = self.file.text[start..].chars().next().map_or(0, char::len_utf8);
+        let at = At { file: self.file.clone(), start, end: start + length };
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return Finding::error("yaml-limit", &at, format!("nested deeper than {DEPTH_AT_MOST} levels"));
+        }
+        Finding::error("yaml-syntax", &at, error.info())
+    }
+
     fn at(&self, start: usize, end: usize) -> At {
-        let (start, end) = (self.from + self.offsets.byte(start), self.from + self.offsets.byte(end));
+        let (start, end) = (self.file.boundary(self.from + start), self.file.boundary(self.from + end));
         At { file: self.file.clone(), start, end: end.max(start) }
     }
 
@@ -133,8 +148,12 @@ impl Builder<'_> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 refuse_decoration(anchor, tag.is_some(), &at)?;
-                let quoted = style != ScalarStyle::Plain;
-                self.add(Node { at, kind: Kind::Scalar { text: text.into_owned(), quoted } })
+                let style = match style {
+                    ScalarStyle::Plain => Style::Plain,
+                    ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                };
+                self.add(Node { at, kind: Kind::Scalar { text: text.into_owned(), style } })
             }
             Event::SequenceStart(_, anchor, tag) => {
                 refuse_decoration(anchor, tag.is_some(), &at)?;
@@ -151,6 +170,10 @@ impl Builder<'_> {
                 }
                 None => Ok(()),
             },
+            Event::DocumentStart(..) => {
+                self.began = at.start;
+                Ok(())
+            }
             Event::Alias(_) => refuse_decoration(1, false, &at),
             _ => Ok(()),
         }

@@ -1,10 +1,14 @@
 //! Findings, with the characters that are meant.
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents, Report,
+    SourceCode, SourceSpan, SpanContents,
+};
 use serde::Serialize;
 
 use super::printer::Printer;
 use super::safe::{in_place, safe};
+use crate::spec::finding::At;
 use crate::spec::url::masked;
 use crate::spec::{Finding, Severity};
 
@@ -32,13 +36,16 @@ pub struct FindingRow {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// The marked characters.
+    /// The marked characters, the first thousand of them.
     pub marked: String,
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub help: Option<String>,
 }
+
+/// A machine that wants more of what is marked has the file.
+const MARKED_AT_MOST: usize = 1000;
 
 /// For machines.
 pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
@@ -60,12 +67,21 @@ pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
 
 /// The marked characters, without what may be a password: that is told by what stands around them.
 fn marked(finding: &Finding) -> String {
-    let marked = finding.at.marked();
-    if !marked.contains('@') {
-        return marked.to_owned();
-    }
-    masked(&finding.at.file.text).get(finding.at.start..finding.at.end).unwrap_or_default().to_owned()
+    let At { start, end, .. } = finding.at;
+    let end = finding.at.file.boundary(end.min(start + 4 * MARKED_AT_MOST)).max(start);
+    shown(&finding.at, start, end).chars().take(MARKED_AT_MOST).collect()
 }
+
+/// A part of a file to be shown, byte for byte as long, without passwords of addresses: those that began before it too.
+fn shown(at: &At, start: usize, stop: usize) -> String {
+    let text = &at.file.text;
+    let from = at.file.boundary(start.saturating_sub(ADDRESS_AT_MOST));
+    let to = at.file.boundary((stop + ADDRESS_AT_MOST).min(text.len())).max(stop);
+    masked(text.get(from..to).unwrap_or_default()).get(start - from..stop - from).unwrap_or_default().to_owned()
+}
+
+/// Further away than this no address began that is still going on.
+const ADDRESS_AT_MOST: usize = 1000;
 
 /// For people.
 pub fn print(printer: &Printer, findings: &[Finding]) {
@@ -83,22 +99,74 @@ pub fn print(printer: &Printer, findings: &[Finding]) {
         if let Some(help) = &finding.help {
             diagnostic = diagnostic.with_help(safe(help));
         }
-        let has_text = !finding.at.file.text.is_empty() && finding.at.end <= finding.at.file.text.len();
-        let report = if has_text {
-            let length = (finding.at.end - finding.at.start).min(120);
-            let label = LabeledSpan::new_with_span(None, (finding.at.start, length));
-            // byte for byte the same length, so that the mark stays where it belongs
-            let text = in_place(&masked(&finding.at.file.text));
-            Report::new(diagnostic.with_label(label))
-                .with_source_code(NamedSource::new(safe(&finding.at.file.name), text))
-        } else {
+        let report = if finding.at.file.text.is_empty() {
             Report::new(diagnostic)
+        } else {
+            let window = Window::around(&finding.at);
+            let label = LabeledSpan::new_with_span(None, window.mark);
+            Report::new(diagnostic.with_label(label)).with_source_code(window)
         };
         let mut text = String::new();
         if handler.render_report(&mut text, report.as_ref()).is_ok() {
-            printer.err(text.trim_end());
+            printer.err(&format!("{}\n", text.trim_end()));
         } else {
             printer.err(&format!("{place}: {}", safe(&finding.message)));
         }
+    }
+}
+
+/// Longer lines are shown in part.
+const SHOWN_AT_MOST: usize = 200;
+
+/// The marked line with its neighbours. A report that was given the whole file would go through it for each finding.
+struct Window {
+    name: String,
+    text: String,
+    /// What is marked of the text: a byte, and how many.
+    mark: (usize, usize),
+    /// How many lines and, where a long line was cut, characters stand before it.
+    before: (usize, usize),
+}
+
+impl Window {
+    fn around(at: &At) -> Window {
+        let file = &at.file;
+        let (line, line_start, line_end) = file.line(at.start);
+        // a mark over several lines is shown on its first
+        let end = file.boundary(at.end.min(line_end).min(at.start + SHOWN_AT_MOST / 2)).max(at.start);
+        let (start, stop, before) = if line_end - line_start > SHOWN_AT_MOST {
+            let start = file.boundary(at.start.saturating_sub(SHOWN_AT_MOST / 2).max(line_start));
+            let cut = file.text.get(line_start..start).unwrap_or_default().chars().count();
+            (start, file.boundary((end + SHOWN_AT_MOST / 2).min(line_end)), (line, cut))
+        } else {
+            let above = if line_start == 0 { line_start } else { file.line(line_start - 1).1 };
+            let below = if line_end == file.text.len() { line_end } else { file.line(line_end + 1).2 };
+            let near = |from: usize, to: usize| to - from <= SHOWN_AT_MOST;
+            let start = if near(above, line_start) { above } else { line_start };
+            let stop = if near(line_end, below) { below } else { line_end };
+            (start, stop, (line - usize::from(start < line_start), 0))
+        };
+        // byte for byte the same length, so that the mark stays where it belongs
+        let text = in_place(&shown(at, start, stop));
+        Window { name: safe(&file.name), text, mark: (at.start - start, end - at.start), before }
+    }
+}
+
+impl SourceCode for Window {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let shown = self.text.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.clone(),
+            shown.data(),
+            *shown.span(),
+            shown.line() + self.before.0,
+            shown.column() + self.before.1,
+            shown.line_count(),
+        )))
     }
 }

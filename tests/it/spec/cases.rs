@@ -19,7 +19,7 @@ fn project() {
     check(file, "  stickiness:", "  stickyness:", "7:3 unknown-key");
     check(file, "flagstaff/v1", "flagstaf/v1", "2:13 api-version `flagstaf/v1`");
     check(file, "kind: Project", "kind: Projekt", "did you mean `Project`?");
-    check(file, "protected: true", "protected: yes", "ambiguous `yes`");
+    check(file, "protected: true", "protected: yes", "boolean `yes`");
     check(file, "production.flagd.json", "./staging.flagd.json", "same-file `flags/./staging.flagd.json`");
     check(
         file,
@@ -47,8 +47,7 @@ fn an_address_carries_no_password_and_none_is_shown() {
         let loaded = flagstaff::spec::load(dir.path());
         assert_eq!(told(&loaded).len(), 1, "{:?}", told(&loaded));
         for environment in ["staging", "production"] {
-            let plan = loaded.plan("checkout-v2", environment).unwrap().plan;
-            assert!(!serde_json::to_string(&plan).unwrap().contains("hunter2"), "pinned: {plan:?}");
+            assert!(loaded.plan("checkout-v2", environment).is_err(), "a plan of documents with an error");
         }
         for format in ["human", "json"] {
             let run = std::process::Command::new(env!("CARGO_BIN_EXE_flagstaff"))

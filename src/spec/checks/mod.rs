@@ -1,0 +1,61 @@
+//! What documents must satisfy beyond their shape: within a document, between documents, and of a resolved plan.
+
+mod plan;
+mod policy;
+mod project;
+mod template;
+
+use std::collections::BTreeMap;
+
+use super::documents::{Body, Document};
+use super::finding::Finding;
+use super::index::Index;
+use super::load::ReleaseRef;
+use super::reader::Text;
+
+pub(super) use plan::plan;
+
+/// Checks within and between documents.
+pub(super) fn all(documents: &[Document], index: &Index<'_>, releases: &[ReleaseRef]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    unique_names(documents, &mut findings);
+    for document in documents {
+        match &document.body {
+            Body::Template(template) => template::check(template, index, &mut findings),
+            Body::Policy(policy) => policy::check(policy, &mut findings),
+            _ => {}
+        }
+    }
+    if let Some(found) = index.project {
+        project::check(found.doc, &mut findings);
+    }
+    one_release_per_flag(index, releases, &mut findings);
+    findings
+}
+
+fn unique_names(documents: &[Document], findings: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<(&str, &str), &Text> = BTreeMap::new();
+    for document in documents {
+        let (kind, name) = document.name();
+        // there is one project, whatever its name
+        let key = if kind == "Project" { "" } else { name.value.as_str() };
+        let first = *seen.entry((kind, key)).or_insert(name);
+        if !std::ptr::eq(first, name) {
+            let message = format!("there are two {kind} documents `{}`", name.value);
+            let help = format!("the other one is at {}; names are unique per kind", first.at.place());
+            findings.push(Finding::error("duplicate-name", &name.at, message).help(help));
+        }
+    }
+}
+
+fn one_release_per_flag(index: &Index<'_>, releases: &[ReleaseRef], findings: &mut Vec<Finding>) {
+    let mut taken: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+    for ReleaseRef { release, flag, environments } in releases {
+        for environment in environments {
+            let other = *taken.entry((flag, environment)).or_insert(release);
+            let Some(found) = index.releases.get(release.as_str()).filter(|_| other != release) else { continue };
+            let message = format!("flag `{flag}` in {environment} belongs to release `{other}` already");
+            findings.push(Finding::error("same-flag", &found.doc.flag.at, message));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a release in an environment must satisfy, once everything is resolved.
+
+use crate::engine::Span;
+use crate::engine::plan::{Action, Plan, RollbackStage, Target, Unit};
+use crate::spec::constant::constant;
+use crate::spec::finding::Finding;
+use crate::spec::index::Parts;
+use crate::spec::reader::Text;
+use crate::spec::resolve::scrape_every;
+
+/// Checks of a release in an environment, once resolved.
+pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let policy = parts.policy;
+    let unit = |index: usize| plan.series.get(index).map_or(Unit::Plain, |series| series.unit);
+    for rule in &plan.rules {
+        // a rule whose condition could not be read is not in the plan
+        let Some(written) = policy.safeguards.iter().find(|written| written.name.value == rule.name) else { continue };
+        if let Some(always) = constant(&rule.condition, &unit) {
+            findings.push(constant_finding(&written.when, always));
+        }
+        if let Action::Rollback(RollbackStage::Named(name)) = &rule.then
+            && plan.stage_named(name).is_none()
+        {
+            let message = format!("rolls back to `{name}`, and template `{}` has no such stage", plan.template);
+            let finding = Finding::error("unknown-stage", &written.then_at, message);
+            findings.push(finding.did_you_mean(name, plan.stages.iter().map(|stage| stage.name.as_str())));
+        }
+    }
+    for line in &plan.healthy {
+        let Some((text, _)) = policy.healthy.iter().find(|(text, _)| text.value == line.text) else { continue };
+        if let Some(always) = constant(&line.condition, &unit) {
+            findings.push(constant_finding(text, always));
+        }
+    }
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let proven = plan
+            .healthy
+            .iter()
+            .any(|line| plan.measures_exposed(&line.condition) && plan.applies(&line.condition, index));
+        // a line that could not be read may be the one
+        if !proven && plan.healthy.len() == policy.healthy.len() {
+            let message = format!("no line of `healthy` measures the exposed group at stage `{}`", stage.name);
+            let finding = Finding::error("no-evidence", &policy.at, message);
+            findings.push(finding.help(
+                "a line on `baseline()` does not apply at audiences and at 100%; add one on a metric of its own",
+            ));
+        }
+    }
+    let scrape = scrape_every(&parts.source.address);
+    let window_at = policy.window.1.as_ref().unwrap_or(&policy.name.at);
+    if policy.window.0 < Span(scrape.0.saturating_mul(4)) {
+        let message = format!(
+            "`window: {}` is less than four scrapes of source `{}` ({scrape} each)",
+            policy.window.0, parts.source.name.value
+        );
+        let finding = Finding::error("short-window", window_at, message);
+        findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
+    }
+    if policy.every.0.0 > 0 && policy.every.0 < scrape {
+        let message = format!(
+            "`every: {}` is shorter than a scrape of source `{}`, {scrape}",
+            policy.every.0, parts.source.name.value
+        );
+        let finding = Finding::error("short-every", policy.every.1.as_ref().unwrap_or(&policy.name.at), message);
+        findings.push(finding.help("one sample would be judged several times, as if it were several"));
+    }
+    if let Target::Flagd { path } = &plan.target
+        && (path.starts_with('/') || path.contains(".."))
+    {
+        let at = parts.environment.target.as_ref().map_or(&parts.environment.name.at, |(_, at)| at);
+        findings.push(Finding::warning("outside-path", at, "the flag file lies outside of the project"));
+    }
+    findings
+}
+
+fn constant_finding(condition: &Text, always: bool) -> Finding {
+    let what = if always { "always" } else { "never" };
+    let message = format!("this {what} holds, whatever is measured");
+    let finding = Finding::error("constant-condition", &condition.at, message);
+    finding.help("shares lie between 0% and 100%, times and counts are not negative, and bounds must leave room")
+}

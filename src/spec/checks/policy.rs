@@ -1,0 +1,53 @@
+//! What a policy must satisfy, whatever release uses it.
+
+use std::collections::BTreeSet;
+
+use crate::spec::documents::{FormDoc, PolicyDoc};
+use crate::spec::finding::Finding;
+
+pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
+    if policy.every.0.0 == 0 {
+        findings.push(Finding::error("every", policy.every.1.as_ref().unwrap_or(&policy.name.at), "`every` is zero"));
+    }
+    if policy.safeguards.iter().all(|rule| !rule.then.stops()) {
+        let finding = Finding::error("no-safeguard", &policy.name.at, "has no safeguard that stops anything");
+        findings.push(finding.help("write one with `then: pause`, `rollback` or `shutdown`"));
+    }
+    if policy.no_data.is_none() {
+        let finding =
+            Finding::warning("no-data", &policy.name.at, "says nothing about missing data: it holds, for ever");
+        findings.push(finding.help("write `no_data: { after: 10m, then: pause }`"));
+    }
+    let holds = policy.safeguards.iter().filter_map(|rule| rule.hold_for.as_ref());
+    for (span, at) in holds.chain(policy.healthy.iter().filter_map(|(_, hold_for)| hold_for.as_ref())) {
+        if *span < policy.every.0 {
+            let message = format!("`for: {span}` is shorter than `every: {}`", policy.every.0);
+            findings.push(Finding::error("short-for", at, message).help("one tick is what a rule without `for` needs"));
+        }
+    }
+    let mut names = BTreeSet::from(["no_data"]);
+    for rule in &policy.safeguards {
+        let taken = !names.insert(&rule.name.value);
+        if taken {
+            let finding = Finding::error("duplicate-name", &rule.name.at, format!("`{}` is taken", rule.name.value));
+            findings.push(finding.help("rules are muted and recorded by name"));
+        }
+    }
+    for metric in &policy.metrics {
+        if let FormDoc::Query(text, unit) = &metric.form {
+            let spaced = text.value.replace(' ', "");
+            if !spaced.contains("{{match}}") {
+                let finding = Finding::error("raw-query", &text.at, "the query has no `{{ match }}`");
+                findings.push(
+                    finding.help("it would read other environments and mix both groups; write `metric{ {{ match }} }`"),
+                );
+            }
+            let known = ["ratio", "seconds", "count", "number"];
+            if unit.as_ref().is_none_or(|unit| !known.contains(&unit.value.as_str())) {
+                let at = unit.as_ref().map_or(&metric.name.at, |unit| &unit.at);
+                let finding = Finding::error("unit", at, "a query needs a `unit`");
+                findings.push(finding.help("one of ratio, seconds, count, number"));
+            }
+        }
+    }
+}

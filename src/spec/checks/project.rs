@@ -1,0 +1,44 @@
+//! What the project must satisfy.
+
+use crate::engine::plan::Target;
+use crate::spec::documents::{Layer, ProjectDoc};
+use crate::spec::finding::Finding;
+
+/// A path without its detours.
+fn plain(target: &Target) -> Vec<&str> {
+    let Target::Flagd { path } = target;
+    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect()
+}
+
+pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
+    for (index, environment) in project.environments.iter().enumerate() {
+        for other in &project.environments[..index] {
+            if let (Some((target, at)), Some((theirs, _))) = (&environment.target, &other.target)
+                && plain(target) == plain(theirs)
+            {
+                let message = format!("is the flag file of `{}` too", other.name.value);
+                let finding = Finding::error("same-file", at, message);
+                findings.push(finding.help("a flag has one state in a file; give each environment its own"));
+            }
+            let source = |layer: &Layer| {
+                layer.source.as_ref().or(project.defaults.source.as_ref()).map(|source| source.value.clone())
+            };
+            let same_source = source(&environment.layer) == source(&other.layer);
+            let (ours, theirs) = (&environment.layer.matchers, &other.layer.matchers);
+            let apart = ours.iter().any(|(label, value)| theirs.get(label).is_some_and(|other| other != value));
+            if same_source && !apart {
+                let message = format!("reads the same series as `{}`", other.name.value);
+                let finding = Finding::error("same-series", &environment.name.at, message);
+                findings.push(finding.help("tell them apart by `match: { env: … }`, or give each its own source"));
+            }
+        }
+    }
+    for name in &project.default_environments {
+        let known = || project.environments.iter().map(|known| known.name.value.as_str());
+        if !known().any(|known| known == name.value) {
+            let finding =
+                Finding::error("unknown-environment", &name.at, format!("there is no environment `{}`", name.value));
+            findings.push(finding.did_you_mean(&name.value, known()));
+        }
+    }
+}

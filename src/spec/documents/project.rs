@@ -1,0 +1,117 @@
+//! `kind: Project`: where things live.
+
+use std::collections::BTreeMap;
+
+use super::layer::{Layer, layer};
+use super::source::{SourceDoc, source};
+use crate::engine::plan::Target;
+use crate::spec::finding::{At, Finding};
+use crate::spec::reader::{Reader, Text, read_texts};
+use crate::spec::yaml::Node;
+
+/// `kind: Project`
+#[derive(Debug, Clone)]
+pub struct ProjectDoc {
+    /// Its name.
+    pub name: Text,
+    /// The journal's file, relative to the project.
+    pub journal: String,
+    /// Extra files.
+    pub include: Vec<Text>,
+    /// The attribute users are kept together by.
+    pub stickiness: String,
+    /// Sources.
+    pub sources: Vec<SourceDoc>,
+    /// Environments in the order of promotion.
+    pub environments: Vec<EnvironmentDoc>,
+    /// What releases take where they say nothing.
+    pub defaults: Layer,
+    /// The environments of a release that names none.
+    pub default_environments: Vec<Text>,
+    /// Groups of people.
+    pub people: BTreeMap<String, Vec<String>>,
+}
+
+/// An environment.
+#[derive(Debug, Clone)]
+pub struct EnvironmentDoc {
+    /// Its name.
+    pub name: Text,
+    /// Its flags.
+    pub target: Option<(Target, At)>,
+    /// Whether growth asks for the flag's key and a reason.
+    pub protected: bool,
+    /// What releases take here.
+    pub layer: Layer,
+}
+
+/// Where the journal is unless the project says otherwise.
+pub const JOURNAL: &str = ".flagstaff/journal.db";
+
+pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
+    let mut journal = JOURNAL.to_owned();
+    if let Some(node) = spec.get("journal") {
+        let mut reader = Reader::new(node, "`journal`", spec.findings());
+        if let Some(path) = reader.text("sqlite") {
+            journal = path.value;
+        }
+        reader.later(&["postgres"]);
+        reader.finish();
+    }
+    let mut sources = Vec::new();
+    if let Some(node) = spec.get("sources") {
+        for (name, node) in Reader::new(node, "`sources`", spec.findings()).entries() {
+            sources.extend(source(name, node, spec.findings()));
+        }
+    }
+    let mut environments = Vec::new();
+    if let Some(node) = spec.need("environments") {
+        for (name, node) in Reader::new(node, "`environments`", spec.findings()).entries() {
+            environments.push(environment(name, node, spec.findings()));
+        }
+    }
+    let (mut defaults, mut default_environments) = (Layer::default(), Vec::new());
+    if let Some(node) = spec.get("defaults") {
+        let mut reader = Reader::new(node, "`defaults`", spec.findings());
+        defaults = layer(&mut reader);
+        default_environments = reader.texts("environments").unwrap_or_default();
+        reader.finish();
+    }
+    let mut people = BTreeMap::new();
+    if let Some(node) = spec.get("people") {
+        for (group, node) in Reader::new(node, "`people`", spec.findings()).entries() {
+            let names = read_texts(node, spec.findings());
+            people.insert(group.value, names.into_iter().map(|name| name.value).collect());
+        }
+    }
+    ProjectDoc {
+        name,
+        journal,
+        include: spec.texts("include").unwrap_or_default(),
+        stickiness: spec.text("stickiness").map_or_else(|| "targetingKey".to_owned(), |text| text.value),
+        sources,
+        environments,
+        defaults,
+        default_environments,
+        people,
+    }
+}
+
+fn environment(name: Text, node: &Node, findings: &mut Vec<Finding>) -> EnvironmentDoc {
+    let mut reader = Reader::new(node, "an environment", findings);
+    let mut target = None;
+    if let Some(node) = reader.need("backend") {
+        let mut backend = Reader::new(node, "`backend`", reader.findings());
+        if let Some(node) = backend.get("flagd") {
+            let mut inner = Reader::new(node, "`flagd`", backend.findings());
+            target = inner.need_text("path").map(|path| (Target::Flagd { path: path.value }, path.at));
+            inner.finish();
+        }
+        backend.later(&["unleash"]);
+        backend.finish();
+    }
+    let protected = reader.flag("protected").unwrap_or(false);
+    let layer = layer(&mut reader);
+    reader.finish();
+    EnvironmentDoc { name, target, protected, layer }
+}

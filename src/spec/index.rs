@@ -1,0 +1,194 @@
+//! Documents by their names, and what a release uses in an environment.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use super::documents::{
+    AudienceDoc, Body, Document, EnvironmentDoc, Layer, PolicyDoc, ProjectDoc, ReleaseDoc, SourceDoc, TemplateDoc,
+};
+use super::finding::{At, Finding, Severity};
+use super::reader::Text;
+
+/// A document and where it stands.
+pub(super) struct Found<'d, T> {
+    pub(super) doc: &'d T,
+    pub(super) at: &'d At,
+}
+
+impl<T> Clone for Found<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Found<'_, T> {}
+
+type Named<'d, T> = BTreeMap<&'d str, Found<'d, T>>;
+
+/// Documents by their names. Of two with one name the first counts; the second is a finding of its own.
+#[derive(Default)]
+pub(super) struct Index<'d> {
+    pub(super) project: Option<Found<'d, ProjectDoc>>,
+    pub(super) releases: Named<'d, ReleaseDoc>,
+    pub(super) templates: Named<'d, TemplateDoc>,
+    pub(super) policies: Named<'d, PolicyDoc>,
+    pub(super) audiences: Named<'d, AudienceDoc>,
+}
+
+impl<'d> Index<'d> {
+    pub(super) fn new(documents: &'d [Document]) -> Index<'d> {
+        let mut index = Index::default();
+        for Document { at, body } in documents {
+            match body {
+                Body::Project(doc) => _ = index.project.get_or_insert(Found { doc, at }),
+                Body::Release(doc) => _ = index.releases.entry(&doc.name.value).or_insert(Found { doc, at }),
+                Body::Template(doc) => _ = index.templates.entry(&doc.name.value).or_insert(Found { doc, at }),
+                Body::Policy(doc) => _ = index.policies.entry(&doc.name.value).or_insert(Found { doc, at }),
+                Body::Audience(doc) => _ = index.audiences.entry(&doc.name.value).or_insert(Found { doc, at }),
+                Body::Flag(_) => {}
+            }
+        }
+        index
+    }
+}
+
+/// What a release uses in an environment.
+pub(super) struct Parts<'i, 'd> {
+    pub(super) project: &'d ProjectDoc,
+    pub(super) release: &'d ReleaseDoc,
+    pub(super) environment: &'d EnvironmentDoc,
+    pub(super) template: &'d TemplateDoc,
+    pub(super) policy: &'d PolicyDoc,
+    pub(super) source: &'d SourceDoc,
+    pub(super) audiences: &'i Named<'d, AudienceDoc>,
+    /// What is said where, what goes first first.
+    pub(super) layers: [&'d Layer; 4],
+    /// The documents' places.
+    places: Vec<&'d At>,
+}
+
+/// What a release says about an environment that it does not name.
+static NO_LAYER: LazyLock<Layer> = LazyLock::new(Layer::default);
+
+impl<'i, 'd> Parts<'i, 'd> {
+    /// Finds what a release uses in an environment.
+    pub(super) fn find(index: &'i Index<'d>, release: &str, environment: &str) -> Result<Parts<'i, 'd>, Vec<Finding>> {
+        let Some(Found { doc: project, at: project_at }) = index.project else { return Err(Vec::new()) };
+        let Some(Found { doc: release, at: release_at }) = index.releases.get(release).copied() else {
+            return Err(Vec::new());
+        };
+        let entry = release.environments.iter().find(|(name, _)| name.value == environment);
+        let at = entry.map_or(&release.name.at, |(name, _)| &name.at);
+        let known = || project.environments.iter().map(|known| known.name.value.as_str());
+        let Some(found) = project.environments.iter().find(|known| known.name.value == environment) else {
+            let finding = Finding::error("unknown-environment", at, format!("there is no environment `{environment}`"));
+            return Err(vec![finding.did_you_mean(environment, known())]);
+        };
+        if entry.is_none() && !release.environments.is_empty() {
+            let message = format!("`{}` does not go to {environment}", release.name.value);
+            let finding = Finding::error("unknown-environment", &release.name.at, message);
+            return Err(vec![finding.help("its `environments:` say where it goes")]);
+        }
+        let entry = entry.map_or(&*NO_LAYER, |(_, layer)| layer);
+        let layers = [entry, &release.layer, &found.layer, &project.defaults];
+        let mut findings = Vec::new();
+        let mut name = |what: &'static str, pick, only| match said(layers, pick, only) {
+            Some(name) => Some(name),
+            None => {
+                let message = format!("says no {what}, and neither do its environment and the project's defaults");
+                let finding = Finding::error("no-name", &release.name.at, message);
+                findings.push(finding.help(format!("write `{what}: NAME`")));
+                None
+            }
+        };
+        let template = name("template", |layer| &layer.template, only(&index.templates, |doc| &doc.name));
+        let policy = name("policy", |layer| &layer.policy, only(&index.policies, |doc| &doc.name));
+        let only_source = match project.sources.as_slice() {
+            [source] => Some(&source.name),
+            _ => None,
+        };
+        let source = name("source", |layer| &layer.source, only_source);
+        let template =
+            template.and_then(|name| resolved("template", "unknown-template", name, &index.templates, &mut findings));
+        let policy = policy.and_then(|name| resolved("policy", "unknown-policy", name, &index.policies, &mut findings));
+        let source = source.and_then(|name| {
+            let found = project.sources.iter().find(|source| source.name.value == name.value);
+            if found.is_none() {
+                let known = project.sources.iter().map(|source| source.name.value.as_str());
+                findings.push(unknown("source", "unknown-source", name, known));
+            }
+            found
+        });
+        let (Some(template), Some(policy), Some(source)) = (template, policy, source) else { return Err(findings) };
+        let stages = template.doc.stages.iter().flat_map(|stage| &stage.audiences);
+        let audiences = stages.filter_map(|name| index.audiences.get(name.value.as_str())).map(|found| found.at);
+        Ok(Parts {
+            project,
+            release,
+            environment: found,
+            template: template.doc,
+            policy: policy.doc,
+            source,
+            audiences: &index.audiences,
+            layers,
+            places: [project_at, release_at, template.at, policy.at].into_iter().chain(audiences).collect(),
+        })
+    }
+
+    /// What decides everything that can be wrong with a plan beside its release's own words.
+    pub(super) fn kin(&self) -> [&'d str; 4] {
+        [&self.environment.name, &self.template.name, &self.policy.name, &self.source.name].map(|name| &*name.value)
+    }
+
+    /// The parts, if no error stands in any of their documents. A value that could not be read has been read as its
+    /// default: a plan made of it would say something that nobody wrote.
+    pub(super) fn sound(self, findings: &[Finding]) -> Result<Sound<'i, 'd>, Vec<Finding>> {
+        let stands = |finding: &&Finding| {
+            finding.severity == Severity::Error && self.places.iter().any(|place| within(place, &finding.at))
+        };
+        let errors: Vec<Finding> = findings.iter().filter(stands).cloned().collect();
+        if errors.is_empty() { Ok(Sound(self)) } else { Err(errors) }
+    }
+}
+
+/// Parts of documents without an error: the only ones a plan is resolved of.
+pub(super) struct Sound<'i, 'd>(Parts<'i, 'd>);
+
+impl<'i, 'd> Sound<'i, 'd> {
+    pub(super) fn parts(&self) -> &Parts<'i, 'd> {
+        &self.0
+    }
+}
+
+fn within(place: &At, at: &At) -> bool {
+    Arc::ptr_eq(&place.file, &at.file) && (place.start..=place.end).contains(&at.start)
+}
+
+fn said<'d>(layers: [&'d Layer; 4], pick: fn(&Layer) -> &Option<Text>, only: Option<&'d Text>) -> Option<&'d Text> {
+    layers.into_iter().find_map(|layer| pick(layer).as_ref()).or(only)
+}
+
+/// The one there is needs no name.
+fn only<'d, T>(named: &Named<'d, T>, name: fn(&T) -> &Text) -> Option<&'d Text> {
+    let mut all = named.values();
+    all.next().filter(|_| all.next().is_none()).map(|found| name(found.doc))
+}
+
+fn resolved<'d, T>(
+    what: &str,
+    code: &'static str,
+    name: &Text,
+    named: &Named<'d, T>,
+    findings: &mut Vec<Finding>,
+) -> Option<Found<'d, T>> {
+    let found = named.get(name.value.as_str()).copied();
+    if found.is_none() {
+        findings.push(unknown(what, code, name, named.keys().copied()));
+    }
+    found
+}
+
+fn unknown<'n>(what: &str, code: &'static str, name: &Text, known: impl IntoIterator<Item = &'n str>) -> Finding {
+    let finding = Finding::error(code, &name.at, format!("there is no {what} `{}`", name.value));
+    finding.did_you_mean(&name.value, known)
+}

@@ -1,0 +1,189 @@
+//! Building a plan of its parts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scrape_every;
+use crate::engine::condition::Condition;
+use crate::engine::plan::{Approval, Form, HealthLine, NoData, Plan, Rule, Samples, Series, Stage};
+use crate::engine::{Exposure, Percentage, Span};
+use crate::spec::condition::{self, Fault, Name};
+use crate::spec::finding::Finding;
+use crate::spec::index::Parts;
+use crate::spec::reader::Text;
+use crate::spec::typing::{self, MetricType, SeriesKey};
+use crate::spec::{metrics, raw};
+
+/// A policy that asks for more series than this is refused.
+const SERIES_AT_MOST: usize = 1000;
+/// After so many findings no further condition of a policy is read.
+const FINDINGS_AT_MOST: usize = 200;
+
+pub(super) struct Building<'p, 'd> {
+    pub(super) parts: &'p Parts<'p, 'd>,
+    pub(super) keys: Vec<SeriesKey>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Building<'_, '_> {
+    pub(super) fn plan(&mut self) -> Option<Plan> {
+        let Parts { project, release, environment, template, policy, source, .. } = self.parts;
+        let healthy: Vec<(Condition, usize)> = (0..policy.healthy.len())
+            .filter_map(|line| self.condition(&policy.healthy[line].0).map(|condition| (condition, line)))
+            .collect();
+        let rules: Vec<(Condition, usize)> = (0..policy.safeguards.len())
+            .filter_map(|rule| self.condition(&policy.safeguards[rule].when).map(|condition| (condition, rule)))
+            .collect();
+        let samples: Vec<Option<SeriesKey>> = template.stages.iter().map(|stage| self.samples_key(stage)).collect();
+        let mut keys = self.keys.clone();
+        keys.extend(samples.iter().flatten().cloned());
+        keys.sort();
+        keys.dedup();
+        let place = |key: &SeriesKey| keys.iter().position(|known| known == key).unwrap_or_default();
+        let order: Vec<usize> = self.keys.iter().map(place).collect();
+        let series: Vec<Series> = keys.iter().filter_map(|key| self.series(key)).collect();
+        let (target, _) = environment.target.clone()?;
+        if series.len() != keys.len() {
+            return None;
+        }
+        let scrape = scrape_every(&source.address);
+        let raw = |series: &Series| match &series.query.form {
+            Form::Raw { text } => raw::reach(text),
+            _ => Span(0),
+        };
+        let least = series.iter().map(raw).fold(policy.window.0.max(policy.every.0), Span::max);
+        let least = Span(least.0 + scrape.0);
+        let settle = policy.settle.as_ref().map_or(least, |(settle, _)| *settle);
+        if let Some((_, at)) = policy.settle.as_ref().filter(|(settle, _)| *settle < least) {
+            let finding =
+                Finding::error("settle", at, format!("is shorter than the longest window plus one scrape, {least}"));
+            self.findings.push(finding.help("evidence from before the change would count; leave it out for the least"));
+        }
+        let stages = self.stages(&samples, &keys);
+        let used: BTreeSet<&String> = stages.iter().flat_map(|stage| &stage.exposure.audiences).collect();
+        let audiences = used.into_iter().filter_map(|name| {
+            self.parts.audiences.get(name.as_str()).map(|found| (name.clone(), found.doc.audience.clone()))
+        });
+        let numbered = |mut condition: Condition| {
+            typing::renumber(&mut condition, &order);
+            condition
+        };
+        Some(Plan {
+            format: 1,
+            release: release.name.value.clone(),
+            flag: release.flag.value.clone(),
+            environment: environment.name.value.clone(),
+            template: template.name.value.clone(),
+            policy: policy.name.value.clone(),
+            protected: environment.protected,
+            full_start_reason: template.full_start.as_ref().map(|reason| reason.value.clone()),
+            target,
+            stickiness: project.stickiness.clone(),
+            audiences: audiences.collect(),
+            sources: BTreeMap::from([(source.name.value.clone(), source.address.clone())]),
+            every: policy.every.0,
+            delay: policy.delay.unwrap_or(scrape),
+            settle,
+            catch_up: policy.catch_up,
+            healthy: healthy
+                .into_iter()
+                .map(|(condition, line)| HealthLine {
+                    text: policy.healthy[line].0.value.clone(),
+                    condition: numbered(condition),
+                    hold_for: policy.healthy[line].1.as_ref().map(|(span, _)| *span),
+                })
+                .collect(),
+            rules: rules
+                .into_iter()
+                .map(|(condition, rule)| {
+                    let rule = &policy.safeguards[rule];
+                    Rule {
+                        name: rule.name.value.clone(),
+                        text: rule.when.value.clone(),
+                        condition: numbered(condition),
+                        hold_for: rule.hold_for.as_ref().map(|(span, _)| *span),
+                        then: rule.then.clone(),
+                    }
+                })
+                .collect(),
+            no_data: policy.no_data.as_ref().map(|(after, then, _)| NoData { after: *after, then: then.clone() }),
+            stages,
+            series,
+        })
+    }
+
+    fn condition(&mut self, text: &Text) -> Option<Condition> {
+        let policy = self.parts.policy;
+        if self.keys.len() > SERIES_AT_MOST {
+            let finding =
+                Finding::error("yaml-limit", &text.at, format!("more than {SERIES_AT_MOST} series in a policy"));
+            self.findings.push(finding);
+        }
+        if self.findings.len() > FINDINGS_AT_MOST {
+            return None;
+        }
+        let metric = |name: &Name| -> Result<MetricType, Fault> {
+            metrics::type_of(policy, &name.text).ok_or_else(|| {
+                let suggestion =
+                    Finding::error("unknown-metric", &text.at, "").did_you_mean(&name.text, metrics::names(policy));
+                Fault {
+                    start: name.at.0,
+                    end: name.at.1,
+                    message: format!("there is no metric `{}`", name.text),
+                    help: suggestion.help,
+                }
+            })
+        };
+        let checked = condition::parse(&text.value)
+            .map_err(|fault| vec![fault])
+            .and_then(|written| typing::check(&written, &metric, &mut self.keys));
+        match checked {
+            Ok(condition) => Some(condition),
+            Err(faults) => {
+                for fault in faults {
+                    let at = text.part(fault.start, fault.end.max(fault.start));
+                    let marked = text.value.get(fault.start..fault.end).unwrap_or_default();
+                    let mut finding = Finding::error("condition", &at, format!("`{marked}`: {}", fault.message));
+                    finding.help = fault.help;
+                    self.findings.push(finding);
+                }
+                None
+            }
+        }
+    }
+
+    fn stages(&mut self, samples: &[Option<SeriesKey>], keys: &[SeriesKey]) -> Vec<Stage> {
+        let Parts { template, project, .. } = self.parts;
+        let mut reached = Exposure::nobody();
+        let mut stages = Vec::new();
+        for (stage, key) in template.stages.iter().zip(samples) {
+            reached.audiences.extend(stage.audiences.iter().map(|name| name.value.clone()));
+            reached.percentage = stage.percentage.as_ref().map_or(reached.percentage, |(percentage, _)| *percentage);
+            let mut exposure = reached.clone();
+            if exposure.percentage == Percentage::FULL {
+                // everybody includes every audience: one way to say one thing
+                exposure.audiences.clear();
+            }
+            let series = key.as_ref().and_then(|key| keys.iter().position(|known| known == key));
+            stages.push(Stage {
+                name: stage.name.value.clone(),
+                exposure,
+                bake: stage.bake,
+                samples: stage
+                    .samples
+                    .as_ref()
+                    .zip(series)
+                    .map(|((at_least, ..), series)| Samples { series, at_least: *at_least }),
+                idle_bakes: stage.idle_bakes,
+                approval: stage.approval.as_ref().map(|(groups, count)| Approval {
+                    groups: groups.iter().map(|group| group.value.clone()).collect(),
+                    people: groups
+                        .iter()
+                        .flat_map(|group| project.people.get(&group.value).cloned().unwrap_or_default())
+                        .collect(),
+                    count: *count,
+                }),
+            });
+        }
+        stages
+    }
+}

@@ -1,0 +1,77 @@
+//! A release in an environment becomes a plan: precedence is entry > release > environment > defaults.
+
+mod building;
+mod origins;
+mod series;
+
+use std::collections::BTreeMap;
+
+use super::finding::{Finding, Severity};
+use super::index::{Parts, Sound};
+use crate::canonical;
+use crate::engine::Span;
+use crate::engine::plan::{Plan, SourceAddress};
+use building::Building;
+
+/// A plan, its name, and where its values came from.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The plan.
+    pub plan: Plan,
+    /// SHA-256 of its canonical bytes.
+    pub hash: String,
+    /// For each part of the plan, where it was written.
+    pub origins: BTreeMap<String, String>,
+    /// What is probably not meant.
+    pub warnings: Vec<Finding>,
+}
+
+/// Resolves a release in an environment.
+pub(super) fn resolve(sound: &Sound<'_, '_>) -> Result<Resolved, Vec<Finding>> {
+    let parts = sound.parts();
+    let (plan, mut findings) = draft(parts);
+    findings.extend(match_conflicts(parts));
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+    match plan {
+        Some(plan) if errors.is_empty() => {
+            let hash = canonical::hash(&plan).map_err(|error| {
+                vec![Finding::error("plan", &parts.release.name.at, format!("has no canonical form: {error}"))]
+            })?;
+            Ok(Resolved { hash, origins: origins::origins(parts), plan, warnings })
+        }
+        _ => Err(errors),
+    }
+}
+
+/// A plan with all that is wrong with it: to be told of, not to be used.
+pub(super) fn draft(parts: &Parts<'_, '_>) -> (Option<Plan>, Vec<Finding>) {
+    let mut building = Building { parts, keys: Vec::new(), findings: Vec::new() };
+    let plan = building.plan();
+    let mut findings = building.findings;
+    if let Some(plan) = &plan {
+        findings.extend(super::checks::plan(parts, plan));
+    }
+    (plan, findings)
+}
+
+/// A release adds to its environment's matchers; it does not leave the environment.
+pub(super) fn match_conflicts(parts: &Parts<'_, '_>) -> Vec<Finding> {
+    let Parts { environment, release, layers, .. } = parts;
+    let theirs = &environment.layer.matchers;
+    let conflict = |(label, value): (&String, &String)| {
+        theirs.get(label).filter(|wanted| *wanted != value)?;
+        let message = format!("`match: {label}` is another one than that of environment `{}`", environment.name.value);
+        let finding = Finding::error("match-conflict", &release.name.at, message);
+        Some(finding.help("leave the label to the environment"))
+    };
+    layers[..2].iter().flat_map(|layer| &layer.matchers).filter_map(conflict).collect()
+}
+
+/// How often a source sees new samples.
+pub(super) fn scrape_every(address: &SourceAddress) -> Span {
+    match address {
+        SourceAddress::Prometheus { scrape_every, .. } => *scrape_every,
+        SourceAddress::Scrape { every, .. } => *every,
+    }
+}
