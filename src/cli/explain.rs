@@ -27,7 +27,7 @@ impl Explain {
             }
         }
         if context.printer.machine() {
-            context.printer.json(&answer);
+            context.printer.answer(&answer);
         } else {
             explain::print(&context.printer, &answer);
         }

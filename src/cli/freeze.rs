@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 use crate::control::Site;
 use crate::control::freeze::name;
 use crate::engine::Span;
-use crate::view::safe::safe;
+use crate::view::freezes::{self, FreezeAnswer};
 
 /// Keep rules from growing anything; bare, list what is frozen
 #[derive(Debug, Args)]
@@ -43,19 +43,11 @@ impl Freeze {
         } else {
             site.store.freezes(now).into_iter().cloned().collect()
         };
+        let rows: Vec<_> = frozen.iter().map(freezes::row).collect();
         if context.printer.machine() {
-            context.printer.json(&frozen);
-            return Ok(Exit::Done);
-        }
-        for freeze in &frozen {
-            let text = match freeze.until > freeze.at {
-                true => format!("{} until {}. Safeguards stay armed.", safe(&freeze.name), freeze.until),
-                false => format!("{} lifted", safe(&freeze.name)),
-            };
-            context.printer.out(&text);
-        }
-        if frozen.is_empty() {
-            context.printer.out("nothing is frozen");
+            context.printer.answer(&FreezeAnswer { freezes: rows });
+        } else {
+            freezes::print(&context.printer, &rows);
         }
         Ok(Exit::Done)
     }

@@ -43,6 +43,7 @@ const TOPICS: &[(&str, &str)] = &[
 
 impl Help {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.text_only("help")?;
         let mut command = Cli::command();
         let Some(topic) = self.topic else {
             context.printer.out(command.render_long_help().to_string().trim_end());

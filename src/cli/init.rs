@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::view::made::InitAnswer;
 
 /// Make a commented starter project; never overwrites a file
 #[derive(Debug, Args)]
@@ -20,6 +21,8 @@ const FILES: &[(&str, &str)] = &[
     ("flagstaff/releases.yaml", include_str!("init/releases.yaml")),
 ];
 
+const NEXT: &str = "flagstaff validate";
+
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         if let Some((taken, _)) = FILES.iter().find(|(name, _)| context.dir.join(name).exists()) {
@@ -32,9 +35,13 @@ impl Init {
                 fs::OpenOptions::new().write(true).create_new(true).open(&path)?.write_all(text.as_bytes())
             };
             write().map_err(|error: std::io::Error| Failure::new(Exit::Failed, format!("`{name}`: {error}")))?;
-            context.printer.out(&format!("made {name}"));
+            if !context.printer.machine() {
+                context.printer.out(&format!("made {name}"));
+            }
         }
-        context.printer.note("next: flagstaff validate");
+        let files = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        context.printer.answer(&InitAnswer { files, next: NEXT.to_owned() });
+        context.printer.note(&format!("next: {NEXT}"));
         Ok(Exit::Done)
     }
 }

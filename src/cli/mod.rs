@@ -22,6 +22,7 @@ mod rollback;
 mod run;
 mod start;
 mod status;
+mod usage;
 mod validate;
 mod wait;
 mod watch;
@@ -75,12 +76,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // help and version are answers; everything else is wrong usage
+        // help and version are answers, and text whatever the format; everything else is wrong usage
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return ExitCode::from(code.code());
+            return ExitCode::SUCCESS;
         }
+        Err(error) => return ExitCode::from(usage::tell(&error).code()),
     };
     let context = Context::new(cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {

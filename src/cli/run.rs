@@ -12,6 +12,8 @@ use crate::control::Site;
 use crate::control::drive::Seen;
 use crate::engine::Phase;
 use crate::view::live::Live;
+use crate::view::progress::End;
+use crate::view::status;
 
 /// Drive rollouts in the foreground
 #[derive(Debug, Args)]
@@ -64,7 +66,13 @@ impl Run {
                 _ = tokio::signal::ctrl_c() => true,
             }
         };
-        live.finish();
+        let end = match (interrupted, self.once) {
+            (true, _) => End::Interrupted,
+            (_, true) => End::Once,
+            (_, false) => End::Done,
+        };
+        let rows = status::rows(&mut site, &Vec::from_iter(ids.iter().cloned()));
+        live.finish(end, rows);
         site.retire_driver();
         if interrupted {
             let names = self.releases.join(" ");

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::args::Growing;
-use super::context::{Context, after};
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::{CommandReport, Site, StartOptions};
 
@@ -29,14 +29,22 @@ pub(crate) struct Start {
 impl Start {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
-        let mut worst = Exit::Done;
+        let mut results = Vec::new();
         for release in &self.releases {
-            let environment = context.one_environment(&site, release)?;
-            let report = begin(context, &mut site, release, &environment, &self).await?;
-            context.answer(&report);
-            worst = worst.worst(after(&report));
+            let result = self.one(context, &mut site, release).await;
+            // what was to follow may rest on what failed
+            let is_over = result.is_err();
+            results.push(result);
+            if is_over {
+                break;
+            }
         }
-        Ok(worst)
+        context.answer(results)
+    }
+
+    async fn one(&self, context: &Context, site: &mut Site, release: &str) -> Result<CommandReport, Failure> {
+        let environment = context.one_environment(site, release)?;
+        begin(context, site, release, &environment, self).await
     }
 }
 

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
-use crate::view::status::{self, StatusAnswer, StatusRow, row};
+use crate::view::freezes;
+use crate::view::status::{self, StatusAnswer};
 
 /// Show where every rollout is
 #[derive(Debug, Args)]
@@ -17,32 +18,22 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
-        let drivers = site.drivers();
-        let driver = |address: &str| {
-            let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
-            driving.map(|driver| format!("{}@{}", driver.command, driver.host))
-        };
-        let rows: Vec<StatusRow> = site
+        let ids: Vec<String> = site
             .store
             .rollouts()
             .filter(|rollout| self.releases.is_empty() || self.releases.contains(&rollout.plan.release))
             .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment))
-            .map(|rollout| row(rollout, driver(&rollout.address())))
+            .map(|rollout| rollout.id.clone())
             .collect();
-        let now = site.now();
-        let frozen: Vec<String> = site
-            .store
-            .freezes(now)
-            .into_iter()
-            .map(|freeze| format!("{} until {}", freeze.name, freeze.until))
-            .collect();
+        let rollouts = status::rows(&mut site, &ids);
+        let freezes: Vec<_> = site.store.freezes(site.now()).into_iter().map(freezes::row).collect();
+        let spooled = site.spool.pending().len();
         if context.printer.machine() {
-            context.printer.json(&StatusAnswer { schema: "flagstaff/status/v1", rollouts: rows, frozen });
+            context.printer.answer(&StatusAnswer { rollouts, freezes, spooled });
         } else {
-            status::print(&context.printer, &rows, &frozen);
-            let waiting = site.spool.pending().len();
-            if waiting > 0 {
-                context.printer.err(&format!("{waiting} stops wait beside the journal; the next driver takes them in"));
+            status::print(&context.printer, &rollouts, &freezes);
+            if spooled > 0 {
+                context.printer.err(&format!("{spooled} stops wait beside the journal; the next driver takes them in"));
             }
         }
         let named = site

@@ -7,7 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::spec::{self, Severity};
-use crate::view::findings;
+use crate::view::findings::{self, FindingsAnswer};
 use crate::view::printer::Tone;
 
 /// Check all documents and report everything that is wrong with them
@@ -28,7 +28,11 @@ impl Validate {
             }
         };
         if context.printer.machine() {
-            context.printer.json(&findings::answer(loaded.files, &loaded.findings));
+            context.printer.answer(&FindingsAnswer {
+                files: loaded.files,
+                documents: loaded.documents.len(),
+                findings: findings::rows(&loaded.findings),
+            });
         } else {
             findings::print(&context.printer, &loaded.findings);
             let count = |severity| loaded.findings.iter().filter(|finding| finding.severity == severity).count();

@@ -5,9 +5,13 @@ use clap::Args;
 use super::args::duration;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
+use crate::control::Site;
 use crate::control::drive::goes_on;
 use crate::engine::{Phase, Plan, Span, State};
-use crate::view::words;
+use crate::view::live::Live;
+use crate::view::printer::Format;
+use crate::view::progress::{WaitAnswer, WaitWord};
+use crate::view::{status, words};
 
 /// Wait until a rollout reaches a state
 #[derive(Debug, Args)]
@@ -27,35 +31,50 @@ impl Wait {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
         let id = context.rollout(&site, &self.release)?.id.clone();
+        // events are told as they come where the answer is a stream
+        let mut live = (context.printer.format == Format::Jsonl).then(|| Live::new(&context.printer));
         let give_up = site.now().plus(self.timeout);
         let mut undriven = 0;
         loop {
-            site.store.refresh().map_err(Failure::from)?;
+            for (of, step) in site.store.refresh().map_err(Failure::from)? {
+                if let (Some(live), Some(rollout)) = (&mut live, site.store.rollout(&id).filter(|_| of == id)) {
+                    live.step(rollout, &step);
+                }
+            }
             let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
-            let (plan, state) = (rollout.plan.clone(), rollout.state.clone());
+            let (plan, state, address) = (rollout.plan.clone(), rollout.state.clone(), rollout.address());
             if reached(&plan, &state, &self.until)? {
+                self.answer(context, &mut site, id, WaitWord::Reached);
                 return Ok(Exit::Done);
             }
             if !goes_on(rollout) {
-                let words = format!("{}  {}  {}", rollout.address(), words::phase(&state), words::why(&state));
+                let words = format!("{address}  {}  {}", words::phase(&state), words::why(&state));
                 context.printer.err(&words);
+                self.answer(context, &mut site, id, WaitWord::Ended);
                 return Ok(match ended(&state) {
                     Exit::Done => Exit::Failed,
                     exit => exit,
                 });
             }
-            let address = rollout.address();
             let driven = site.drivers().iter().any(|driver| driver.drives.contains(&address));
             undriven = if driven { 0 } else { undriven + 1 };
             // a driver that has just begun has not said so yet
             if undriven > 6 {
+                self.answer(context, &mut site, id, WaitWord::Undriven);
                 return Err(Failure::new(Exit::Unreachable, format!("nobody drives {address}"))
                     .help(format!("flagstaff run {} -e {}", plan.release, plan.environment)));
             }
             if site.now() >= give_up {
+                self.answer(context, &mut site, id, WaitWord::TimedOut);
                 return Err(Failure::new(Exit::TimedOut, format!("{address} is not {} yet", self.until)));
             }
             site.clock.sleep_until(site.now().plus(Span::seconds(1)).min(give_up)).await;
+        }
+    }
+
+    fn answer(&self, context: &Context, site: &mut Site, id: String, outcome: WaitWord) {
+        for rollout in status::rows(site, &[id]) {
+            context.printer.answer(&WaitAnswer { until: self.until.clone(), outcome, rollout });
         }
     }
 }

@@ -7,7 +7,8 @@ use super::exit::{Exit, Failure};
 use crate::control::drive::goes_on;
 use crate::engine::Span;
 use crate::view::live::Live;
-use crate::view::words;
+use crate::view::progress::End;
+use crate::view::{status, words};
 
 /// Show one rollout live
 #[derive(Debug, Args)]
@@ -43,7 +44,15 @@ impl Watch {
             result = look => result,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
         };
-        live.finish();
+        let end = match &result {
+            Err(_) => {
+                live.leave();
+                return result;
+            }
+            Ok(Exit::Interrupted) => End::Interrupted,
+            Ok(_) => End::Done,
+        };
+        live.finish(end, status::rows(&mut site, &[id]));
         result
     }
 }

@@ -17,7 +17,8 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal as _, Sequence, verify};
 use crate::view::live::Live;
 use crate::view::printer::{Printer, Tone};
-use crate::view::words;
+use crate::view::progress::End;
+use crate::view::{status, words};
 
 const PROJECT: &str = include_str!("project/flagstaff.yaml");
 const ENVIRONMENT: &str = "shop";
@@ -70,7 +71,8 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
             _ = tokio::signal::ctrl_c() => return Err("interrupted".to_owned()),
         }
     }
-    live.finish();
+    let rows = status::rows(&mut site, &Vec::from_iter(ids.iter().cloned()));
+    live.finish(End::Done, rows);
     let told = tell(printer, &site);
     let proven = prove(printer, dir)?;
     if let Some(dir) = keep {

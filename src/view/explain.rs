@@ -1,23 +1,23 @@
 //! Why a rollout is where it is, what is missing, and the earliest moment anything can happen.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::printer::Printer;
 use super::words;
 use crate::control::Rollout;
 use crate::engine::explain::explain;
 use crate::engine::{Phase, Timestamp};
 
-/// `explain -o json`.
-#[derive(Debug, Clone, Serialize)]
+/// What `explain` answers: why a rollout is where it is, and what happens next.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ExplainAnswer {
-    /// `flagstaff/explain/v1`
-    pub schema: &'static str,
     /// `release@environment`.
     pub address: String,
-    /// Where it is.
+    /// `not started`, `running`, `waiting for approval`, `paused`, `stopping`, `stopped` or `completed`.
     pub state: String,
-    /// Why it is paused or stopped.
+    /// Why it is paused or stopped; empty where it is neither.
     pub why: String,
     /// The stage it is at.
     pub stage: String,
@@ -26,13 +26,27 @@ pub struct ExplainAnswer {
     /// Everything that is missing for the next step.
     pub missing: Vec<String>,
     /// The newest values.
-    pub values: Vec<(String, String)>,
-    /// The next tick.
+    pub values: Vec<ValueRow>,
+    /// The next tick, RFC 3339.
     pub next_tick: Option<String>,
-    /// The earliest moment it can go on.
+    /// The earliest moment it can go on if everything is healthy from now on, RFC 3339; none where a person is needed.
     pub earliest: Option<String>,
     /// What a person can do.
     pub commands: Vec<String>,
+}
+
+impl Answer for ExplainAnswer {
+    const NAME: &'static str = "explain";
+}
+
+/// A series and its newest value.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Value")]
+pub struct ValueRow {
+    /// The series, as conditions write it.
+    pub name: String,
+    /// Its value with its unit, or `unknown` with the reason.
+    pub value: String,
 }
 
 /// Explains a rollout.
@@ -50,7 +64,6 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
         Phase::None | Phase::Completed => Vec::new(),
     };
     ExplainAnswer {
-        schema: "flagstaff/explain/v1",
         address: rollout.address(),
         state: words::phase(state).to_owned(),
         why: words::why(state),
@@ -61,7 +74,12 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
         } else {
             Vec::new()
         },
-        values: values.map(|(series, reading)| (series.name.clone(), words::reading(reading, series.unit))).collect(),
+        values: values
+            .map(|(series, reading)| ValueRow {
+                name: series.name.clone(),
+                value: words::reading(reading, series.unit),
+            })
+            .collect(),
         next_tick: explained.next_tick.map(|at| at.to_string()),
         earliest: explained.earliest.map(|at| at.to_string()),
         commands,
@@ -80,7 +98,7 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer) {
     }
     if !answer.values.is_empty() {
         printer.out("last values:");
-        for (name, value) in &answer.values {
+        for ValueRow { name, value } in &answer.values {
             printer.out(&format!("  {name}  {value}"));
         }
     }

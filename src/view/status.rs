@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, Table, TableStyle};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
+use super::freezes::FreezeRow;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
 use super::words;
-use crate::control::Rollout;
+use crate::control::{Rollout, Site};
 use crate::engine::Phase;
 
-/// One rollout in `status -o json`.
-#[derive(Debug, Clone, Serialize)]
+/// A rollout as it is now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Rollout")]
 pub struct StatusRow {
+    /// `release@environment`.
+    pub address: String,
     /// Its id.
     pub rollout: String,
     /// Its release.
@@ -22,7 +28,7 @@ pub struct StatusRow {
     pub environment: String,
     /// Its flag's key.
     pub flag: String,
-    /// `running`, `paused`, `stopping`, `stopped`, `completed` …
+    /// `not started`, `running`, `waiting for approval`, `paused`, `stopping`, `stopped` or `completed`.
     pub state: String,
     /// The stage it is at.
     pub stage: String,
@@ -30,28 +36,29 @@ pub struct StatusRow {
     pub exposure: String,
     /// Why it is paused or stopped.
     pub causes: Vec<String>,
-    /// Ticks that earned the bake, and how many are needed.
+    /// Ticks that earned the bake.
     pub baked: u32,
-    /// How many are needed.
+    /// How many ticks are needed.
     pub bake: u32,
     /// Who drives it.
     pub driver: Option<String>,
-    /// What a person saw: growing commands take it as `--saw`.
+    /// Counts changes of state, causes, stage and exposure.
     pub version: u64,
 }
 
-/// A row.
+/// A rollout's row.
 pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
     let state = &rollout.state;
     let stage = rollout.plan.stages.get(state.stage);
     StatusRow {
+        address: rollout.address(),
         rollout: rollout.id.clone(),
         release: rollout.plan.release.clone(),
         environment: rollout.plan.environment.clone(),
         flag: rollout.plan.flag.clone(),
         state: words::phase(state).to_owned(),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
-        exposure: safe(&state.allowed.to_string()),
+        exposure: state.allowed.to_string(),
         causes: match state.phase {
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
@@ -61,6 +68,17 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         driver,
         version: state.version,
     }
+}
+
+/// Rows of rollouts by their ids, with who drives them now.
+pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
+    let drivers = site.drivers();
+    let driver = |address: &str| {
+        let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
+        driving.map(|driver| format!("{}@{}", driver.command, driver.host))
+    };
+    let rollouts = ids.iter().filter_map(|id| site.store.rollout(id));
+    rollouts.map(|rollout| row(rollout, driver(&rollout.address()))).collect()
 }
 
 /// Below this many columns a rollout takes a few lines instead of a row: a telephone shows 40.
@@ -84,9 +102,10 @@ fn why(row: &StatusRow) -> String {
 }
 
 /// The table for people.
-pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
-    for freeze in frozen {
-        printer.out(&printer.tone(&format!("frozen: {}", safe(freeze)), Tone::Warn));
+pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
+    for freeze in freezes {
+        let text = format!("frozen: {} until {}", safe(&freeze.name), freeze.until);
+        printer.out(&printer.tone(&text, Tone::Warn));
     }
     if rows.is_empty() {
         printer.out("no rollouts yet: `flagstaff start RELEASE -e ENVIRONMENT` begins one");
@@ -105,7 +124,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
         for row in rows {
             let mark = if needs_somebody(row) { "!" } else { " " };
             printer.out(&format!("{mark} {}@{}", safe(&row.release), safe(&row.environment)));
-            printer.out(&format!("    {}, {}, {}", row.state, safe(&row.stage), row.exposure));
+            printer.out(&format!("    {}, {}, {}", row.state, safe(&row.stage), safe(&row.exposure)));
             let why = why(row);
             if !why.is_empty() {
                 printer.out(&format!("    {why}"));
@@ -123,7 +142,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
             if needs_somebody(row) { "!" } else { "" },
             &name,
             &safe(&row.stage),
-            &row.exposure,
+            &safe(&row.exposure),
             &row.state,
             &why(row),
         ]);
@@ -133,13 +152,17 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
     }
 }
 
-/// `status -o json`.
-#[derive(Debug, Clone, Serialize)]
+/// What `status` answers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StatusAnswer {
-    /// `flagstaff/status/v1`
-    pub schema: &'static str,
-    /// All rollouts.
+    /// The newest rollout of every release and environment that is meant.
     pub rollouts: Vec<StatusRow>,
     /// Freezes that hold.
-    pub frozen: Vec<String>,
+    pub freezes: Vec<FreezeRow>,
+    /// Stops that wait beside the journal; the next driver takes them in.
+    pub spooled: usize,
+}
+
+impl Answer for StatusAnswer {
+    const NAME: &'static str = "status";
 }
