@@ -40,6 +40,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -s h -l help -d 'Print
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s V -l version -d 'Print version'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "init" -d 'Make a commented starter project; never overwrites a file'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "validate" -d 'Check all documents and report everything that is wrong with them'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors, or of an answer'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show a release with everything resolved, and where each value was written'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground'
@@ -59,7 +60,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "audit" -d 'Show
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "demo" -d 'Show three real rollouts against a small shop with faults, in 90 seconds'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "help" -d 'Explain a command, a topic or a finding\'s code'
-complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "generate" -d 'Write man pages and completion scripts'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "generate" -d 'Write man pages, completion scripts and JSON Schemas'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -86,6 +87,19 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l as -d '
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Print more about what is done'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'

@@ -20,6 +20,7 @@ mod plan;
 mod resume;
 mod rollback;
 mod run;
+mod schema;
 mod start;
 mod status;
 mod usage;
@@ -49,6 +50,7 @@ pub(crate) struct Cli {
 enum Command {
     Init(init::Init),
     Validate(validate::Validate),
+    Schema(schema::Schema),
     Plan(plan::Plan),
     Start(start::Start),
     Run(run::Run),
@@ -104,6 +106,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => args.run(context),
         Command::Validate(args) => args.run(context),
+        Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context),
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,

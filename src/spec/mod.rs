@@ -10,6 +10,7 @@ pub mod load;
 pub mod metrics;
 pub mod reader;
 pub mod resolve;
+pub mod schema;
 pub mod text;
 pub mod typing;
 pub mod yaml;

@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::error::ErrorAnswer;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
+use super::words::StateWord;
 use crate::control::CommandReport;
 use crate::engine::Phase;
 
@@ -25,6 +26,7 @@ impl Answer for CommandAnswer {
 
 /// A rollout after a command.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "CommandedRollout")]
 pub struct CommandRow {
     /// `release@environment`.
     pub address: String,
@@ -33,7 +35,7 @@ pub struct CommandRow {
     /// The flag's key.
     pub flag: String,
     /// Where it is now.
-    pub state: Phase,
+    pub state: StateWord,
     /// Whether the command changed anything.
     pub changed: bool,
     /// The stage it is at.
@@ -55,7 +57,7 @@ pub fn row(report: &CommandReport) -> CommandRow {
         address: report.address.clone(),
         rollout: report.rollout.clone(),
         flag: report.flag.clone(),
-        state: report.phase,
+        state: StateWord::of_phase(report.phase, !report.unconfirmed),
         changed: report.changed,
         stage: report.stage.clone(),
         exposure: report.allowed.to_string(),
@@ -71,20 +73,13 @@ pub fn row(report: &CommandReport) -> CommandRow {
 
 /// For people: the address, what happened, and the next command.
 pub fn print(printer: &Printer, row: &CommandRow) {
-    let mut state = match row.state {
-        Phase::None => "not started",
-        Phase::Running => "running",
-        Phase::Paused => "paused",
-        Phase::Stopped => "stopped",
-        Phase::Completed => "completed",
-    }
-    .to_owned();
+    let mut state = row.state.text().to_owned();
     if !row.changed {
         state.push_str(" already");
     }
     let tone = match row.state {
-        Phase::None => Tone::Bad,
-        Phase::Paused => Tone::Warn,
+        StateWord::NotStarted => Tone::Bad,
+        StateWord::Paused => Tone::Warn,
         _ => Tone::Strong,
     };
     let exposure = safe(&row.exposure);

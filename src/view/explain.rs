@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::printer::Printer;
-use super::words;
+use super::words::{self, StateWord};
 use crate::control::Rollout;
 use crate::engine::explain::explain;
 use crate::engine::{Phase, Timestamp};
@@ -15,8 +15,8 @@ use crate::engine::{Phase, Timestamp};
 pub struct ExplainAnswer {
     /// `release@environment`.
     pub address: String,
-    /// `not started`, `running`, `waiting for approval`, `paused`, `stopping`, `stopped` or `completed`.
-    pub state: String,
+    /// Where it is.
+    pub state: StateWord,
     /// Why it is paused or stopped; empty where it is neither.
     pub why: String,
     /// The stage it is at.
@@ -65,7 +65,7 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
     };
     ExplainAnswer {
         address: rollout.address(),
-        state: words::phase(state).to_owned(),
+        state: StateWord::of(state),
         why: words::why(state),
         stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
@@ -89,7 +89,13 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
 /// For people.
 pub fn print(printer: &Printer, answer: &ExplainAnswer) {
     let why = if answer.why.is_empty() { String::new() } else { format!(" by {}", answer.why) };
-    printer.out(&format!("{}  {}{why} at {}, on for {}", answer.address, answer.state, answer.stage, answer.exposure));
+    printer.out(&format!(
+        "{}  {}{why} at {}, on for {}",
+        answer.address,
+        answer.state.text(),
+        answer.stage,
+        answer.exposure
+    ));
     if !answer.missing.is_empty() {
         printer.out("missing for the next step:");
         for missing in &answer.missing {

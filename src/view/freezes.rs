@@ -21,6 +21,7 @@ impl Answer for FreezeAnswer {
 
 /// A freeze.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Freeze")]
 pub struct FreezeRow {
     /// Its name: whoever goes past it names it in the reason.
     pub name: String,

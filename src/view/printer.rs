@@ -138,6 +138,15 @@ impl Printer {
         self.answered.fetch_or(!T::IS_LINE, Ordering::Relaxed);
     }
 
+    /// A JSON Schema: JSON for people too.
+    pub fn schema(&self, schema: &serde_json::Value) {
+        match self.format {
+            Format::Yaml => self.out(yaml::to_string(schema).unwrap_or_default().trim_end()),
+            Format::Jsonl => self.out(&schema.to_string()),
+            Format::Human | Format::Json => self.out(&format!("{schema:#}")),
+        }
+    }
+
     /// Whether an answer was printed. There is one only; lines of a stream come before it.
     pub fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)

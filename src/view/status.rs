@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::freezes::FreezeRow;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
-use super::words;
+use super::words::{self, StateWord};
 use crate::control::{Rollout, Site};
 use crate::engine::Phase;
 
@@ -28,8 +28,8 @@ pub struct StatusRow {
     pub environment: String,
     /// Its flag's key.
     pub flag: String,
-    /// `not started`, `running`, `waiting for approval`, `paused`, `stopping`, `stopped` or `completed`.
-    pub state: String,
+    /// Where it is.
+    pub state: StateWord,
     /// The stage it is at.
     pub stage: String,
     /// What is allowed.
@@ -56,7 +56,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         release: rollout.plan.release.clone(),
         environment: rollout.plan.environment.clone(),
         flag: rollout.plan.flag.clone(),
-        state: words::phase(state).to_owned(),
+        state: StateWord::of(state),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
         causes: match state.phase {
@@ -85,18 +85,18 @@ pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
 const NARROW: usize = 70;
 
 fn undriven(row: &StatusRow) -> bool {
-    row.state == "running" && row.driver.is_none()
+    row.state == StateWord::Running && row.driver.is_none()
 }
 
 fn needs_somebody(row: &StatusRow) -> bool {
-    undriven(row) || matches!(row.state.as_str(), "paused" | "stopping" | "waiting for approval")
+    undriven(row) || matches!(row.state, StateWord::Paused | StateWord::Stopping | StateWord::WaitingForApproval)
 }
 
 fn why(row: &StatusRow) -> String {
     let bake = format!("baked {} of {}", row.baked, row.bake);
-    match row.state.as_str() {
-        "running" if undriven(row) => format!("{bake}; nobody drives it"),
-        "running" => bake,
+    match row.state {
+        StateWord::Running if undriven(row) => format!("{bake}; nobody drives it"),
+        StateWord::Running => bake,
         _ => safe(&row.causes.join(", ")),
     }
 }
@@ -112,7 +112,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
         return;
     }
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state == "paused") {
+    for row in rows.iter().filter(|row| row.state == StateWord::Paused) {
         for cause in &row.causes {
             *shared.entry(cause).or_default() += 1;
         }
@@ -124,7 +124,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
         for row in rows {
             let mark = if needs_somebody(row) { "!" } else { " " };
             printer.out(&format!("{mark} {}@{}", safe(&row.release), safe(&row.environment)));
-            printer.out(&format!("    {}, {}, {}", row.state, safe(&row.stage), safe(&row.exposure)));
+            printer.out(&format!("    {}, {}, {}", row.state.text(), safe(&row.stage), safe(&row.exposure)));
             let why = why(row);
             if !why.is_empty() {
                 printer.out(&format!("    {why}"));
@@ -143,7 +143,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
             &name,
             &safe(&row.stage),
             &safe(&row.exposure),
-            &row.state,
+            row.state.text(),
             &why(row),
         ]);
     }

@@ -24,6 +24,7 @@ impl Answer for StopAnswer {
 
 /// A stop in one environment.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Stop")]
 pub struct StopRow {
     /// `release@environment`, or `flag@environment`.
     pub address: String,

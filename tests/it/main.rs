@@ -3,12 +3,14 @@
 
 mod cli;
 mod demo;
+mod documents;
 mod engine;
 mod flagd;
 mod generated;
 mod journal;
 mod killed;
 mod layers;
+mod machine;
 mod prometheus;
 mod simulator;
 mod spec;
