@@ -35,7 +35,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_needs_command" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s V -l version -d 'Print version'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "init" -d 'Make a commented starter project; never overwrites a file'
@@ -72,7 +72,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s e -l environment -d 'Act on this environment only' -r
@@ -85,7 +85,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s e -l environment -d 'Act on this environment only' -r
@@ -98,7 +98,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s e -l environment -d 'Act on this environment only' -r
@@ -111,7 +111,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l at -d 'Begin at this stage' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l reason -d 'Record why' -r
@@ -129,7 +129,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l as -d 'Act
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l again -d 'Start anew after an end'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l take-over -d 'Take over a flag that another journal drives'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r
@@ -145,7 +145,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l once -d 'Evaluate what is due, then end; for cron and CI'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s e -l environment -d 'Act on this environment only' -r
@@ -158,7 +158,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s e -l environment -d 'Act on this environment only' -r
@@ -171,7 +171,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -l until -d 'The state to wait for: running, paused, stopped, complete, or a stage' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -l timeout -d 'Give up after this long' -r
@@ -186,7 +186,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s e -l environment -d 'Act on this environment only' -r
@@ -199,7 +199,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r
@@ -214,7 +214,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s C -d 'Use the project in this directory' -r -F
@@ -228,7 +228,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l cause -d 'The cause: the name of a rule or signal, no_data, drift, person or not_applied' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l reason -d 'Record why' -r
@@ -245,7 +245,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l all -d 'Resume every rollout that is paused for the cause'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l timeout -d 'Keep trying at most this long where the backend does not answer' -r
@@ -261,7 +261,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l all -d 'Abort every rollout in progress'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -l to -d 'The stage; the next one unless named' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -l reason -d 'Record why' -r
@@ -277,7 +277,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -l to -d 'The stage; the one before unless named' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -l reason -d 'Record why' -r
@@ -292,7 +292,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -l for -d 'For how long' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -l reason -d 'Record why' -r
@@ -308,7 +308,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l for -d 'For how long' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l reason -d 'Record why' -r
@@ -325,7 +325,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l lift -d 'End it'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s e -l environment -d 'Act on this environment only' -r
@@ -338,7 +338,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -f -a "log" -d 'Show who or which rule did what, when, on what evidence'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -f -a "verify" -d 'Verify the chain of hashes'
@@ -355,7 +355,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -l anchor -d 'Verify against a head that was written down before: SEQUENCE:HASH' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s C -d 'Use the project in this directory' -r -F
@@ -369,7 +369,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s e -l environment -d 'Act on this environment only' -r
@@ -382,7 +382,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -l keep -d 'Keep the project in this new directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s C -d 'Use the project in this directory' -r -F
@@ -396,7 +396,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s e -l environment -d 'Act on this environment only' -r
@@ -409,7 +409,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s e -l environment -d 'Act on this environment only' -r
@@ -422,7 +422,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -434,5 +434,5 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'

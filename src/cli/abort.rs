@@ -9,6 +9,7 @@ use crate::control::stop::{Recorded, StopSite};
 use crate::control::{StopKind, StopOutcome, StopReport};
 use crate::engine::{Phase, Span};
 use crate::view::stops::{self, StopAnswer};
+use crate::view::verbose;
 
 /// Switch a feature off for everybody
 #[derive(Debug, Args)]
@@ -52,7 +53,8 @@ impl Abort {
 
 /// What a stop starts from: the Project document, whatever else is broken.
 pub(crate) fn open(context: &Context) -> Result<StopSite, Failure> {
-    Ok(StopSite::open(&context.dir, context.actor(), context.clock.clone())?)
+    let observer = verbose::observer(&context.printer);
+    Ok(StopSite::open_observed(&context.dir, context.actor(), context.clock.clone(), observer)?)
 }
 
 /// The environments that a stop is for: the named one, or all.

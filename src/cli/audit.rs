@@ -6,6 +6,7 @@ use super::args::duration;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::ControlError;
+use crate::control::observe::Did;
 use crate::control::replay::{self, Replayed};
 use crate::engine::Span;
 use crate::journal::sqlite::SqliteJournal;
@@ -15,6 +16,7 @@ use crate::view::audit::{self as view, AuditLogAnswer, SeriesRow};
 use crate::view::printer::Format;
 use crate::view::proof;
 use crate::view::safe::safe;
+use crate::view::verbose;
 
 /// Show, verify and compute again what was decided
 #[derive(Debug, Args)]
@@ -65,7 +67,15 @@ impl Audit {
         let Some(mut journal) = SqliteJournal::open_existing(&path).map_err(unusable)? else {
             return Err(Failure::new(Exit::Unreachable, format!("there is no journal at {}", path.display())));
         };
-        let records = journal.load(Sequence(0)).map_err(unusable)?;
+        let began = context.clock.now();
+        let loaded = journal.load(Sequence(0));
+        let (place, read) = (journal.place(), loaded.as_ref().map(Vec::len));
+        verbose::did(
+            &context.printer,
+            &Did::Loaded { journal: &place, records: read },
+            context.clock.now().since(began),
+        );
+        let records = loaded.map_err(unusable)?;
         match self.what {
             What::Log(log) => log.run(context, &records),
             What::Verify(verify) => verify.run(context, journal.id(), &records),

@@ -15,7 +15,7 @@ use crate::env;
 use crate::view::answers::{self, CommandAnswer};
 use crate::view::error::ErrorAnswer;
 use crate::view::printer::Printer;
-use crate::view::{findings, safe::safe};
+use crate::view::{findings, safe::safe, verbose};
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -56,7 +56,8 @@ impl Context {
     }
 
     pub(crate) fn site(&self) -> Result<Site, Failure> {
-        Site::open(&self.dir, self.actor(), self.clock.clone()).map_err(Failure::from)
+        let observer = verbose::observer(&self.printer);
+        Site::open_observed(&self.dir, self.actor(), self.clock.clone(), observer).map_err(Failure::from)
     }
 
     /// The one environment of a growing command: named, or the only one there is.

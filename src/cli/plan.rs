@@ -6,6 +6,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::spec;
 use crate::view::plan::{self, PlanAnswer, PlanRow};
+use crate::view::verbose;
 
 /// Show a release with everything resolved, and where each value was written
 #[derive(Debug, Args)]
@@ -17,7 +18,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let began = context.clock.now();
         let loaded = spec::load(&context.dir);
+        verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
         let Some(known) = loaded.releases().into_iter().find(|known| known.release == self.release) else {
             return Err(Failure::new(Exit::Failed, format!("there is no release `{}`", self.release)));
         };

@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use crate::spec::{self, Severity};
 use crate::view::findings::{self, FindingsAnswer};
 use crate::view::printer::Tone;
+use crate::view::verbose;
 
 /// Check all documents and report everything that is wrong with them
 #[derive(Debug, Args)]
@@ -20,6 +21,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let began = context.clock.now();
         let loaded = match self.paths.is_empty() {
             true => spec::load(&context.dir),
             false => {
@@ -27,6 +29,7 @@ impl Validate {
                 spec::load_paths(&context.dir, &paths)
             }
         };
+        verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
         if context.printer.machine() {
             context.printer.answer(&FindingsAnswer {
                 files: loaded.files,

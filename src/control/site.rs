@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ControlError;
+use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
 use crate::backend::Backend;
 use crate::backend::flagd::Flagd;
@@ -44,6 +45,8 @@ pub struct Site {
     pub(super) mine: BTreeSet<(String, u64)>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
+    /// Who is told of what is asked, read and written.
+    ear: Option<Ear>,
 }
 
 impl Site {
@@ -52,22 +55,41 @@ impl Site {
     /// # Errors
     /// No project document, or a journal that cannot be used. Other findings stay in `loaded`.
     pub fn open(dir: &Path, actor: Actor, clock: Arc<dyn Clock>) -> Result<Site, ControlError> {
+        Site::open_observed(dir, actor, clock, None)
+    }
+
+    /// As [`Site::open`], with somebody who is told of everything that is asked, read and written.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_observed(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Site, ControlError> {
+        let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
+        let began = clock.now();
         let loaded = spec::load(dir);
+        if let Some(ear) = &ear {
+            ear.did(&Did::Documents { files: loaded.files, documents: loaded.documents.len() }, began);
+        }
         let Some(project) = loaded.project() else { return Err(ControlError::Invalid(loaded.findings)) };
         let journal_path = dir.join(&project.journal);
-        let journal = SqliteJournal::open(&journal_path)?;
-        let (sources, scrapes) = sources(dir, project, &clock);
+        let journal = observe::journal(ear.as_ref(), Box::new(SqliteJournal::open(&journal_path)?));
+        let (sources, scrapes) = sources(dir, project, &clock, ear.as_ref());
         Ok(Site {
             dir: dir.to_owned(),
-            store: Store::load(Box::new(journal))?,
+            store: Store::load(journal)?,
             spool: Spool::beside(&journal_path),
-            backends: backends(dir, project),
+            backends: backends(dir, project, ear.as_ref()),
             sources,
             scrapes,
             clock,
             actor,
             mine: BTreeSet::new(),
             driving: None,
+            ear,
             loaded,
         })
     }
@@ -96,6 +118,7 @@ impl Site {
             actor,
             mine: BTreeSet::new(),
             driving: None,
+            ear: None,
         }
     }
 
@@ -110,7 +133,7 @@ impl Site {
             return self.backends.get(&plan.environment).cloned();
         }
         let Target::Flagd { path } = &plan.target;
-        Some(Arc::new(Flagd::new(&self.dir, path)))
+        Some(observe::backend(self.ear.as_ref(), Arc::new(Flagd::new(&self.dir, path))))
     }
 
     /// Everything outside a rollout that holds its growth now.
@@ -143,11 +166,12 @@ impl Site {
 }
 
 /// The backends of a project, by environment.
-pub fn backends(dir: &Path, project: &ProjectDoc) -> BTreeMap<String, Arc<dyn Backend>> {
+pub(super) fn backends(dir: &Path, project: &ProjectDoc, ear: Option<&Ear>) -> BTreeMap<String, Arc<dyn Backend>> {
     let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
     for environment in &project.environments {
         if let Some((Target::Flagd { path }, _)) = &environment.target {
-            backends.insert(environment.name.value.clone(), Arc::new(Flagd::new(dir, path)));
+            let backend = observe::backend(ear, Arc::new(Flagd::new(dir, path)));
+            backends.insert(environment.name.value.clone(), backend);
         }
     }
     backends
@@ -155,20 +179,27 @@ pub fn backends(dir: &Path, project: &ProjectDoc) -> BTreeMap<String, Arc<dyn Ba
 
 type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);
 
-fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>) -> Sources {
+fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, ear: Option<&Ear>) -> Sources {
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut scrapes = Vec::new();
     for source in &project.sources {
         let name = source.name.value.clone();
         match &source.address {
             SourceAddress::Scrape { targets, every } => {
-                let scrape = Scrape::new(targets.clone(), *every, clock.clone());
+                let mut scrape = Scrape::new(targets.clone(), *every, clock.clone());
+                if let Some(ear) = ear.cloned() {
+                    scrape = scrape.telling(Arc::new(move |address, read, began| {
+                        ear.did(&Did::Page { address, read }, began);
+                    }));
+                }
                 scrapes.push(scrape.clone());
-                sources.insert(name, Arc::new(scrape));
+                let told = observe::source(ear, &name, Arc::new(scrape));
+                sources.insert(name, told);
             }
             SourceAddress::Prometheus { url, scrape_every } => {
                 let prometheus = Prometheus::new(url, token(dir, source), *scrape_every, clock.clone());
-                sources.insert(name, Arc::new(prometheus));
+                let told = observe::source(ear, &name, Arc::new(prometheus));
+                sources.insert(name, told);
             }
         }
     }

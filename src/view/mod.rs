@@ -17,4 +17,5 @@ pub mod safe;
 pub mod schemas;
 pub mod status;
 pub mod stops;
+pub mod verbose;
 pub mod words;

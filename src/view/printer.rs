@@ -111,13 +111,6 @@ impl Printer {
         }
     }
 
-    /// A remark that only `-v` shows.
-    pub fn detail(&self, text: &str) {
-        if self.verbose {
-            self.err(text);
-        }
-    }
-
     /// An answer in the machine format that is asked for; nothing for people, who get theirs otherwise.
     pub fn answer<T: Answer>(&self, answer: &T) {
         let document = Document::of(answer);

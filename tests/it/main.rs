@@ -16,3 +16,4 @@ mod simulator;
 mod spec;
 mod support;
 mod together;
+mod verbose;

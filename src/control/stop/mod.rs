@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 pub use self::report::{Recorded, StopOutcome, StopReport};
 use self::stopping::Stopping;
 use super::error::ControlError;
+use super::observe::{self, Ear, Observer};
 use super::pass::look;
 use super::record::Step;
 use super::site::backends;
@@ -52,6 +53,8 @@ pub struct StopSite {
     flags: BTreeMap<String, String>,
     clock: Arc<dyn Clock>,
     actor: Actor,
+    /// Who is told of what is asked, read and written.
+    ear: Option<Ear>,
 }
 
 impl StopSite {
@@ -60,17 +63,32 @@ impl StopSite {
     /// # Errors
     /// No readable Project document.
     pub fn open(dir: &Path, actor: Actor, clock: Arc<dyn Clock>) -> Result<StopSite, ControlError> {
+        StopSite::open_observed(dir, actor, clock, None)
+    }
+
+    /// As [`StopSite::open`], with somebody who is told of everything that is asked, read and written.
+    ///
+    /// # Errors
+    /// As [`StopSite::open`].
+    pub fn open_observed(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<StopSite, ControlError> {
+        let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
         let project = spec::project_only(dir).map_err(ControlError::Invalid)?;
         let journal_path = dir.join(&project.journal);
         Ok(StopSite {
             dir: dir.to_owned(),
-            store: open_store(&journal_path),
+            store: open_store(&journal_path, ear.as_ref()),
             spool: Spool::beside(&journal_path),
-            backends: backends(dir, &project),
+            backends: backends(dir, &project, ear.as_ref()),
             flags: BTreeMap::new(),
             journal_path,
             clock,
             actor,
+            ear,
         })
     }
 
@@ -92,6 +110,7 @@ impl StopSite {
             flags: BTreeMap::new(),
             clock,
             actor,
+            ear: None,
         }
     }
 
@@ -194,7 +213,7 @@ impl StopSite {
         if let Some(Target::Flagd { path }) = pinned {
             let pinned = Flagd::new(&self.dir, path);
             if !found.iter().any(|known| known.place() == pinned.place()) {
-                found.push(Arc::new(pinned));
+                found.push(observe::backend(self.ear.as_ref(), Arc::new(pinned)));
             }
         }
         found
@@ -272,11 +291,11 @@ impl StopSite {
     }
 }
 
-fn open_store(path: &Path) -> Result<Store, String> {
+fn open_store(path: &Path, ear: Option<&Ear>) -> Result<Store, String> {
     match SqliteJournal::open_existing(path) {
         Ok(Some(mut journal)) => {
             journal.set_patience(RECORDING);
-            Store::load(Box::new(journal)).map_err(|error| chain(&error))
+            Store::load(observe::journal(ear, Box::new(journal))).map_err(|error| chain(&error))
         }
         Ok(None) => Err(format!("there is no journal at {}", path.display())),
         Err(error) => Err(error.to_string()),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::answer::{judge, judge_age, number};
-use super::http::{bounded, client, fetch};
+use super::http::{bounded, client, fetch, shown};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
@@ -146,11 +146,7 @@ impl Prometheus {
 
 impl Source for Prometheus {
     fn place(&self) -> String {
-        // a user part in an address is a credential
-        match self.url.split_once("://") {
-            Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
-            None => self.url.clone(),
-        }
+        shown(&self.url)
     }
 
     fn instant<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Answered>> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::history::History;
-use super::http::{bounded, client, fetch};
+use super::http::{bounded, client, fetch, shown};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
@@ -26,7 +26,12 @@ pub struct Scrape {
     client: Result<reqwest::Client, String>,
     clock: Arc<dyn Clock>,
     seen: Arc<Mutex<Seen>>,
+    tell: Option<Tell>,
 }
+
+/// Who is told of every page that was read: its address without a user part, how many samples it has or why it could not be
+/// read, and when reading it began.
+pub type Tell = Arc<dyn Fn(&str, Result<usize, &str>, Timestamp) + Send + Sync>;
 
 #[derive(Default)]
 struct Seen {
@@ -46,7 +51,14 @@ impl Scrape {
             client: client(timeout),
             clock,
             seen: Arc::new(Mutex::new(Seen { targets: histories, ..Seen::default() })),
+            tell: None,
         }
+    }
+
+    /// Tells of every page that is read.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Scrape {
+        Scrape { tell: Some(tell), ..self }
     }
 
     /// Tells which metrics must be kept. What nobody asked for is read over, so that memory is bounded by the queries.
@@ -61,6 +73,7 @@ impl Scrape {
     /// Reads all pages once.
     pub async fn poll(&self) {
         for target in &self.targets {
+            let began = self.clock.now();
             let page = match &self.client {
                 Ok(client) => fetch(client.get(target)).await,
                 Err(error) => Err(error.clone()),
@@ -69,6 +82,9 @@ impl Scrape {
                 200 => exposition::parse(&text).map_err(|error| error.to_string()),
                 _ => Err(format!("status {status}: {}", bounded(&text))),
             });
+            if let Some(tell) = &self.tell {
+                tell(&shown(target), samples.as_ref().map(|samples| samples.len()).map_err(String::as_str), began);
+            }
             let now = self.clock.now();
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             let Seen { targets, wanted, longest } = &mut *seen;
@@ -98,7 +114,7 @@ impl Scrape {
 
 impl Source for Scrape {
     fn place(&self) -> String {
-        self.targets.join(", ")
+        self.targets.iter().map(|target| shown(target)).collect::<Vec<_>>().join(", ")
     }
 
     fn instant<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Answered>> {
