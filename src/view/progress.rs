@@ -80,4 +80,6 @@ pub enum WaitWord {
     Undriven,
     /// It took too long.
     TimedOut,
+    /// By the person at the terminal.
+    Interrupted,
 }

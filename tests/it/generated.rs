@@ -29,3 +29,27 @@ fn man_pages_completions_and_schemas_are_current() {
         assert!(kept.get(name) == Some(text), "{name} is not current: cargo run -- generate .");
     }
 }
+
+#[test]
+fn every_answer_has_a_published_schema_and_the_binary_prints_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root.join("src/view")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let marked = text.split("const NAME: &'static str = \"").skip(1);
+        names.extend(marked.map(|rest| rest.split('"').next().unwrap().to_owned()));
+    }
+    assert!(names.len() > 10, "{names:?}");
+    let printed = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_flagstaff")).arg("schema").args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let kept = files(root);
+    for name in &names {
+        assert_eq!(kept.get(&format!("schemas/{name}.v1.json")), Some(&printed(&[name])), "{name} is not published");
+    }
+    assert_eq!(kept.get("schemas/documents.v1.json"), Some(&printed(&[])));
+    let schemas = kept.keys().filter(|name| name.starts_with("schemas/")).count();
+    assert_eq!(schemas, names.len() + 1, "a schema of an answer that is gone");
+}

@@ -68,19 +68,23 @@ fn flagstaff(dir: &Path, args: &[&str]) -> Output {
     command.stdin(std::process::Stdio::null()).output().unwrap()
 }
 
-/// The one document of a command with `-o json`, its schema, and insists on the exit code.
-fn answer(dir: &Path, args: &[&str], name: &str, code: i32) -> Value {
+/// The one document of a command with `-o json`; insists on one of some names and exit codes.
+fn any(dir: &Path, args: &[&str], expected: &[(&str, i32)]) -> Value {
     let done = flagstaff(dir, &[args, &["-o", "json"]].concat());
     let out = String::from_utf8(done.stdout).unwrap();
     let err = String::from_utf8_lossy(&done.stderr);
     let answer: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error}\n{out}\n{err}"));
-    assert_eq!(check(&answer), name, "{args:?}\n{answer:#}\n{err}");
-    assert_eq!(done.status.code(), Some(code), "{args:?}\n{answer:#}\n{err}");
+    let (name, code) = (check(&answer), done.status.code().unwrap());
+    assert!(expected.contains(&(name.as_str(), code)), "{args:?} ends with {code}\n{answer:#}\n{err}");
     if name == "error" {
         assert_eq!(answer["exit"], code, "{args:?}");
         assert!(!err.is_empty(), "{args:?}: people are told too");
     }
     answer
+}
+
+fn answer(dir: &Path, args: &[&str], name: &str, code: i32) -> Value {
+    any(dir, args, &[(name, code)])
 }
 
 #[test]
@@ -106,14 +110,15 @@ fn every_command_answers_with_one_document_of_its_schema() {
     );
     let driven = asked(&["run", "r", "-e", "here"], "progress", 7);
     assert_eq!((&driven["end"], &driven["rollouts"][0]["state"]), (&"done".into(), &"waiting_for_approval".into()));
-    assert_eq!(asked(&["run", "r", "--once"], "progress", 7)["end"], "once");
     asked(&["watch", "r"], "progress", 7);
     assert_eq!(asked(&["wait", "r", "--until", "tenth"], "wait", 0)["outcome"], "reached");
     assert_eq!(asked(&["wait", "r"], "wait", 7)["outcome"], "ended");
     assert_eq!(asked(&["wait", "s", "--timeout", "1ms"], "wait", 8)["outcome"], "timed_out");
     asked(&["explain", "r"], "explain", 0);
-    // a page knows only what it saw, and this process saw nothing
-    asked(&["approve", "r"], "error", 1);
+    // a page knows only what a process saw: whether something is missing depends on whether a tick fell due meanwhile
+    let approved = any(dir, &["approve", "r"], &[("command", 0), ("error", 1)]);
+    assert!(approved["schema"] == "flagstaff/error/v1" || approved["rollouts"][0]["state"] == "running");
+    assert_eq!(any(dir, &["run", "r", "--once"], &[("progress", 0), ("progress", 7)])["end"], "once");
     asked(&["mute", "r", "errors", "--for", "1h"], "command", 0);
     assert_eq!(asked(&["force", "r", "--to", "half"], "command", 0)["rollouts"][0]["exposure"], "employees + 50%");
     assert_eq!(asked(&["rollback", "r"], "command", 0)["rollouts"][0]["state"], "paused");
