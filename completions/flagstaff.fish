@@ -35,11 +35,12 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_needs_command" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s V -l version -d 'Print version'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "init" -d 'Make a commented starter project; never overwrites a file'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "validate" -d 'Check all documents and report everything that is wrong with them'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors, or of an answer'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show a release with everything resolved, and where each value was written'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground; releases that are named and not started yet are started'
@@ -59,7 +60,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "audit" -d 'Show
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "demo" -d 'Show three real rollouts against a small shop with faults, in 90 seconds'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "help" -d 'Explain a command, a topic or a finding\'s code'
-complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "generate" -d 'Write man pages and completion scripts'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "generate" -d 'Write man pages, completion scripts and JSON Schemas'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -71,7 +72,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s e -l environment -d 'Act on this environment only' -r
@@ -84,8 +85,21 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -97,7 +111,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l at -d 'With --again, begin at this stage instead of the first one' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l reason -d 'Record why' -r
@@ -115,7 +129,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l as -d 'Act
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l again -d 'Start anew after an end'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l take-over -d 'Take over a flag that another journal drives'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r
@@ -132,7 +146,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l as -d 'Act a
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l once -d 'Evaluate what is due, then end; for cron and CI'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l stay -d 'Go on while anybody is exposed, also when a person is needed: safeguards stay armed'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s e -l environment -d 'Act on this environment only' -r
@@ -145,7 +159,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s e -l environment -d 'Act on this environment only' -r
@@ -158,7 +172,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -l until -d 'The state to wait for: running, paused, stopped, complete, or a stage' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -l timeout -d 'Give up after this long' -r
@@ -173,7 +187,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s e -l environment -d 'Act on this environment only' -r
@@ -186,7 +200,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r
@@ -201,7 +215,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand approve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s C -d 'Use the project in this directory' -r -F
@@ -215,7 +229,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l cause -d 'The cause: the name of a rule or signal, no_data, drift, person or not_applied' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l reason -d 'Record why' -r
@@ -232,7 +246,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -l all -d 'Resume every rollout that is paused for the cause'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l timeout -d 'Keep trying at most this long where the backend does not answer' -r
@@ -248,7 +262,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -l all -d 'Abort every rollout in progress'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand abort" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -l to -d 'The stage; the next one unless named' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -l reason -d 'Record why' -r
@@ -264,7 +278,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand force" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -l to -d 'The stage; the one before unless named' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -l reason -d 'Record why' -r
@@ -279,7 +293,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -l for -d 'For how long' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -l reason -d 'Record why' -r
@@ -295,7 +309,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand mute" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l for -d 'For how long' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l reason -d 'Record why' -r
@@ -312,7 +326,7 @@ never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l lift -d 'End it'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s e -l environment -d 'Act on this environment only' -r
@@ -325,7 +339,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -f -a "log" -d 'Show who or which rule did what, when, on what evidence'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -f -a "verify" -d 'Verify the chain of hashes'
@@ -342,7 +356,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -l anchor -d 'Verify against a head that was written down before: SEQUENCE:HASH' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s C -d 'Use the project in this directory' -r -F
@@ -356,7 +370,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s e -l environment -d 'Act on this environment only' -r
@@ -369,7 +383,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -l keep -d 'Keep the project in this new directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s C -d 'Use the project in this directory' -r -F
@@ -383,7 +397,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s e -l environment -d 'Act on this environment only' -r
@@ -396,7 +410,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s e -l environment -d 'Act on this environment only' -r
@@ -409,7 +423,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -421,5 +435,5 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s q -l quiet -d 'Print answers and errors only'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s v -l verbose -d 'Print more about what is done'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -9,7 +9,8 @@ use crate::control::stop::{Recorded, StopSite};
 use crate::control::{ControlError, StopKind, StopOutcome, StopReport};
 use crate::engine::input::Observed;
 use crate::engine::{Phase, Span};
-use crate::view::answers;
+use crate::view::stops::{self, StopAnswer};
+use crate::view::verbose;
 
 /// Switch a feature off for everybody
 #[derive(Debug, Args)]
@@ -45,11 +46,10 @@ impl Abort {
         };
         let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
         let known = targets.is_empty() || reports.iter().any(|report| report.outcome != StopOutcome::NoSuchFlag);
-        let worst = reports.iter().fold(Exit::Done, |worst, report| worst.worst(told(context, report)));
         if !known {
             return Err(Failure::new(Exit::Failed, "no environment has such a release or flag"));
         }
-        Ok(worst)
+        Ok(told(context, reports.iter()))
     }
 }
 
@@ -68,12 +68,18 @@ async fn by_name(site: &StopSite) -> Failure {
 
 /// What a stop starts from: the Project document, whatever else is broken.
 pub(crate) fn open(context: &Context) -> Result<StopSite, Failure> {
-    told_of_project(context, StopSite::open(&context.dir, context.actor(), context.clock.clone()))
+    told_of_project(context, {
+        let observer = verbose::observer(&context.printer);
+        StopSite::open_observed(&context.dir, context.actor(), context.clock.clone(), observer)
+    })
 }
 
 /// As [`open`], without waiting for a long journal.
 pub(crate) fn open_in_haste(context: &Context) -> Result<StopSite, Failure> {
-    told_of_project(context, StopSite::open_in_haste(&context.dir, context.actor(), context.clock.clone()))
+    told_of_project(context, {
+        let observer = verbose::observer(&context.printer);
+        StopSite::open_in_haste(&context.dir, context.actor(), context.clock.clone(), observer)
+    })
 }
 
 fn told_of_project(context: &Context, opened: Result<StopSite, ControlError>) -> Result<StopSite, Failure> {
@@ -99,22 +105,23 @@ pub(crate) fn environments(context: &Context, site: &StopSite) -> Result<Vec<Str
     }
 }
 
-/// Prints a stop's answer and gives its exit.
-pub(crate) fn told(context: &Context, report: &StopReport) -> Exit {
-    if report.outcome == StopOutcome::NoSuchFlag {
-        return Exit::Done;
+/// Prints the answer of stops and gives its exit. Where a flag is not known there is nothing to say.
+pub(crate) fn told<'r>(context: &Context, reports: impl Iterator<Item = &'r StopReport>) -> Exit {
+    let mut answer = StopAnswer::default();
+    let mut worst = Exit::Done;
+    for report in reports.filter(|report| report.outcome != StopOutcome::NoSuchFlag) {
+        let row = stops::row(report);
+        if !context.printer.machine() {
+            stops::print(&context.printer, &row);
+        }
+        answer.stops.push(row);
+        worst = worst.worst(exit(report));
     }
-    let answer = answers::stop(report);
-    if context.printer.machine() {
-        context.printer.json(&answer);
-    } else {
-        let next = match report.outcome {
-            StopOutcome::Paused { .. } => "to take it away from everybody",
-            StopOutcome::NotOff { .. } => "try again",
-            _ => "undo",
-        };
-        answers::print(&context.printer, &answer, next);
-    }
+    context.printer.answer(&answer);
+    worst
+}
+
+fn exit(report: &StopReport) -> Exit {
     match report.outcome {
         StopOutcome::NotOff { .. } | StopOutcome::Unsure { .. } => Exit::Unreachable,
         StopOutcome::NothingToPause { phase: Phase::None } => Exit::Failed,

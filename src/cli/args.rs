@@ -24,7 +24,7 @@ pub(crate) struct Global {
     /// Print answers and errors only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Print more about what is done
+    /// Tell on stderr what is read, asked and written, and how long it takes
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
     /// Use colour

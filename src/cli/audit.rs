@@ -5,13 +5,18 @@ use clap::{Args, Subcommand};
 use super::args::duration;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::control::{ControlError, replay};
+use crate::control::ControlError;
+use crate::control::observe::Did;
+use crate::control::replay::{self, Replayed};
 use crate::engine::Span;
 use crate::journal::sqlite::{PATIENCE, SqliteJournal};
 use crate::journal::{Head, Journal as _, JournalError, Record, Sequence, verify};
 use crate::spec;
-use crate::view::audit as view;
+use crate::view::audit::{self as view, AuditLogAnswer, SeriesRow};
+use crate::view::printer::Format;
+use crate::view::proof;
 use crate::view::safe::safe;
+use crate::view::verbose;
 
 /// Show, verify and compute again what was decided
 #[derive(Debug, Args)]
@@ -62,7 +67,15 @@ impl Audit {
         let Some(mut journal) = SqliteJournal::open_existing(&path, PATIENCE).map_err(unusable)? else {
             return Err(Failure::new(Exit::Unreachable, format!("there is no journal at {}", path.display())));
         };
-        let records = journal.load(Sequence(0), usize::MAX).map_err(unusable)?;
+        let began = context.clock.now();
+        let loaded = journal.load(Sequence(0), usize::MAX);
+        let (place, read) = (journal.place(), loaded.as_ref().map(Vec::len));
+        verbose::did(
+            &context.printer,
+            &Did::Loaded { journal: &place, records: read },
+            context.clock.now().since(began),
+        );
+        let records = loaded.map_err(unusable)?;
         match self.what {
             What::Log(log) => log.run(context, &records),
             What::Verify(verify) => verify.run(context, journal.id(), &records),
@@ -79,11 +92,18 @@ impl Log {
             since: self.since.map(|since| context.clock.now().minus(since)),
         };
         let entries = view::log(records, &filter);
-        for entry in &entries {
-            if context.printer.machine() {
-                context.printer.out(&serde_json::to_string(entry).unwrap_or_default());
-                continue;
+        match context.printer.format {
+            Format::Human => {}
+            Format::Jsonl => {
+                entries.iter().for_each(|entry| context.printer.answer(entry));
+                return Ok(Exit::Done);
             }
+            Format::Json | Format::Yaml => {
+                context.printer.answer(&AuditLogAnswer { entries });
+                return Ok(Exit::Done);
+            }
+        }
+        for entry in &entries {
             let reason = entry.reason.as_ref().map(|reason| format!("  \"{}\"", safe(reason))).unwrap_or_default();
             let what = safe(&entry.what);
             context.printer.out(&format!(
@@ -100,7 +120,7 @@ impl Log {
                     safe(&evidence.threshold),
                     evidence.since
                 ));
-                for (name, query, value) in &evidence.series {
+                for SeriesRow { name, query, value } in &evidence.series {
                     context.printer.out(&format!("           {} = {value}   {}", safe(name), safe(query)));
                 }
             }
@@ -120,10 +140,14 @@ impl Verify {
                 Some(head.ok_or_else(|| Failure::new(Exit::Usage, "a head is SEQUENCE:HASH"))?)
             }
         };
-        match verify::verify(id, records, anchor.as_ref()) {
+        let found = verify::verify(id, records, anchor.as_ref());
+        context.printer.answer(&proof::verified(records.len(), &found));
+        match found {
             Ok(head) => {
-                context.printer.out(&format!("{} records, unbroken", records.len()));
-                context.printer.out(&format!("head: {}:{}", head.sequence.0, head.hash));
+                if !context.printer.machine() {
+                    context.printer.out(&format!("{} records, unbroken", records.len()));
+                    context.printer.out(&format!("head: {}:{}", head.sequence.0, head.hash));
+                }
                 Ok(Exit::Done)
             }
             Err(damage) => Err(Failure::new(Exit::AuditFailed, damage.to_string())),
@@ -137,12 +161,15 @@ impl Replay {
             self.release.as_ref().is_none_or(|meant| record.new.stream.split('@').next() == Some(meant))
         };
         let meant: Vec<Record> = records.iter().filter(is_meant).cloned().collect();
-        match replay::replay(&meant) {
-            Ok(done) => {
-                let (rollouts, inputs, events) = (done.rollouts, done.inputs, done.events);
-                context.printer.out(&format!(
-                    "{rollouts} rollouts, {inputs} inputs, {events} events: every decision comes out the same"
-                ));
+        let found = replay::replay(&meant);
+        context.printer.answer(&proof::replayed(&found));
+        match found {
+            Ok(Replayed { rollouts, inputs, events }) => {
+                if !context.printer.machine() {
+                    context.printer.out(&format!(
+                        "{rollouts} rollouts, {inputs} inputs, {events} events: every decision comes out the same"
+                    ));
+                }
                 Ok(Exit::Done)
             }
             Err(difference) => Err(Failure::new(Exit::AuditFailed, difference.to_string())),

@@ -12,8 +12,10 @@ use crate::engine::decide::RefusalKind;
 use crate::engine::input::Actor;
 use crate::engine::{Command, Phase};
 use crate::env;
+use crate::view::answers::{self, CommandAnswer};
+use crate::view::error::ErrorAnswer;
 use crate::view::printer::Printer;
-use crate::view::{answers, findings, safe::safe};
+use crate::view::{findings, safe::safe, verbose};
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -30,7 +32,7 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(global: Global) -> Context {
         Context {
-            printer: Printer::new(global.output.into(), global.color.into(), global.quiet),
+            printer: Printer::new(global.output.into(), global.color.into(), global.quiet, global.verbose),
             dir: project_dir(&global.dir),
             named_dir: global.dir,
             environment: global.environment,
@@ -71,7 +73,9 @@ impl Context {
 
     /// The project with its journal, and with what waits beside it where that can be taken in.
     pub(crate) fn site(&self) -> Result<Site, Failure> {
-        let mut site = Site::open(&self.dir, self.actor(), self.clock.clone()).map_err(Failure::from)?;
+        let observer = verbose::observer(&self.printer);
+        let mut site =
+            Site::open_observed(&self.dir, self.actor(), self.clock.clone(), observer).map_err(Failure::from)?;
         if let Err(error) = site.hear() {
             // looking is harmless; whatever grows hears for itself, and fails closed
             self.printer.err(&format!("what waits beside the journal is not taken in: {}", safe(&error.to_string())));
@@ -158,28 +162,58 @@ impl Context {
             self.confirm(plan.protected, &plan.flag, growing, &what)?;
         }
         let done = site.command(release, &plan.environment, command, growing.reason.clone(), Some(saw)).await?;
-        self.answer(&done);
-        Ok(after(&done))
+        self.answer(vec![Ok(done)])
     }
 
-    /// Prints a command's answer.
-    pub(crate) fn answer(&self, report: &CommandReport) {
-        let answer = answers::command(report);
-        if self.printer.machine() {
-            self.printer.json(&answer);
-        } else {
-            answers::print(&self.printer, &answer, "next");
+    /// Tells what came of a command on each of several rollouts. Where none succeeded the first failure is the answer.
+    pub(crate) fn answer(&self, results: Vec<Result<CommandReport, Failure>>) -> Result<Exit, Failure> {
+        if results.first().is_some_and(Result::is_err) && !results.iter().any(Result::is_ok) {
+            let mut failures = results.into_iter().filter_map(Result::err);
+            let first = failures.next();
+            let rest = failures.fold(Exit::Done, |worst, failure| worst.worst(self.tell(&failure)));
+            return first.map_or(Ok(rest), |first| Err(Failure { exit: first.exit.worst(rest), ..first }));
+        }
+        let mut answer = CommandAnswer::default();
+        let mut worst = Exit::Done;
+        for result in results {
+            match result {
+                Ok(report) => {
+                    worst = worst.worst(after(&report));
+                    let row = answers::row(&report);
+                    if !self.printer.machine() {
+                        answers::print(&self.printer, &row);
+                    }
+                    answer.rollouts.push(row);
+                }
+                Err(failure) => {
+                    worst = worst.worst(self.tell(&failure));
+                    answer.errors.push(error(&failure));
+                }
+            }
+        }
+        self.printer.answer(&answer);
+        Ok(worst)
+    }
+
+    /// For what is text and nothing else: a machine format is refused rather than ignored.
+    pub(crate) fn text_only(&self, command: &str) -> Result<(), Failure> {
+        match self.printer.machine() {
+            true => Err(Failure::new(Exit::Usage, format!("`{command}` prints text only")).help("leave out -o")),
+            false => Ok(()),
         }
     }
 
-    /// Tells of a failure and gives its code.
+    /// Tells of a failure and gives its code. A machine gets a document whatever happens, and only one.
     pub(crate) fn fail(&self, failure: &Failure) -> Exit {
-        if !failure.findings.is_empty() {
-            if self.printer.machine() {
-                self.printer.json(&findings::answer(0, &failure.findings));
-            } else {
-                findings::print(&self.printer, &failure.findings);
-            }
+        if !self.printer.has_answered() {
+            self.printer.answer(&error(failure));
+        }
+        self.tell(failure)
+    }
+
+    fn tell(&self, failure: &Failure) -> Exit {
+        if !self.printer.machine() {
+            findings::print(&self.printer, &failure.findings);
         }
         self.printer.err(&format!("error: {}", safe(&failure.message)));
         if let Some(help) = &failure.help {
@@ -200,8 +234,17 @@ fn project_dir(named: &Path) -> PathBuf {
     above.map_or_else(|| named.to_owned(), Path::to_owned)
 }
 
+fn error(failure: &Failure) -> ErrorAnswer {
+    ErrorAnswer {
+        exit: failure.exit.code(),
+        message: failure.message.clone(),
+        help: failure.help.clone(),
+        findings: findings::rows(&failure.findings),
+    }
+}
+
 /// The exit of a command that left a rollout where it is: what was not read back is unreachable.
-pub(crate) fn after(report: &CommandReport) -> Exit {
+fn after(report: &CommandReport) -> Exit {
     if report.unconfirmed || (report.trouble.is_some() && report.phase == Phase::Paused) {
         return Exit::Unreachable;
     }

@@ -24,7 +24,7 @@ impl Explain {
             answer.telemetry = site.trouble_of(rollout).await;
         }
         if context.printer.machine() {
-            context.printer.json(&answer);
+            context.printer.answer(&answer);
         } else {
             explain::print(&context.printer, &answer);
         }

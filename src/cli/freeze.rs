@@ -10,6 +10,7 @@ use crate::control::freeze::name;
 use crate::control::stop::{Recorded, StopSite};
 use crate::control::{self, Site};
 use crate::engine::Span;
+use crate::view::freezes::{self, FreezeAnswer};
 use crate::view::safe::safe;
 
 /// Keep rules from growing anything; bare, list what is frozen
@@ -95,18 +96,10 @@ fn list(context: &Context, site: &StopSite) -> Result<Exit, Failure> {
 }
 
 fn show(context: &Context, frozen: &[control::record::Freeze]) {
+    let rows: Vec<_> = frozen.iter().map(freezes::row).collect();
     if context.printer.machine() {
-        context.printer.json(&frozen);
-        return;
-    }
-    for freeze in frozen {
-        let text = match freeze.until > freeze.at {
-            true => format!("{} until {}. Safeguards stay armed.", safe(&freeze.name), freeze.until),
-            false => format!("{} lifted", safe(&freeze.name)),
-        };
-        context.printer.out(&text);
-    }
-    if frozen.is_empty() {
-        context.printer.out("nothing is frozen");
+        context.printer.answer(&FreezeAnswer { freezes: rows });
+    } else {
+        freezes::print(&context.printer, &rows);
     }
 }

@@ -9,11 +9,13 @@ use clap_complete::Shell;
 use super::Cli;
 use super::completions::script;
 use super::exit::{Exit, Failure};
+use crate::spec::schema;
+use crate::view::schemas;
 
-/// Write man pages and completion scripts
+/// Write man pages, completion scripts and JSON Schemas
 #[derive(Debug, Args)]
 pub(crate) struct Generate {
-    /// Where `man/` and `completions/` go
+    /// Where `man/`, `completions/` and `schemas/` go
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
 }
@@ -26,13 +28,19 @@ impl Generate {
 }
 
 fn write(dir: &Path) -> std::io::Result<()> {
-    let (man, completions) = (dir.join("man"), dir.join("completions"));
-    fs::create_dir_all(&man)?;
-    fs::create_dir_all(&completions)?;
+    let (man, completions, published) = (dir.join("man"), dir.join("completions"), dir.join("schemas"));
+    for folder in [&man, &completions, &published] {
+        fs::create_dir_all(folder)?;
+    }
     clap_mangen::generate_to(Cli::command(), &man)?;
     for (shell, name) in [(Shell::Bash, "flagstaff.bash"), (Shell::Zsh, "_flagstaff"), (Shell::Fish, "flagstaff.fish")]
     {
         fs::write(completions.join(name), script(shell))?;
+    }
+    // written by hand; it goes with the others
+    let documents = ("documents", schema::documents());
+    for (name, schema) in schemas::all().into_iter().chain([documents]) {
+        fs::write(published.join(format!("{name}.v1.json")), format!("{schema:#}\n"))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::view::safe::safe;
 /// Explain a command, a topic or a finding's code
 #[derive(Debug, Args)]
 pub(crate) struct Help {
-    /// A command, a code, or one of: exit-codes, conditions, durations, environment
+    /// A command, a code, or one of: exit-codes, conditions, durations, output, environment
     #[arg(value_name = "TOPIC|CODE")]
     pub(crate) topic: Vec<String>,
 }
@@ -35,6 +35,12 @@ const TOPICS: &[(&str, &str)] = &[
     ),
     ("durations", "90s, 2m, 1h30m, 24h, 7d, 250ms; units ms s m h d w, larger ones first, each once."),
     (
+        "output",
+        "-o human   text for people\n-o json    exactly one JSON document\n-o jsonl   one JSON document a line; run, watch, wait, demo and audit log stream\n\
+         -o yaml    the document of json as YAML\n\nEvery document names its schema in `schema`; `flagstaff schema NAME` prints it. A failure is a document too:\n\
+         flagstaff/error/v1. Data is on stdout, everything else on stderr; -v tells there what is read, asked and written.",
+    ),
+    (
         "environment",
         "FLAGSTAFF_DIR      the project's directory, as -C\nFLAGSTAFF_ACTOR    who acts, as --as\n\
          GITHUB_ACTOR, GITLAB_USER_LOGIN, USER, LOGNAME   who acts, in this order\nNO_COLOR           no colour\n\
@@ -44,10 +50,13 @@ const TOPICS: &[(&str, &str)] = &[
 
 impl Help {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        context.text_only("help")?;
         let mut command = Cli::command();
         if self.topic.is_empty() {
             context.printer.out(command.render_long_help().to_string().trim_end());
-            context.printer.out("\nTopics: exit-codes, conditions, durations, environment, and every finding's code.");
+            context
+                .printer
+                .out("\nTopics: exit-codes, conditions, durations, output, environment, and every finding's code.");
             return Ok(Exit::Done);
         }
         command.build();

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::view::made::InitAnswer;
 
 /// Make a commented starter project; never overwrites a file
 #[derive(Debug, Args)]
@@ -22,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
 
 /// What must not get into Git: the journal, and what is made beside flag files.
 const IGNORED: &str = ".flagstaff/\n*.lock\n*.off-*\n";
+const NEXT: &str = "flagstaff validate";
 
 impl Init {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -35,15 +37,24 @@ impl Init {
                 fs::OpenOptions::new().write(true).create_new(true).open(&path)?.write_all(text.as_bytes())
             };
             write().map_err(|error: std::io::Error| Failure::new(Exit::Failed, format!("`{name}`: {error}")))?;
-            context.printer.out(&format!("made {name}"));
+            if !context.printer.machine() {
+                context.printer.out(&format!("made {name}"));
+            }
         }
         let ignore = context.named_dir.join(".gitignore");
         let made = fs::OpenOptions::new().write(true).create_new(true).open(&ignore);
-        match made.and_then(|mut file| file.write_all(IGNORED.as_bytes())) {
-            Ok(()) => context.printer.out("made .gitignore"),
-            Err(_) => context.printer.note(&format!("add to .gitignore: {}", IGNORED.trim_end().replace('\n', ", "))),
+        let made = made.and_then(|mut file| file.write_all(IGNORED.as_bytes())).is_ok();
+        let mut files: Vec<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        if made {
+            files.push(".gitignore".to_owned());
+            if !context.printer.machine() {
+                context.printer.out("made .gitignore");
+            }
+        } else {
+            context.printer.note(&format!("add to .gitignore: {}", IGNORED.trim_end().replace('\n', ", ")));
         }
-        context.printer.note("next: flagstaff validate");
+        context.printer.answer(&InitAnswer { files, next: NEXT.to_owned() });
+        context.printer.note(&format!("next: {NEXT}"));
         Ok(Exit::Done)
     }
 }

@@ -20,9 +20,11 @@ mod plan;
 mod resume;
 mod rollback;
 mod run;
+mod schema;
 mod signals;
 mod start;
 mod status;
+mod usage;
 mod validate;
 mod wait;
 mod watch;
@@ -49,6 +51,7 @@ pub(crate) struct Cli {
 enum Command {
     Init(init::Init),
     Validate(validate::Validate),
+    Schema(schema::Schema),
     Plan(plan::Plan),
     Start(start::Start),
     Run(run::Run),
@@ -76,12 +79,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // help and version are answers; everything else is wrong usage
+        // help and version are answers, and text whatever the format; everything else is wrong usage
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return ExitCode::from(code.code());
+            return ExitCode::SUCCESS;
         }
+        Err(error) => return ExitCode::from(usage::tell(&error).code()),
     };
     let context = Context::new(cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -104,6 +107,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => args.run(context),
         Command::Validate(args) => args.run(context),
+        Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context),
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,

@@ -30,14 +30,10 @@ impl Pause {
             let none = StopOutcome::NothingToPause { phase: Phase::None };
             report.outcome != none && report.outcome != StopOutcome::NoSuchFlag
         };
-        let mut worst = Exit::Done;
         if !reports.iter().any(|report| begun(&report)) {
             return Err(Failure::new(Exit::Failed, format!("`{}` has no rollout to pause", self.release))
                 .help("flagstaff status"));
         }
-        for report in reports.iter().filter(begun) {
-            worst = worst.worst(told(context, report));
-        }
-        Ok(worst)
+        Ok(told(context, reports.iter().filter(begun)))
     }
 }

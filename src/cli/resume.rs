@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::args::Growing;
-use super::context::{Context, after};
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::Rollout;
 use crate::engine::{Command, Phase};
@@ -50,17 +50,12 @@ impl Resume {
             // one undo for one cause: the cause is what is confirmed
             context.confirm(true, &wanted, &self.growing, &format!("resume {} rollouts paused by", paused.len()))?;
         }
-        let mut worst = Exit::Done;
+        let mut results = Vec::new();
         for (release, saw, _) in paused {
-            let command = Command::Resume;
-            match site.command(&release, environment, command, self.growing.reason.clone(), Some(saw)).await {
-                Ok(report) => {
-                    context.answer(&report);
-                    worst = worst.worst(after(&report));
-                }
-                Err(error) => worst = worst.worst(context.fail(&Failure::from(error))),
-            }
+            let reason = self.growing.reason.clone();
+            let resumed = site.command(&release, environment, Command::Resume, reason, Some(saw)).await;
+            results.push(resumed.map_err(Failure::from));
         }
-        Ok(worst)
+        context.answer(results)
     }
 }

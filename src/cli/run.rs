@@ -12,7 +12,9 @@ use super::start::{Start, begin};
 use crate::control::Site;
 use crate::control::drive::{Seen, Until};
 use crate::view::live::Live;
+use crate::view::progress::End;
 use crate::view::safe::safe;
+use crate::view::status;
 
 /// Drive rollouts in the foreground; releases that are named and not started yet are started
 #[derive(Debug, Args)]
@@ -88,7 +90,13 @@ impl Run {
                 () = signals::told_to_end() => true,
             }
         };
-        live.finish();
+        let end = match (interrupted, self.once) {
+            (true, _) => End::Interrupted,
+            (_, true) => End::Once,
+            (_, false) => End::Done,
+        };
+        let rows = status::rows(&mut site, &Vec::from_iter(ids.iter().cloned()));
+        live.finish(end, rows);
         if !self.once {
             // one that comes back from time to time is still the driver
             site.retire_driver();

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::args::Growing;
-use super::context::{Context, after};
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::{CommandReport, Site, StartOptions};
 
@@ -29,20 +29,15 @@ pub(crate) struct Start {
 impl Start {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
-        let mut worst = Exit::Done;
-        let named: Result<Vec<String>, Failure> =
+        let named: Vec<Result<String, Failure>> =
             self.releases.iter().map(|release| context.one_environment(&site, release)).collect();
-        for (release, environment) in self.releases.iter().zip(named?) {
-            match begin(context, &mut site, release, &environment, &self).await {
-                Ok(report) => {
-                    context.answer(&report);
-                    worst = worst.worst(after(&report));
-                }
-                Err(failure) if self.releases.len() == 1 => return Err(failure),
-                Err(failure) => worst = worst.worst(context.fail(&failure)),
-            }
+        let named: Vec<String> = named.into_iter().collect::<Result<_, _>>()?;
+        let mut results = Vec::new();
+        // one that cannot start does not keep the others back
+        for (release, environment) in self.releases.iter().zip(named) {
+            results.push(begin(context, &mut site, release, &environment, &self).await);
         }
-        Ok(worst)
+        context.answer(results)
     }
 }
 

@@ -6,9 +6,9 @@ use super::abort::open;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use crate::control::Site;
-use crate::control::record::Freeze;
 use crate::control::served::Served;
-use crate::view::status::{self, ServedRow, StatusAnswer, StatusRow, row, served_row};
+use crate::view::freezes;
+use crate::view::status::{self, ServedRow, StatusAnswer, served_row};
 
 /// Show where every rollout is
 #[derive(Debug, Args)]
@@ -24,30 +24,24 @@ impl Status {
             Ok(site) => site,
             Err(why) => return self.without_journal(context, why).await,
         };
-        let drivers = site.drivers();
-        let driver = |address: &str| {
-            let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
-            driving.map(|driver| format!("{}@{}", driver.command, driver.host))
-        };
-        let rows: Vec<StatusRow> = site
+        let ids: Vec<String> = site
             .store
             .rollouts()
             .filter(|rollout| self.releases.is_empty() || self.releases.contains(&rollout.plan.release))
             .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment))
-            .map(|rollout| row(rollout, driver(&rollout.address())))
+            .map(|rollout| rollout.id.clone())
             .collect();
-        let now = site.now();
-        let frozen: Vec<String> = site.store.freezes(now).into_iter().map(held).collect();
+        let rollouts = status::rows(&mut site, &ids);
+        let freezes: Vec<_> = site.store.freezes(site.now()).into_iter().map(freezes::row).collect();
+        // what cannot be read waits too
+        let spooled = site.spool.pending().map_or(1, |waiting| waiting.len());
         if context.printer.machine() {
-            let schema = "flagstaff/status/v1";
-            context.printer.json(&StatusAnswer { schema, rollouts: rows, frozen, journal: None, served: None });
+            context.printer.answer(&StatusAnswer { rollouts, freezes, spooled, journal: None, served: None });
         } else {
-            status::print(&context.printer, &rows, &frozen);
-            let waiting = site.spool.pending().map_or(1, |waiting| waiting.len());
-            if waiting > 0 {
-                context
-                    .printer
-                    .err(&format!("{waiting} stops or freezes wait beside the journal; the next driver takes them in"));
+            status::print(&context.printer, &rollouts, &freezes);
+            if spooled > 0 {
+                let what = "stops or freezes wait beside the journal; the next driver takes them in";
+                context.printer.err(&format!("{spooled} {what}"));
             }
         }
         let named = site
@@ -85,15 +79,15 @@ impl Status {
             site.served().await.iter().filter(|served| wanted(served)).map(served_row).collect();
         let begun = why.is_some() || served.iter().any(ServedRow::may_reach);
         let journal = begun.then(|| why.unwrap_or_else(|| format!("there is none at {}", site.journal_place())));
-        let frozen = site.freezes().0.iter().map(held).collect();
-        let answer =
-            StatusAnswer { schema: "flagstaff/status/v1", rollouts: Vec::new(), frozen, journal, served: Some(served) };
+        let freezes = site.freezes().0.iter().map(freezes::row).collect();
+        let spooled = site.waiting();
+        let answer = StatusAnswer { rollouts: Vec::new(), freezes, spooled, journal, served: Some(served) };
         if context.printer.machine() {
-            context.printer.json(&answer);
+            context.printer.answer(&answer);
         } else if answer.journal.is_some() {
             status::print_served(&context.printer, &answer);
         } else {
-            status::print(&context.printer, &[], &answer.frozen);
+            status::print(&context.printer, &[], &answer.freezes);
         }
         match &answer.journal {
             None => Ok(Exit::Done),
@@ -101,8 +95,4 @@ impl Status {
                 .help("`flagstaff abort`, `pause` and `freeze` work without it")),
         }
     }
-}
-
-fn held(freeze: &Freeze) -> String {
-    format!("{} until {}", freeze.name, freeze.until)
 }

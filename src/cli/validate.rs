@@ -7,8 +7,9 @@ use clap::Args;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::spec::{self, Severity};
-use crate::view::findings;
+use crate::view::findings::{self, FindingsAnswer};
 use crate::view::printer::Tone;
+use crate::view::verbose;
 
 /// Check all documents and report everything that is wrong with them
 #[derive(Debug, Args)]
@@ -20,6 +21,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let began = context.clock.now();
         let loaded = match self.paths.is_empty() {
             true => spec::load(&context.dir),
             false => {
@@ -27,8 +29,13 @@ impl Validate {
                 spec::load_paths(&context.dir, &paths)
             }
         };
+        verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
         if context.printer.machine() {
-            context.printer.json(&findings::answer(loaded.files, &loaded.findings));
+            context.printer.answer(&FindingsAnswer {
+                files: loaded.files,
+                documents: loaded.documents.len(),
+                findings: findings::rows(&loaded.findings),
+            });
         } else {
             findings::print(&context.printer, &loaded.findings);
             let count = |severity| loaded.findings.iter().filter(|finding| finding.severity == severity).count();

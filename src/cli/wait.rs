@@ -5,9 +5,13 @@ use clap::Args;
 use super::args::duration;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
+use crate::control::Site;
 use crate::control::drive::goes_on;
 use crate::engine::{Phase, Plan, Span, State};
-use crate::view::words;
+use crate::view::live::Live;
+use crate::view::printer::Format;
+use crate::view::progress::{WaitAnswer, WaitWord};
+use crate::view::{status, words};
 
 /// Wait until a rollout reaches a state
 #[derive(Debug, Args)]
@@ -27,33 +31,61 @@ impl Wait {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
         let id = context.rollout(&site, &self.release)?.id.clone();
+        let result = tokio::select! {
+            result = self.look(context, &mut site, &id) => result,
+            _ = tokio::signal::ctrl_c() => Ok((WaitWord::Interrupted, Ok(Exit::Interrupted))),
+        };
+        let (outcome, result) = result?;
+        for rollout in status::rows(&mut site, &[id]) {
+            context.printer.answer(&WaitAnswer { until: self.until.clone(), outcome, rollout });
+        }
+        result
+    }
+
+    /// Looks until there is something to answer: what came of it, and how it ends.
+    async fn look(
+        &self,
+        context: &Context,
+        site: &mut Site,
+        id: &str,
+    ) -> Result<(WaitWord, Result<Exit, Failure>), Failure> {
+        // events are told as they come where the answer is a stream
+        let mut live = (context.printer.format == Format::Jsonl).then(|| Live::new(&context.printer));
         let give_up = site.now().plus(self.timeout);
         let mut undriven = 0;
         loop {
-            site.store.refresh().map_err(Failure::from)?;
-            let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
-            let (plan, state) = (rollout.plan.clone(), rollout.state.clone());
+            for (of, step) in site.store.refresh().map_err(Failure::from)? {
+                if let (Some(live), Some(rollout)) = (&mut live, site.store.rollout(id).filter(|_| of == id)) {
+                    live.step(rollout, &step);
+                }
+            }
+            let Some(rollout) = site.store.rollout(id) else {
+                return Err(Failure::new(Exit::Failed, format!("rollout {id} is not in the journal")));
+            };
+            let (plan, state, address) = (rollout.plan.clone(), rollout.state.clone(), rollout.address());
             if reached(&plan, &state, &self.until)? {
-                return Ok(Exit::Done);
+                return Ok((WaitWord::Reached, Ok(Exit::Done)));
             }
             if !goes_on(rollout) {
-                let words = format!("{}  {}  {}", rollout.address(), words::phase(rollout), words::why(&state));
+                let words = format!("{address}  {}  {}", words::phase(rollout), words::why(&state));
                 context.printer.err(&words);
-                return Ok(match ended(rollout) {
+                let exit = match ended(rollout) {
                     Exit::Done => Exit::Failed,
                     exit => exit,
-                });
+                };
+                return Ok((WaitWord::Ended, Ok(exit)));
             }
-            let address = rollout.address();
             let driven = site.drivers().iter().any(|driver| driver.drives.contains(&address));
             undriven = if driven { 0 } else { undriven + 1 };
             // a driver that has just begun has not said so yet
             if undriven > 6 {
-                return Err(Failure::new(Exit::Unreachable, format!("nobody drives {address}"))
-                    .help(format!("flagstaff run {} -e {}", plan.release, plan.environment)));
+                let failure = Failure::new(Exit::Unreachable, format!("nobody drives {address}"))
+                    .help(format!("flagstaff run {} -e {}", plan.release, plan.environment));
+                return Ok((WaitWord::Undriven, Err(failure)));
             }
             if site.now() >= give_up {
-                return Err(Failure::new(Exit::TimedOut, format!("{address} is not {} yet", self.until)));
+                let failure = Failure::new(Exit::TimedOut, format!("{address} is not {} yet", self.until));
+                return Ok((WaitWord::TimedOut, Err(failure)));
             }
             site.clock.sleep_until(site.now().plus(Span::seconds(1)).min(give_up)).await;
         }

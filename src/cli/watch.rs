@@ -8,7 +8,8 @@ use super::signals;
 use crate::control::drive::goes_on;
 use crate::engine::Span;
 use crate::view::live::Live;
-use crate::view::words;
+use crate::view::progress::End;
+use crate::view::{status, words};
 
 /// Show one rollout live
 #[derive(Debug, Args)]
@@ -44,7 +45,15 @@ impl Watch {
             result = look => result,
             () = signals::told_to_end() => Ok(Exit::Interrupted),
         };
-        live.finish();
+        let end = match &result {
+            Err(_) => {
+                live.leave();
+                return result;
+            }
+            Ok(Exit::Interrupted) => End::Interrupted,
+            Ok(_) => End::Done,
+        };
+        live.finish(end, status::rows(&mut site, &[id]));
         result
     }
 }

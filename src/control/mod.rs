@@ -9,6 +9,7 @@ pub mod effects;
 pub mod error;
 pub mod freeze;
 mod late;
+pub mod observe;
 pub mod pass;
 mod questions;
 pub mod record;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ControlError;
+use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
 use crate::backend::Backend;
 use crate::backend::flagd::Flagd;
@@ -50,6 +51,8 @@ pub struct Site {
     declared: BTreeSet<(String, String)>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
+    /// Who is told of what is asked, read and written.
+    ear: Option<Ear>,
 }
 
 impl Site {
@@ -58,16 +61,34 @@ impl Site {
     /// # Errors
     /// No project document, or a journal that cannot be used. Other findings stay in `loaded`.
     pub fn open(dir: &Path, actor: Actor, clock: Arc<dyn Clock>) -> Result<Site, ControlError> {
+        Site::open_observed(dir, actor, clock, None)
+    }
+
+    /// As [`Site::open`], with somebody who is told of everything that is asked, read and written.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_observed(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Site, ControlError> {
+        let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
+        let began = clock.now();
         let loaded = spec::load(dir);
+        if let Some(ear) = &ear {
+            ear.did(&Did::Documents { files: loaded.files, documents: loaded.documents.len() }, began);
+        }
         let Some(project) = loaded.project() else { return Err(ControlError::Invalid(loaded.findings)) };
         let journal_path = dir.join(&project.journal);
-        let journal = SqliteJournal::open(&journal_path)?;
-        let (sources, scrapes) = sources(dir, project, &clock);
+        let journal = observe::journal(ear.as_ref(), Box::new(SqliteJournal::open(&journal_path)?));
+        let (sources, scrapes) = sources(dir, project, &clock, ear.as_ref());
         Ok(Site {
             dir: dir.to_owned(),
-            store: Store::load(Box::new(journal))?,
+            store: Store::load(journal)?,
             spool: Spool::beside(&journal_path),
-            backends: backends(dir, project),
+            backends: backends(dir, project, ear.as_ref()),
             sources,
             scrapes,
             clock,
@@ -77,6 +98,7 @@ impl Site {
             ended: BTreeSet::new(),
             declared: declared(&loaded),
             driving: None,
+            ear,
             loaded,
         })
     }
@@ -108,6 +130,7 @@ impl Site {
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             driving: None,
+            ear: None,
         }
     }
 
@@ -121,7 +144,7 @@ impl Site {
         let present = self.backends.get(&plan.environment);
         match present.filter(|_| self.loaded.target(&plan.environment).as_ref() == Some(&plan.target)) {
             Some(backend) => Arc::clone(backend),
-            None => connect(&self.dir, &plan.target),
+            None => connect(&self.dir, &plan.target, self.ear.as_ref()),
         }
     }
 
@@ -164,39 +187,47 @@ fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
 }
 
 /// The backends of a project, by environment.
-pub fn backends(dir: &Path, project: &ProjectDoc) -> BTreeMap<String, Arc<dyn Backend>> {
+pub(super) fn backends(dir: &Path, project: &ProjectDoc, ear: Option<&Ear>) -> BTreeMap<String, Arc<dyn Backend>> {
     let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
     for environment in &project.environments {
         if let Some((target, _)) = &environment.target {
-            backends.insert(environment.name.value.clone(), connect(dir, target));
+            backends.insert(environment.name.value.clone(), connect(dir, target, ear));
         }
     }
     backends
 }
 
 /// The backend at an address.
-pub(super) fn connect(dir: &Path, target: &Target) -> Arc<dyn Backend> {
-    match target {
+pub(super) fn connect(dir: &Path, target: &Target, ear: Option<&Ear>) -> Arc<dyn Backend> {
+    let backend = match target {
         Target::Flagd { path } => Arc::new(Flagd::new(dir, path)),
-    }
+    };
+    observe::backend(ear, backend)
 }
 
 type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);
 
-fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>) -> Sources {
+fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, ear: Option<&Ear>) -> Sources {
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut scrapes = Vec::new();
     for source in &project.sources {
         let name = source.name.value.clone();
         match &source.address {
             SourceAddress::Scrape { targets, every } => {
-                let scrape = Scrape::new(targets.clone(), *every, clock.clone());
+                let mut scrape = Scrape::new(targets.clone(), *every, clock.clone());
+                if let Some(ear) = ear.cloned() {
+                    scrape = scrape.telling(Arc::new(move |address, read, began| {
+                        ear.did(&Did::Page { address, read }, began);
+                    }));
+                }
                 scrapes.push(scrape.clone());
-                sources.insert(name, Arc::new(scrape));
+                let told = observe::source(ear, &name, Arc::new(scrape));
+                sources.insert(name, told);
             }
             SourceAddress::Prometheus { url, scrape_every } => {
                 let prometheus = Prometheus::new(url, token(dir, source), *scrape_every, clock.clone());
-                sources.insert(name, Arc::new(prometheus));
+                let told = observe::source(ear, &name, Arc::new(prometheus));
+                sources.insert(name, told);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::engine::{Span, Unknown};
 const PATIENCE: Span = Span::seconds(2);
 
 /// What is wrong with a source.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Trouble {
     /// The source's name.
     pub source: String,

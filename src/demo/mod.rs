@@ -17,7 +17,8 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal as _, Sequence, verify};
 use crate::view::live::Live;
 use crate::view::printer::{Printer, Tone};
-use crate::view::words;
+use crate::view::progress::End;
+use crate::view::{status, verbose, words};
 
 const PROJECT: &str = include_str!("project/flagstaff.yaml");
 const ENVIRONMENT: &str = "shop";
@@ -44,7 +45,8 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
     printer.note(&format!("a small shop is open at {}; three releases start", shop.address));
 
     let actor = Actor { name: "demo".to_owned(), known_by: "demo".to_owned() };
-    let mut site = Site::open(dir, actor, clock.clone()).map_err(|error| error.to_string())?;
+    let mut site = Site::open_observed(dir, actor, clock.clone(), verbose::observer(printer))
+        .map_err(|error| error.to_string())?;
     // the first visitors, so that there is something to measure
     clock.sleep_until(clock.now().plus(Span::seconds(2))).await;
     let mut ids = BTreeSet::new();
@@ -70,7 +72,8 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
             _ = tokio::signal::ctrl_c() => return Err("interrupted".to_owned()),
         }
     }
-    live.finish();
+    let rows = status::rows(&mut site, &Vec::from_iter(ids.iter().cloned()));
+    live.finish(End::Done, rows);
     let told = tell(printer, &site);
     let proven = prove(printer, dir)?;
     if let Some(dir) = keep {

@@ -1,5 +1,6 @@
 //! Conditions: typed comparisons of series with constants, judged in Kleene's three-valued logic.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
@@ -7,7 +8,7 @@ use super::exposure::Percentage;
 use super::reading::{Reading, Unknown};
 
 /// What a condition says about a tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It holds.
@@ -19,7 +20,7 @@ pub enum Verdict {
 }
 
 /// A checked condition. Series are named by their index in the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// `left OP right`.
@@ -42,7 +43,7 @@ pub enum Condition {
 }
 
 /// One side of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
     /// A constant: ratios as fractions (2% is 0.02), times in seconds, counts bare.
@@ -59,7 +60,7 @@ pub enum Term {
 }
 
 /// How two sides are compared. There is no equality: measured numbers are never equal on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
     /// `<`

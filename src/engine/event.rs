@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
@@ -13,7 +14,7 @@ use super::state::{Cause, Effect};
 use super::time::Timestamp;
 
 /// One thing that happened to a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A person started it.
@@ -225,7 +226,7 @@ impl Event {
 }
 
 /// How one tick was judged. Everything the counters need.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
     /// The tick.
     pub at: Timestamp,
@@ -244,7 +245,7 @@ pub struct Judged {
 }
 
 /// What a condition said at a tick, as its timer takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mark {
     /// It holds.
     #[serde(rename = "t")]
@@ -264,7 +265,7 @@ pub enum Mark {
 }
 
 /// What a tick does to the bake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Credit {
     /// It adds one.
@@ -276,7 +277,7 @@ pub enum Credit {
 }
 
 /// Something that is missing for the next step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// A person is needed.
@@ -363,7 +364,7 @@ impl Missing {
 }
 
 /// A rule that fired, with its evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fired {
     /// The rule's name, `no_data`, or a signal's name.
     pub rule: String,

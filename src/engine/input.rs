@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exposure::Exposure;
@@ -70,7 +71,7 @@ pub struct Hold {
 }
 
 /// The kinds of hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldKind {
     /// A freeze of the environment or release. The detail starts with its name.
@@ -121,7 +122,7 @@ pub enum Observation {
 }
 
 /// The whole meaning of a flag at its backend.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Observed {
     /// The switch. Off means nobody, whatever the exposure below it says.
     pub on: bool,
@@ -155,7 +156,7 @@ impl Observed {
 }
 
 /// Whose exposure it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Stamp {
     /// The journal's id.
     pub journal: String,
@@ -261,7 +262,7 @@ impl Command {
 }
 
 /// Who acts, and how that is known.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// The name.
     pub name: String,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
@@ -13,7 +14,7 @@ use super::exposure::Exposure;
 use super::time::Span;
 
 /// A pinned plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Version of this format; 1.
     pub format: u32,
@@ -60,7 +61,7 @@ pub struct Plan {
 }
 
 /// One step of the release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stage {
     /// Its name, unique in the plan.
     pub name: String,
@@ -77,7 +78,7 @@ pub struct Stage {
 }
 
 /// A minimum amount of evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Samples {
     /// Index of the series that counts; a count of the exposed group.
     pub series: usize,
@@ -86,7 +87,7 @@ pub struct Samples {
 }
 
 /// A human gate, always the last one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     /// The groups named in the template; empty means anybody.
     pub groups: Vec<String>,
@@ -97,7 +98,7 @@ pub struct Approval {
 }
 
 /// One thing that is asked of a source at every tick.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// As conditions write it: `error_rate`, `baseline(error_rate)`, `slow(500ms)`.
     pub name: String,
@@ -110,7 +111,7 @@ pub struct Series {
 }
 
 /// Which group a series is measured on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arm {
     /// People who get the feature.
@@ -122,7 +123,7 @@ pub enum Arm {
 }
 
 /// What a series' numbers mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A share; written with `%`, measured as a fraction.
@@ -136,7 +137,7 @@ pub enum Unit {
 }
 
 /// A question to a source. Equal queries are asked once, whoever needs them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Query {
     /// Name of the source.
     pub source: String,
@@ -156,7 +157,7 @@ pub struct Query {
 }
 
 /// The forms every source understands, and the raw query that one does.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// Increase of one counter over the increase of another, in the window.
@@ -193,7 +194,7 @@ pub enum Form {
 }
 
 /// A metric name and matchers of its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Selector {
     /// The metric.
     pub metric: String,
@@ -202,7 +203,7 @@ pub struct Selector {
 }
 
 /// A condition on one label.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Matcher {
     /// The label.
     pub label: String,
@@ -211,7 +212,7 @@ pub struct Matcher {
 }
 
 /// How a label is tested. Regular expressions are anchored at both ends, as in Prometheus.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelTest {
     /// `=`
@@ -227,7 +228,7 @@ pub enum LabelTest {
 }
 
 /// A line of `healthy`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthLine {
     /// As written.
     pub text: String,
@@ -239,7 +240,7 @@ pub struct HealthLine {
 }
 
 /// A safeguard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rule {
     /// Its name, unique in the plan and never `no_data`.
     pub name: String,
@@ -255,7 +256,7 @@ pub struct Rule {
 }
 
 /// What a rule asks for, from nothing to everything.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Say so, once per edge.
@@ -271,7 +272,7 @@ pub enum Action {
 }
 
 /// Where a rollback goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RollbackStage {
     /// The stage before in the template; from the first one, a stop.
@@ -281,7 +282,7 @@ pub enum RollbackStage {
 }
 
 /// What happens when needed evidence is missing for long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoData {
     /// A run of ticks this long.
     pub after: Span,
@@ -290,7 +291,7 @@ pub struct NoData {
 }
 
 /// Where a flag lives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A flagd definition file; the path as written in the project, relative to it.
@@ -301,7 +302,7 @@ pub enum Target {
 }
 
 /// Where a source answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceAddress {
     /// A Prometheus-compatible server.
@@ -321,14 +322,14 @@ pub enum SourceAddress {
 }
 
 /// A named set of people: those for whom any of the constraints holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audience {
     /// The constraints, joined by or.
     pub any: Vec<Constraint>,
 }
 
 /// A condition on one attribute of the evaluation context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Constraint {
     /// The attribute.
     pub attribute: String,
@@ -337,7 +338,7 @@ pub struct Constraint {
 }
 
 /// How an attribute is tested.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttributeTest {
     /// The text is one of these.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
@@ -29,7 +30,7 @@ pub enum Phase {
 }
 
 /// Why a rollout is paused or stopped.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// A person paused, rolled back or aborted it.
@@ -56,7 +57,7 @@ pub struct PersonPause {
 }
 
 /// What kind of effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EffectKind {
     /// Set a larger exposure; sent once, expires, settled by reading.
@@ -71,7 +72,7 @@ pub enum EffectKind {
 pub const REQUEST_TIMEOUT: Span = Span::seconds(10);
 
 /// Something to be done at the backend. Always "set to", never "add".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Effect {
     /// Unique in the rollout, ascending.
     pub id: u64,

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod raw;
 pub mod reader;
 pub mod resolve;
+pub mod schema;
 pub mod text;
 pub mod typing;
 pub mod url;

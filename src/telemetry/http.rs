@@ -52,6 +52,14 @@ fn explain(error: &reqwest::Error) -> String {
     if text.is_empty() { "the request failed".to_owned() } else { text }
 }
 
+/// An address as it may be shown: a user part in it is a credential.
+pub fn shown(address: &str) -> String {
+    match address.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
+        None => address.to_owned(),
+    }
+}
+
 /// At most so much of a foreign text, on one line.
 pub fn bounded(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();

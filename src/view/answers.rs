@@ -1,49 +1,67 @@
-//! What commands answer: what happened, what stays exposed, and the next command.
+//! What growing commands answer: where the rollout is now, what stays exposed, and the next command.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
+use super::error::ErrorAnswer;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
-use crate::control::stop::Recorded;
-use crate::control::{CommandReport, StopOutcome, StopReport};
+use super::words::StateWord;
+use crate::control::CommandReport;
 use crate::engine::Phase;
 
-/// An answer for machines.
-#[derive(Debug, Clone, Serialize)]
+/// What `start`, `approve`, `resume`, `force`, `rollback` and `mute` did.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct CommandAnswer {
-    /// `flagstaff/command/v1`
-    pub schema: &'static str,
+    /// Every rollout that was commanded.
+    pub rollouts: Vec<CommandRow>,
+    /// What failed of several; where nothing was done there is an error answer instead.
+    pub errors: Vec<ErrorAnswer>,
+}
+
+impl Answer for CommandAnswer {
+    const NAME: &'static str = "command";
+}
+
+/// A rollout after a command.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "CommandedRollout")]
+pub struct CommandRow {
     /// `release@environment`.
     pub address: String,
-    /// What happened, in a word or two.
-    pub outcome: String,
-    /// What is exposed now, where that is known.
-    pub exposure: Option<String>,
+    /// The rollout's id.
+    pub rollout: String,
+    /// The flag's key.
+    pub flag: String,
+    /// Where it is now.
+    pub state: StateWord,
+    /// Whether the command changed anything.
+    pub changed: bool,
+    /// The stage it is at.
+    pub stage: String,
+    /// What is allowed now.
+    pub exposure: String,
+    /// Whether the backend was read back and shows what is allowed.
+    pub confirmed: bool,
     /// What stands against it.
     pub trouble: Option<String>,
-    /// How it can be undone, or what would do.
+    /// The next command.
     pub next: Option<String>,
 }
 
-/// A command's answer.
-pub fn command(report: &CommandReport) -> CommandAnswer {
-    let mut outcome = match report.phase {
-        Phase::None => "not started",
-        Phase::Running => "running",
-        Phase::Paused => "paused",
-        Phase::Stopped => "stopped",
-        Phase::Completed => "completed",
-    }
-    .to_owned();
-    if !report.changed {
-        outcome.push_str(" already");
-    }
+/// A command's row.
+pub fn row(report: &CommandReport) -> CommandRow {
     let (release, environment) = report.address.split_once('@').unwrap_or((&report.address, ""));
-    CommandAnswer {
-        schema: "flagstaff/command/v1",
+    CommandRow {
         address: report.address.clone(),
-        outcome,
-        exposure: Some(report.allowed.to_string()),
+        rollout: report.rollout.clone(),
+        flag: report.flag.clone(),
+        state: StateWord::of_phase(report.phase, !report.unconfirmed),
+        changed: report.changed,
+        stage: report.stage.clone(),
+        exposure: report.allowed.to_string(),
+        confirmed: !report.unconfirmed,
         trouble: report.trouble.clone(),
         next: match report.phase {
             Phase::Running => Some(format!("flagstaff run {release} -e {environment}")),
@@ -53,71 +71,28 @@ pub fn command(report: &CommandReport) -> CommandAnswer {
     }
 }
 
-/// A stop's answer.
-pub fn stop(report: &StopReport) -> CommandAnswer {
-    let seconds = format!("{}.{} s", report.took.0 / 1000, report.took.0 % 1000 / 100);
-    let name = report.address.split('@').next().unwrap_or_default();
-    let mut trouble = match &report.recorded {
-        Recorded::Journal => None,
-        Recorded::Spool(why) => Some(format!("not in the journal yet, kept beside it: {why}")),
-        Recorded::Nowhere(why) => Some(format!("NOT RECORDED: {why}")),
-    };
-    let (outcome, exposure, next) = match &report.outcome {
-        StopOutcome::Off { was } => {
-            (format!("OFF  (was {was})  {seconds}"), Some("nobody".to_owned()), report.undo.clone())
-        }
-        StopOutcome::AlreadyOff => {
-            (format!("OFF  (was off)  {seconds}"), Some("nobody".to_owned()), report.undo.clone())
-        }
-        StopOutcome::Paused { still: Some(still) } if still.is_nobody() => {
-            ("paused".to_owned(), Some("nobody".to_owned()), None)
-        }
-        StopOutcome::Paused { still } => {
-            let exposure = still.as_ref().map(ToString::to_string);
-            let whom = exposure.as_deref().unwrap_or("somebody: it is not as flagstaff wrote it");
-            (format!("paused, still ON for {whom}"), exposure, Some(format!("flagstaff abort {name}")))
-        }
-        StopOutcome::NothingToPause { phase } => (format!("nothing to pause: {}", word(*phase)), None, None),
-        StopOutcome::NotOff { why } | StopOutcome::Unsure { why } => {
-            let driver = match &report.driver {
-                Some(driver) => format!("; {driver} keeps trying"),
-                None => "; nobody else keeps trying: run it again, with --timeout 1h to keep at it".to_owned(),
-            };
-            trouble = Some(format!("{why}{driver}"));
-            (format!("NOT OFF  {seconds}"), None, Some(format!("flagstaff abort {name}")))
-        }
-        StopOutcome::NoSuchFlag => ("no such release or flag".to_owned(), None, None),
-    };
-    CommandAnswer { schema: "flagstaff/command/v1", address: report.address.clone(), outcome, exposure, trouble, next }
-}
-
-fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::None => "it has not started",
-        Phase::Running => "it is running",
-        Phase::Paused => "it is paused",
-        Phase::Stopped => "it is off",
-        Phase::Completed => "it is completed",
-    }
-}
-
 /// For people: the address, what happened, and the next command.
-pub fn print(printer: &Printer, answer: &CommandAnswer, next: &str) {
-    let tone = match answer.outcome.as_str() {
-        outcome if outcome.starts_with("NOT") => Tone::Bad,
-        outcome if outcome.starts_with("paused") => Tone::Warn,
+pub fn print(printer: &Printer, row: &CommandRow) {
+    let mut state = row.state.text().to_owned();
+    if !row.changed {
+        state.push_str(" already");
+    }
+    let tone = match row.state {
+        StateWord::NotStarted => Tone::Bad,
+        StateWord::Paused => Tone::Warn,
         _ => Tone::Strong,
     };
-    let mut line = format!("{}  {}", safe(&answer.address), printer.tone(&safe(&answer.outcome), tone));
-    let says_exposure = answer.outcome.contains("ON for") || answer.outcome.contains("OFF");
-    if let Some(exposure) = answer.exposure.as_ref().filter(|_| !says_exposure) {
-        line.push_str(&format!(", on for {}", safe(exposure)));
-    }
-    printer.out(&line);
-    if let Some(trouble) = &answer.trouble {
+    let exposure = safe(&row.exposure);
+    printer.out(&format!("{}  {}, on for {exposure}", safe(&row.address), printer.tone(&state, tone)));
+    tail(printer, row.trouble.as_deref(), row.next.as_deref(), "next");
+}
+
+/// What stands against it, and what to type next.
+pub(super) fn tail(printer: &Printer, trouble: Option<&str>, next: Option<&str>, what_for: &str) {
+    if let Some(trouble) = trouble {
         printer.err(&format!("  {}", safe(trouble)));
     }
-    if let Some(command) = &answer.next {
-        printer.note(&format!("{next}: {}", safe(command)));
+    if let Some(command) = next {
+        printer.note(&format!("{what_for}: {}", safe(command)));
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::words;
 use crate::control::Step;
 use crate::control::record::{FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
@@ -12,16 +14,25 @@ use crate::engine::{Command, Input, Plan, Timestamp};
 use crate::journal::Record;
 use crate::telemetry::prometheus::promql;
 
-/// One line of `audit log`.
-#[derive(Debug, Clone, Serialize)]
+/// What `audit log` answers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct AuditLogAnswer {
+    /// In the journal's order.
+    pub entries: Vec<AuditEntry>,
+}
+
+impl Answer for AuditLogAnswer {
+    const NAME: &'static str = "audit-log";
+}
+
+/// Who or which rule did what, when, and on what evidence: a line of `audit log -o jsonl`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AuditEntry {
-    /// `flagstaff/audit-log/v1`
-    pub schema: &'static str,
-    /// The record.
+    /// The journal's record that says so.
     pub sequence: u64,
-    /// When.
+    /// When, RFC 3339.
     pub time: String,
-    /// The rollout.
+    /// The rollout's id, or `freezes`.
     pub rollout: String,
     /// Who: a person, or a rule.
     pub who: String,
@@ -33,8 +44,13 @@ pub struct AuditEntry {
     pub evidence: Vec<Evidence>,
 }
 
+impl Answer for AuditEntry {
+    const NAME: &'static str = "audit-entry";
+    const IS_LINE: bool = true;
+}
+
 /// What a rule saw.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Evidence {
     /// The rule.
     pub rule: String,
@@ -42,11 +58,21 @@ pub struct Evidence {
     pub threshold: String,
     /// Since when it held.
     pub since: String,
-    /// Name, query and value of each series.
-    pub series: Vec<(String, String, String)>,
+    /// What it was judged on.
+    pub series: Vec<SeriesRow>,
 }
 
-const SCHEMA: &str = "flagstaff/audit-log/v1";
+/// A series as a rule saw it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "SeenSeries")]
+pub struct SeriesRow {
+    /// As conditions write it.
+    pub name: String,
+    /// The query, as PromQL.
+    pub query: String,
+    /// The value with its unit, or `unknown` with the reason.
+    pub value: String,
+}
 
 /// Which lines.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +163,6 @@ fn adopt(plan: &mut Plan, step: &Step) {
 
 fn line(record: &Record, who: String, what: String) -> AuditEntry {
     AuditEntry {
-        schema: SCHEMA,
         sequence: record.sequence.0,
         time: record.new.at.to_string(),
         rollout: record.new.stream.clone(),
@@ -185,7 +210,6 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             _ => &[],
         };
         Some(AuditEntry {
-            schema: SCHEMA,
             sequence,
             time: step.at.to_string(),
             rollout: rollout.to_owned(),
@@ -203,7 +227,7 @@ fn evidence(plan: &Plan, fired: &Fired) -> Evidence {
         let series = plan.series.iter().find(|series| series.name == *name);
         let query = series.map(|series| promql::text(&series.query)).unwrap_or_default();
         let unit = series.map_or(crate::engine::plan::Unit::Plain, |series| series.unit);
-        (name.clone(), query, words::reading(reading, unit))
+        SeriesRow { name: name.clone(), query, value: words::reading(reading, unit) }
     });
     Evidence {
         rule: fired.rule.clone(),

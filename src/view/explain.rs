@@ -1,25 +1,25 @@
 //! Why a rollout is where it is, what is missing, and the earliest moment anything can happen.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::printer::Printer;
 use super::safe::safe;
-use super::words;
+use super::words::{self, StateWord};
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
 use crate::engine::input::Hold;
 use crate::engine::{Phase, Timestamp};
 
-/// `explain -o json`.
-#[derive(Debug, Clone, Serialize)]
+/// What `explain` answers: why a rollout is where it is, and what happens next.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ExplainAnswer {
-    /// `flagstaff/explain/v1`
-    pub schema: &'static str,
     /// `release@environment`.
     pub address: String,
     /// Where it is.
-    pub state: String,
-    /// Why it is paused or stopped.
+    pub state: StateWord,
+    /// Why it is paused or stopped; empty where it is neither.
     pub why: String,
     /// The stage it is at.
     pub stage: String,
@@ -30,15 +30,29 @@ pub struct ExplainAnswer {
     /// How many people must still agree to leave the stage.
     pub approvals: u32,
     /// The newest values.
-    pub values: Vec<(String, String)>,
+    pub values: Vec<ValueRow>,
     /// What is wrong with the sources of values that are unknown.
     pub telemetry: Vec<Trouble>,
-    /// The next tick.
+    /// The next tick, RFC 3339.
     pub next_tick: Option<String>,
-    /// The earliest moment it can go on.
+    /// The earliest moment it can go on if everything is healthy from now on, RFC 3339; none where a person is needed.
     pub earliest: Option<String>,
     /// What a person can do.
     pub commands: Vec<String>,
+}
+
+impl Answer for ExplainAnswer {
+    const NAME: &'static str = "explain";
+}
+
+/// A series and its newest value.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Value")]
+pub struct ValueRow {
+    /// The series, as conditions write it.
+    pub name: String,
+    /// Its value with its unit, or `unknown` with the reason.
+    pub value: String,
 }
 
 /// Explains a rollout.
@@ -56,15 +70,19 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
         Phase::None | Phase::Completed => Vec::new(),
     };
     ExplainAnswer {
-        schema: "flagstaff/explain/v1",
         address: rollout.address(),
-        state: words::phase(rollout).to_owned(),
+        state: StateWord::of(rollout),
         why: words::why(state),
         stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
         missing: explained.missing.iter().map(|missing| words::missing(plan, missing)).collect(),
         approvals: state.approvals_missing(plan),
-        values: values.map(|(series, reading)| (series.name.clone(), words::reading(reading, series.unit))).collect(),
+        values: values
+            .map(|(series, reading)| ValueRow {
+                name: series.name.clone(),
+                value: words::reading(reading, series.unit),
+            })
+            .collect(),
         telemetry: Vec::new(),
         next_tick: explained.next_tick.map(|at| at.to_string()),
         earliest: explained.earliest.map(|at| at.to_string()),
@@ -75,7 +93,13 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
 /// For people.
 pub fn print(printer: &Printer, answer: &ExplainAnswer) {
     let why = if answer.why.is_empty() { String::new() } else { format!(" by {}", answer.why) };
-    printer.out(&format!("{}  {}{why} at {}, on for {}", answer.address, answer.state, answer.stage, answer.exposure));
+    printer.out(&format!(
+        "{}  {}{why} at {}, on for {}",
+        answer.address,
+        answer.state.text(),
+        answer.stage,
+        answer.exposure
+    ));
     if !answer.missing.is_empty() {
         printer.out("missing for the next step:");
         for missing in &answer.missing {
@@ -84,7 +108,7 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer) {
     }
     if !answer.values.is_empty() {
         printer.out("last values:");
-        for (name, value) in &answer.values {
+        for ValueRow { name, value } in &answer.values {
             printer.out(&format!("  {name}  {value}"));
         }
     }

@@ -4,27 +4,34 @@ use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, MietteSpanContents, Report,
     SourceCode, SourceSpan, SpanContents,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
 use super::printer::Printer;
 use super::safe::{in_place, safe};
 use crate::spec::finding::At;
 use crate::spec::url::masked;
 use crate::spec::{Finding, Severity};
 
-/// `validate -o json`.
-#[derive(Debug, Clone, Serialize)]
+/// What `validate` found.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FindingsAnswer {
-    /// `flagstaff/findings/v1`
-    pub schema: &'static str,
     /// How many files were read.
     pub files: usize,
+    /// How many documents could be read.
+    pub documents: usize,
     /// All of them.
     pub findings: Vec<FindingRow>,
 }
 
-/// One finding.
-#[derive(Debug, Clone, Serialize)]
+impl Answer for FindingsAnswer {
+    const NAME: &'static str = "findings";
+}
+
+/// One thing that is wrong with a document.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
 pub struct FindingRow {
     /// Its code; `flagstaff help CODE` explains it.
     pub code: &'static str,
@@ -48,7 +55,7 @@ pub struct FindingRow {
 const MARKED_AT_MOST: usize = 1000;
 
 /// For machines.
-pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
+pub fn rows(findings: &[Finding]) -> Vec<FindingRow> {
     let row = |finding: &Finding| {
         let (line, column) = finding.at.line_column();
         FindingRow {
@@ -62,7 +69,7 @@ pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
             help: finding.help.clone(),
         }
     };
-    FindingsAnswer { schema: "flagstaff/findings/v1", files, findings: findings.iter().map(row).collect() }
+    findings.iter().map(row).collect()
 }
 
 /// The marked characters, without what may be a password: that is told by what stands around them.

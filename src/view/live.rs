@@ -1,30 +1,16 @@
 //! Live progress: redrawn in place on a terminal, one line per event elsewhere.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
 
 use super::printer::{Format, Printer, Tone};
+use super::progress::{End, EventRow, ProgressAnswer};
 use super::safe::safe;
+use super::status::StatusRow;
 use super::words;
 use crate::control::{ControlError, Rollout, Step};
 use crate::engine::explain::explain;
 use crate::engine::plan::Unit;
-use crate::engine::{Condition, Event, Phase, Reading, Timestamp};
-
-/// One event in `-o jsonl`.
-#[derive(Debug, Clone, Serialize)]
-pub struct EventLine {
-    /// `flagstaff/event/v1`
-    pub schema: &'static str,
-    /// When.
-    pub time: String,
-    /// `release@environment`.
-    pub address: String,
-    /// What, in words.
-    pub what: String,
-    /// The event as recorded.
-    pub event: Event,
-}
+use crate::engine::{Condition, Phase, Reading, Timestamp};
 
 /// Draws rollouts.
 pub struct Live {
@@ -32,14 +18,16 @@ pub struct Live {
     screen: Option<MultiProgress>,
     lines: Vec<ProgressBar>,
     recent: Vec<String>,
+    /// For the one document at the end.
+    events: Vec<EventRow>,
 }
 
 impl Live {
     /// On a terminal with human output a screen, else lines.
     pub fn new(printer: &Printer) -> Live {
-        let redraws = printer.live && printer.format == Format::Human && !printer.quiet;
+        let redraws = printer.live && !printer.machine() && !printer.quiet && !printer.verbose;
         let screen = redraws.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(10)));
-        Live { printer: printer.clone(), screen, lines: Vec::new(), recent: Vec::new() }
+        Live { printer: printer.clone(), screen, lines: Vec::new(), recent: Vec::new(), events: Vec::new() }
     }
 
     /// Takes in a step.
@@ -47,15 +35,12 @@ impl Live {
         for event in &step.events {
             let Some(what) = words::event(&rollout.plan, event) else { continue };
             let address = rollout.address();
-            if self.printer.format == Format::Jsonl || self.printer.format == Format::Json {
-                let line = EventLine {
-                    schema: "flagstaff/event/v1",
-                    time: step.at.to_string(),
-                    address,
-                    what,
-                    event: event.clone(),
-                };
-                self.printer.out(&serde_json::to_string(&line).unwrap_or_default());
+            if self.printer.machine() {
+                let row = EventRow { time: step.at.to_string(), address, what, event: event.clone() };
+                match self.printer.format {
+                    Format::Jsonl => self.printer.answer(&row),
+                    _ => self.events.push(row),
+                }
                 continue;
             }
             let line = format!("{}  {}  {what}", words::clock(step.at), safe(&address));
@@ -106,8 +91,16 @@ impl Live {
         }
     }
 
-    /// Leaves the last picture standing.
-    pub fn finish(self) {
+    /// Leaves the last picture standing; for machines, says where everything is now.
+    pub fn finish(mut self, end: End, rollouts: Vec<StatusRow>) {
+        let events = std::mem::take(&mut self.events);
+        let printer = self.printer.clone();
+        self.leave();
+        printer.answer(&ProgressAnswer { end, rollouts, events });
+    }
+
+    /// Leaves the last picture standing, where something else is answered.
+    pub fn leave(self) {
         for line in &self.lines {
             line.abandon();
         }

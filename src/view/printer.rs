@@ -1,10 +1,15 @@
 //! The only place that prints: data on stdout, the rest on stderr.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use owo_colors::{OwoColorize as _, Style};
 
+use super::answer::{Answer, Document};
+use super::safe::in_json;
 use crate::env;
+use crate::spec::yaml;
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,8 @@ pub struct Printer {
     pub format: Format,
     /// Whether only data and errors are printed.
     pub quiet: bool,
+    /// Whether everything that is read, asked and written is told.
+    pub verbose: bool,
     colour: bool,
     /// Whether more than ASCII may be drawn.
     pub unicode: bool,
@@ -59,11 +66,12 @@ pub struct Printer {
     pub width: usize,
     /// Whether stdout is a terminal that can be redrawn.
     pub live: bool,
+    answered: Arc<AtomicBool>,
 }
 
 impl Printer {
     /// From what was typed and the environment.
-    pub fn new(format: Format, colour: Colour, quiet: bool) -> Printer {
+    pub fn new(format: Format, colour: Colour, quiet: bool, verbose: bool) -> Printer {
         let terminal = std::io::stdout().is_terminal();
         let dumb = env::get(env::TERM).is_some_and(|term| term == "dumb");
         let locale = [env::LC_ALL, env::LC_CTYPE, env::LANG].into_iter().find_map(env::get).unwrap_or_default();
@@ -72,6 +80,7 @@ impl Printer {
         Printer {
             format,
             quiet,
+            verbose,
             colour: match colour {
                 Colour::Always => true,
                 Colour::Never => false,
@@ -80,6 +89,7 @@ impl Printer {
             unicode: locale.to_ascii_lowercase().replace('-', "").contains("utf8"),
             width: typed.or(size.filter(|columns| *columns > 0)).unwrap_or(100).clamp(20, 400),
             live: terminal && !dumb,
+            answered: Arc::default(),
         }
     }
 
@@ -101,18 +111,43 @@ impl Printer {
         }
     }
 
-    /// A JSON answer, as one line or indented.
-    pub fn json<T: serde::Serialize>(&self, value: &T) {
+    /// An answer in the machine format that is asked for; nothing for people, who get theirs otherwise.
+    pub fn answer<T: Answer>(&self, answer: &T) {
+        let document = Document::of(answer);
         let text = match self.format {
-            Format::Jsonl => serde_json::to_string(value),
-            _ => serde_json::to_string_pretty(value),
+            Format::Human => return,
+            Format::Json => serde_json::to_string_pretty(&document).map_err(|error| error.to_string()),
+            Format::Jsonl => serde_json::to_string(&document).map_err(|error| error.to_string()),
+            Format::Yaml => yaml::to_string(&document),
         };
-        self.out(&text.unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+        match text {
+            // JSON is YAML too: escapes need no second notation
+            Ok(text) if self.format == Format::Yaml && in_json(text.trim_end()) != text.trim_end() => {
+                self.out(&in_json(&serde_json::to_string_pretty(&document).unwrap_or_default()));
+            }
+            Ok(text) => self.out(&in_json(text.trim_end())),
+            Err(error) => self.err(&format!("error: the answer cannot be written: {error}")),
+        }
+        self.answered.fetch_or(!T::IS_LINE, Ordering::Relaxed);
+    }
+
+    /// A JSON Schema: JSON for people too.
+    pub fn schema(&self, schema: &serde_json::Value) {
+        match self.format {
+            Format::Yaml => self.out(yaml::to_string(schema).unwrap_or_default().trim_end()),
+            Format::Jsonl => self.out(&schema.to_string()),
+            Format::Human | Format::Json => self.out(&format!("{schema:#}")),
+        }
+    }
+
+    /// Whether an answer was printed. There is one only; lines of a stream come before it.
+    pub fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Whether answers are for machines.
     pub fn machine(&self) -> bool {
-        matches!(self.format, Format::Json | Format::Jsonl)
+        self.format != Format::Human
     }
 
     /// A text in the colour of its meaning.

@@ -33,6 +33,21 @@ pub fn in_place(text: &str) -> String {
     shown
 }
 
+/// A JSON text in which such characters, which stand in its strings only, are escaped. Its line ends stay.
+pub fn in_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if dangerous(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -56,6 +71,14 @@ mod tests {
             let shown = in_place(&text);
             prop_assert_eq!(shown.len(), text.len());
             prop_assert!(shown.chars().all(|c| !dangerous(c) || c == '\n' || c == '\t'));
+        }
+
+        #[test]
+        fn escaped_json_says_the_same(text in any::<String>(), c in any::<char>()) {
+            let text = format!("{text}{c}\u{9b}\u{e0001}");
+            let shown = in_json(&serde_json::to_string_pretty(&[&text]).expect("a text"));
+            prop_assert!(shown.chars().all(|c| !dangerous(c) || c == '\n'));
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&shown).expect("still JSON"), vec![text]);
         }
 
         #[test]

@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{ContentArrangement, Table, TableStyle};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::answer::Answer;
+use super::freezes::FreezeRow;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
-use super::words;
-use crate::control::Rollout;
+use super::words::{self, StateWord};
 use crate::control::served::Served;
+use crate::control::{Rollout, Site};
 use crate::engine::Phase;
 
-/// One rollout in `status -o json`.
-#[derive(Debug, Clone, Serialize)]
+/// A rollout as it is now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Rollout")]
 pub struct StatusRow {
+    /// `release@environment`.
+    pub address: String,
     /// Its id.
     pub rollout: String,
     /// Its release.
@@ -23,8 +29,8 @@ pub struct StatusRow {
     pub environment: String,
     /// Its flag's key.
     pub flag: String,
-    /// `running`, `paused`, `stopping`, `stopped`, `completed` …
-    pub state: String,
+    /// Where it is.
+    pub state: StateWord,
     /// The stage it is at.
     pub stage: String,
     /// What is allowed.
@@ -33,28 +39,29 @@ pub struct StatusRow {
     pub causes: Vec<String>,
     /// Who paused it, and what they said.
     pub said: Vec<String>,
-    /// Ticks that earned the bake, and how many are needed.
+    /// Ticks that earned the bake.
     pub baked: u32,
-    /// How many are needed.
+    /// How many ticks are needed.
     pub bake: u32,
     /// Who drives it.
     pub driver: Option<String>,
-    /// What a person saw: growing commands take it as `--saw`.
+    /// Counts changes of state, causes, stage and exposure.
     pub version: u64,
 }
 
-/// A row.
+/// A rollout's row.
 pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
     let state = &rollout.state;
     let stage = rollout.plan.stages.get(state.stage);
     StatusRow {
+        address: rollout.address(),
         rollout: rollout.id.clone(),
         release: rollout.plan.release.clone(),
         environment: rollout.plan.environment.clone(),
         flag: rollout.plan.flag.clone(),
-        state: words::phase(rollout).to_owned(),
+        state: StateWord::of(rollout),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
-        exposure: safe(&state.allowed.to_string()),
+        exposure: state.allowed.to_string(),
         causes: match state.phase {
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
@@ -67,22 +74,33 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
     }
 }
 
+/// Rows of rollouts by their ids, with who drives them now.
+pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
+    let drivers = site.drivers();
+    let driver = |address: &str| {
+        let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
+        driving.map(|driver| format!("{}@{}", driver.command, driver.host))
+    };
+    let rollouts = ids.iter().filter_map(|id| site.store.rollout(id));
+    rollouts.map(|rollout| row(rollout, driver(&rollout.address()))).collect()
+}
+
 /// Below this many columns a rollout takes a few lines instead of a row: a telephone shows 40.
 const NARROW: usize = 70;
 
 fn undriven(row: &StatusRow) -> bool {
-    row.state == "running" && row.driver.is_none()
+    row.state == StateWord::Running && row.driver.is_none()
 }
 
 fn needs_somebody(row: &StatusRow) -> bool {
-    undriven(row) || matches!(row.state.as_str(), "paused" | "stopping" | "waiting for approval")
+    undriven(row) || matches!(row.state, StateWord::Paused | StateWord::Stopping | StateWord::WaitingForApproval)
 }
 
 fn why(row: &StatusRow) -> String {
     let bake = format!("baked {} of {}", row.baked, row.bake);
-    match row.state.as_str() {
-        "running" if undriven(row) => format!("{bake}; nobody drives it"),
-        "running" => bake,
+    match row.state {
+        StateWord::Running if undriven(row) => format!("{bake}; nobody drives it"),
+        StateWord::Running => bake,
         _ if row.said.is_empty() => safe(&row.causes.join(", ")),
         // the words are safe already
         _ => format!("{} ({})", safe(&row.causes.join(", ")), row.said.join("; ")),
@@ -90,16 +108,14 @@ fn why(row: &StatusRow) -> String {
 }
 
 /// The table for people.
-pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
-    for freeze in frozen {
-        printer.out(&printer.tone(&format!("frozen: {}", safe(freeze)), Tone::Warn));
-    }
+pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
+    frozen(printer, freezes);
     if rows.is_empty() {
         printer.out("no rollouts yet: `flagstaff start RELEASE -e ENVIRONMENT` begins one");
         return;
     }
     let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state == "paused") {
+    for row in rows.iter().filter(|row| row.state == StateWord::Paused) {
         for cause in &row.causes {
             *shared.entry(cause).or_default() += 1;
         }
@@ -111,7 +127,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
         for row in rows {
             let mark = if needs_somebody(row) { "!" } else { " " };
             printer.out(&format!("{mark} {}@{}", safe(&row.release), safe(&row.environment)));
-            printer.out(&format!("    {}, {}, {}", row.state, safe(&row.stage), row.exposure));
+            printer.out(&format!("    {}, {}, {}", row.state.text(), safe(&row.stage), safe(&row.exposure)));
             let why = why(row);
             if !why.is_empty() {
                 printer.out(&format!("    {why}"));
@@ -129,8 +145,8 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
             if needs_somebody(row) { "!" } else { "" },
             &name,
             &safe(&row.stage),
-            &row.exposure,
-            &row.state,
+            &safe(&row.exposure),
+            row.state.text(),
             &why(row),
         ]);
     }
@@ -139,15 +155,22 @@ pub fn print(printer: &Printer, rows: &[StatusRow], frozen: &[String]) {
     }
 }
 
-/// `status -o json`.
-#[derive(Debug, Clone, Serialize)]
+fn frozen(printer: &Printer, freezes: &[FreezeRow]) {
+    for freeze in freezes {
+        let text = format!("frozen: {} until {}", safe(&freeze.name), freeze.until);
+        printer.out(&printer.tone(&text, Tone::Warn));
+    }
+}
+
+/// What `status` answers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StatusAnswer {
-    /// `flagstaff/status/v1`
-    pub schema: &'static str,
-    /// All rollouts.
+    /// The newest rollout of every release and environment that is meant.
     pub rollouts: Vec<StatusRow>,
     /// Freezes that hold.
-    pub frozen: Vec<String>,
+    pub freezes: Vec<FreezeRow>,
+    /// Stops that wait beside the journal; the next driver takes them in.
+    pub spooled: usize,
     /// Why the journal tells nothing, where it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
@@ -157,7 +180,8 @@ pub struct StatusAnswer {
 }
 
 /// A flag as its backend serves it, told without the journal.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Served")]
 pub struct ServedRow {
     /// The release that declares it.
     pub release: String,
@@ -191,9 +215,7 @@ pub fn served_row(served: &Served) -> ServedRow {
 
 /// What is served, for people.
 pub fn print_served(printer: &Printer, answer: &StatusAnswer) {
-    for freeze in &answer.frozen {
-        printer.out(&printer.tone(&format!("frozen: {}", safe(freeze)), Tone::Warn));
-    }
+    frozen(printer, &answer.freezes);
     printer.out(&printer.tone("the journal cannot be used; below is what the backends serve", Tone::Warn));
     for row in answer.served.iter().flatten() {
         let mark = if row.may_reach() { "!" } else { " " };
@@ -205,4 +227,8 @@ pub fn print_served(printer: &Printer, answer: &StatusAnswer) {
         };
         printer.out(&format!("{mark} {name}  {what}"));
     }
+}
+
+impl Answer for StatusAnswer {
+    const NAME: &'static str = "status";
 }

@@ -1,5 +1,8 @@
 //! States, events and obstacles in words.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::safe::safe;
 use crate::control::Rollout;
 use crate::engine::event::{Event, Fired, Missing};
@@ -7,18 +10,66 @@ use crate::engine::plan::{Plan, Unit};
 use crate::engine::state::{Cause, PersonPause, Phase, State};
 use crate::engine::{Decimal, Reading, Timestamp};
 
+/// Where a rollout is, as people call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "State")]
+pub enum StateWord {
+    /// It has not started.
+    NotStarted,
+    /// Rules may advance it.
+    Running,
+    /// It runs, and lacks nothing but approval.
+    WaitingForApproval,
+    /// A person is needed.
+    Paused,
+    /// It is to be off, and the backend has not been read back yet.
+    Stopping,
+    /// Off for everybody.
+    Stopped,
+    /// The last stage baked; no longer watched.
+    Completed,
+}
+
+impl StateWord {
+    /// Of a rollout.
+    pub fn of(rollout: &Rollout) -> StateWord {
+        let state = &rollout.state;
+        match state.phase {
+            Phase::Running if state.waits_for_approval(&rollout.plan) => StateWord::WaitingForApproval,
+            phase => StateWord::of_phase(phase, state.effect.is_none()),
+        }
+    }
+
+    /// Of a phase, and of whether its backend has been read back.
+    pub fn of_phase(phase: Phase, confirmed: bool) -> StateWord {
+        match phase {
+            Phase::None => StateWord::NotStarted,
+            Phase::Running => StateWord::Running,
+            Phase::Paused => StateWord::Paused,
+            Phase::Stopped if !confirmed => StateWord::Stopping,
+            Phase::Stopped => StateWord::Stopped,
+            Phase::Completed => StateWord::Completed,
+        }
+    }
+
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            StateWord::NotStarted => "not started",
+            StateWord::Running => "running",
+            StateWord::WaitingForApproval => "waiting for approval",
+            StateWord::Paused => "paused",
+            StateWord::Stopping => "stopping",
+            StateWord::Stopped => "stopped",
+            StateWord::Completed => "completed",
+        }
+    }
+}
+
 /// The state as people call it.
 pub fn phase(rollout: &Rollout) -> &'static str {
-    let state = &rollout.state;
-    match state.phase {
-        Phase::None => "not started",
-        Phase::Running if state.waits_for_approval(&rollout.plan) => "waiting for approval",
-        Phase::Running => "running",
-        Phase::Paused => "paused",
-        Phase::Stopped if state.is_stopping() => "stopping",
-        Phase::Stopped => "stopped",
-        Phase::Completed => "completed",
-    }
+    StateWord::of(rollout).text()
 }
 
 /// A cause in one word or two.

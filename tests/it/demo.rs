@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::support::schema::check;
+
 #[test]
 fn the_demo_ends_as_described() {
     let folder = tempfile::tempdir().unwrap();
@@ -11,6 +13,9 @@ fn the_demo_ends_as_described() {
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{out}\n{err}");
     let lines: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<String> = lines.iter().map(check).collect();
+    let (last, events) = names.split_last().unwrap();
+    assert!(last == "progress" && events.iter().all(|name| name == "event"), "{names:?}");
     let has = |address: &str, event: &str| {
         lines.iter().any(|line| line["address"] == address && line["event"].get(event).is_some())
     };

@@ -123,7 +123,7 @@ fn the_project_speaks_of_itself_alone() {
     let machine = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/fa", "rm/"].concat()];
     let registries = [["crates", ".io/"].concat(), ["registry.", "npmjs"].concat(), ["pypi", ".org"].concat()];
     let mut broken = Vec::new();
-    for folder in ["src", "tests", "docs", "examples", "benches", "man", "completions", ".ci"] {
+    for folder in ["src", "tests", "docs", "examples", "benches", "man", "completions", "schemas", ".ci"] {
         for path in files_below(&root.join(folder)) {
             let Ok(text) = fs::read_to_string(&path) else { continue };
             for (number, line) in text.lines().enumerate() {

@@ -3,12 +3,14 @@
 
 mod cli;
 mod demo;
+mod documents;
 mod engine;
 mod flagd;
 mod generated;
 mod journal;
 mod killed;
 mod layers;
+mod machine;
 mod prometheus;
 mod simulator;
 mod spec;
@@ -16,4 +18,5 @@ mod stops;
 mod support;
 mod telemetry;
 mod together;
+mod verbose;
 mod without_journal;

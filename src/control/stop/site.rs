@@ -9,6 +9,7 @@ use super::report::Recorded;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::control::error::ControlError;
+use crate::control::observe::{self, Ear, Observer};
 use crate::control::site::{backends, connect};
 use crate::control::spooled::{self, SpooledAct};
 use crate::control::store::{Store, is_conflict};
@@ -46,6 +47,8 @@ pub struct StopSite {
     pub(super) audiences: BTreeMap<String, Audience>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) actor: Actor,
+    /// Who is told of what is asked, read and written.
+    ear: Option<Ear>,
 }
 
 impl StopSite {
@@ -54,19 +57,38 @@ impl StopSite {
     /// # Errors
     /// Neither of them can be read.
     pub fn open(dir: &Path, actor: Actor, clock: Arc<dyn Clock>) -> Result<StopSite, ControlError> {
-        StopSite::open_with(dir, actor, clock, |path| (open_store(path), None))
+        StopSite::open_observed(dir, actor, clock, None)
+    }
+
+    /// As [`StopSite::open`], with somebody who is told of everything that is asked, read and written.
+    ///
+    /// # Errors
+    /// As [`StopSite::open`].
+    pub fn open_observed(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<StopSite, ControlError> {
+        StopSite::open_with(dir, actor, clock, observer, |path, ear| (open_store(path, ear), None))
     }
 
     /// As [`StopSite::open`]; a journal that takes long to read is not waited for.
     ///
     /// # Errors
     /// As [`StopSite::open`].
-    pub fn open_in_haste(dir: &Path, actor: Actor, clock: Arc<dyn Clock>) -> Result<StopSite, ControlError> {
-        StopSite::open_with(dir, actor, clock, |path| {
+    pub fn open_in_haste(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<StopSite, ControlError> {
+        StopSite::open_with(dir, actor, clock, observer, |path, ear| {
+            let ear = ear.cloned();
             let (path, (send, soon), (later, reading)) =
                 (path.to_owned(), std::sync::mpsc::channel(), tokio::sync::oneshot::channel());
             std::thread::spawn(move || {
-                let opened = open_store(&path);
+                let opened = open_store(&path, ear.as_ref());
                 // the first one is gone once nobody waits for it any more
                 if let Err(std::sync::mpsc::SendError(opened)) = send.send(opened) {
                     let _ = later.send(opened);
@@ -83,14 +105,16 @@ impl StopSite {
         dir: &Path,
         actor: Actor,
         clock: Arc<dyn Clock>,
-        read: impl FnOnce(&Path) -> (Opened, Option<tokio::sync::oneshot::Receiver<Opened>>),
+        observer: Option<Arc<dyn Observer>>,
+        read: impl FnOnce(&Path, Option<&Ear>) -> (Opened, Option<tokio::sync::oneshot::Receiver<Opened>>),
     ) -> Result<StopSite, ControlError> {
+        let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
         let project = spec::project_only(dir);
         let journal = project.as_ref().map_or(spec::documents::JOURNAL, |project| project.journal.as_str());
         let journal_path = dir.join(journal);
-        let (store, reading) = read(&journal_path);
+        let (store, reading) = read(&journal_path, ear.as_ref());
         let (backends, project_fault) = match project {
-            Ok(project) => (backends(dir, &project), None),
+            Ok(project) => (backends(dir, &project, ear.as_ref()), None),
             Err(findings) if store.is_ok() || reading.is_some() => (BTreeMap::new(), Some(findings)),
             Err(findings) => return Err(ControlError::Invalid(findings)),
         };
@@ -106,6 +130,7 @@ impl StopSite {
             journal_path,
             clock,
             actor,
+            ear,
         })
     }
 
@@ -130,6 +155,7 @@ impl StopSite {
             audiences: BTreeMap::new(),
             clock,
             actor,
+            ear: None,
         }
     }
 
@@ -195,7 +221,7 @@ impl StopSite {
     pub(super) fn addresses(&self, environment: &str, pinned: Option<&Target>) -> Vec<Arc<dyn Backend>> {
         let mut found: Vec<Arc<dyn Backend>> = self.backends.get(environment).cloned().into_iter().collect();
         if let Some(target) = pinned {
-            let pinned = connect(&self.dir, target);
+            let pinned = connect(&self.dir, target, self.ear.as_ref());
             if !found.iter().any(|known| known.place() == pinned.place()) {
                 found.push(pinned);
             }
@@ -233,7 +259,9 @@ impl StopSite {
     pub(in crate::control) fn make_journal(&mut self) {
         if self.store.is_err() && !self.has_journal() {
             let made = SqliteJournal::open_within(&self.journal_path, RECORDING).map_err(ControlError::from);
-            self.store = made.and_then(|journal| Store::load(Box::new(journal))).map_err(|error| chain(&error));
+            self.store = made
+                .and_then(|journal| Store::load(observe::journal(self.ear.as_ref(), Box::new(journal))))
+                .map_err(|error| chain(&error));
         }
     }
 
@@ -272,6 +300,11 @@ impl StopSite {
         &*self.clock
     }
 
+    /// How much waits beside the journal; what cannot be read waits too.
+    pub fn waiting(&self) -> usize {
+        self.spool.pending().map_or(1, |waiting| waiting.len())
+    }
+
     /// Now.
     pub(in crate::control) fn now(&self) -> Timestamp {
         self.clock.now()
@@ -288,9 +321,9 @@ impl StopSite {
     }
 }
 
-fn open_store(path: &Path) -> Result<Store, String> {
+fn open_store(path: &Path, ear: Option<&Ear>) -> Result<Store, String> {
     match SqliteJournal::open_existing(path, RECORDING) {
-        Ok(Some(journal)) => Store::load(Box::new(journal)).map_err(|error| chain(&error)),
+        Ok(Some(journal)) => Store::load(observe::journal(ear, Box::new(journal))).map_err(|error| chain(&error)),
         Ok(None) => Err(format!("there is no journal at {}", path.display())),
         Err(error) => Err(error.to_string()),
     }

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use self::answer::{Rows, judge, judge_age};
 use self::lanes::{Lanes, Until};
-use super::http::{bounded, client, fetch};
+use super::http::{bounded, client, fetch, shown};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
@@ -261,11 +261,7 @@ fn texts(queries: &[Query]) -> BTreeSet<String> {
 
 impl Source for Prometheus {
     fn place(&self) -> String {
-        // a user part in an address is a credential
-        match self.url.split_once("://") {
-            Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
-            None => self.url.clone(),
-        }
+        shown(&self.url)
     }
 
     fn instant<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Answered>> {

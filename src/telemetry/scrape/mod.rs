@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::history::History;
-use super::http::{bounded, client, fetch};
+use super::http::{bounded, client, fetch, shown};
 use super::{Answered, Source, metrics, needed_metrics};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
@@ -28,7 +28,12 @@ pub struct Scrape {
     client: Result<reqwest::Client, String>,
     clock: Arc<dyn Clock>,
     seen: Arc<Mutex<Seen>>,
+    tell: Option<Tell>,
 }
+
+/// Who is told of every page that was read: its address without a user part, how many samples it has or why it could not be
+/// read, and when reading it began.
+pub type Tell = Arc<dyn Fn(&str, Result<usize, &str>, Timestamp) + Send + Sync>;
 
 #[derive(Default)]
 struct Seen {
@@ -48,7 +53,14 @@ impl Scrape {
             client: client(timeout),
             clock,
             seen: Arc::new(Mutex::new(Seen { targets: histories, ..Seen::default() })),
+            tell: None,
         }
+    }
+
+    /// Tells of every page that is read.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Scrape {
+        Scrape { tell: Some(tell), ..self }
     }
 
     /// Tells which metrics must be kept. What nobody asked for is read over, so that memory is bounded by the queries.
@@ -82,6 +94,7 @@ impl Scrape {
     }
 
     async fn read(&self, target: &String) {
+        let began = self.clock.now();
         let page = match &self.client {
             Ok(client) => fetch(client.get(target)).await,
             Err(error) => Err(error.clone()),
@@ -90,6 +103,9 @@ impl Scrape {
             200 => exposition::parse(&text).map_err(|error| format!("not a metrics page: {error}")),
             _ => Err(format!("status {status}: {}", bounded(&text))),
         });
+        if let Some(tell) = &self.tell {
+            tell(&shown(target), samples.as_ref().map(Vec::len).map_err(String::as_str), began);
+        }
         let now = self.clock.now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Seen { targets, wanted, longest } = &mut *seen;
@@ -143,7 +159,7 @@ impl Scrape {
 
 impl Source for Scrape {
     fn place(&self) -> String {
-        self.targets.join(", ")
+        self.targets.iter().map(|target| shown(target)).collect::<Vec<_>>().join(", ")
     }
 
     fn instant<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Answered>> {

@@ -1,4 +1,5 @@
 //! What several test modules need.
 
 pub(crate) mod page;
+pub(crate) mod schema;
 pub(crate) mod server;
