@@ -17,7 +17,7 @@ spec:
       scrape: { targets: ["PAGE"], every: 200ms }
       arms: { flag: flag, variant: variant }
     prom:
-      prometheus: { url: "http://someone:hush-url@127.0.0.1:9", token_file: token, scrape_every: 200ms }
+      prometheus: { url: "http://127.0.0.1:9", token_file: token, scrape_every: 200ms }
       arms: { flag: flag, variant: variant }
   environments:
     here: { backend: { flagd: { path: flags.json } } }
