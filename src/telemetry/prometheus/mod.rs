@@ -7,18 +7,17 @@ pub mod answer;
 pub mod promql;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use self::answer::{judge, judge_age, number};
-use super::http::{bounded, client, fetch};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp, Unknown};
+use crate::http::{Client, Reply, Secret, bounded, client, fetch};
 
 /// One query may take so long.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -31,18 +30,8 @@ pub struct Prometheus {
     url: String,
     token: Option<Secret>,
     scrape_every: Span,
-    client: Result<reqwest::Client, String>,
+    client: Result<Client, String>,
     clock: Arc<dyn Clock>,
-}
-
-/// A text that is never shown.
-#[derive(Clone)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// A server's answer, and how far its clock is from ours.
@@ -56,7 +45,7 @@ impl Prometheus {
     pub fn new(url: &str, token: Option<String>, scrape_every: Span, clock: Arc<dyn Clock>) -> Prometheus {
         Prometheus {
             url: url.trim_end_matches('/').to_owned(),
-            token: token.map(Secret),
+            token: token.map(Secret::new),
             scrape_every,
             client: client(TIMEOUT),
             clock,
@@ -67,9 +56,9 @@ impl Prometheus {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let mut request = client.post(format!("{}{path}", self.url)).form(form);
         if let Some(token) = &self.token {
-            request = request.bearer_auth(&token.0);
+            request = request.bearer_auth(token.text());
         }
-        let (status, text, date) = fetch(request).await?;
+        let Reply { status, text, date, .. } = fetch(request).await?;
         let body: Value =
             serde_json::from_str(&text).map_err(|_| format!("status {status}, no JSON: {}", bounded(&text)))?;
         if status != 200 || body.get("status").and_then(Value::as_str) != Some("success") {

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use self::history::History;
-use super::http::{bounded, client, fetch};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Span, Timestamp};
+use crate::http::{Client, Reply, bounded, client, fetch};
 
 /// What is kept beyond the longest window, for ticks that are asked late.
 const KEPT_BEYOND: Span = Span::minutes(10);
@@ -23,7 +23,7 @@ const KEPT_BEYOND: Span = Span::minutes(10);
 pub struct Scrape {
     targets: Vec<String>,
     every: Span,
-    client: Result<reqwest::Client, String>,
+    client: Result<Client, String>,
     clock: Arc<dyn Clock>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -62,10 +62,10 @@ impl Scrape {
     pub async fn poll(&self) {
         for target in &self.targets {
             let page = match &self.client {
-                Ok(client) => fetch(client.get(target)).await,
+                Ok(client) => fetch(client.get(target)).await.map_err(String::from),
                 Err(error) => Err(error.clone()),
             };
-            let samples = page.and_then(|(status, text, _)| match status {
+            let samples = page.and_then(|Reply { status, text, .. }| match status {
                 200 => exposition::parse(&text).map_err(|error| error.to_string()),
                 _ => Err(format!("status {status}: {}", bounded(&text))),
             });
