@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::backends;
 use super::error::ControlError;
 use super::store::Store;
 use crate::backend::Backend;
-use crate::backend::flagd::Flagd;
 use crate::clock::Clock;
 use crate::engine::input::{Actor, Hold, HoldKind};
-use crate::engine::plan::{SourceAddress, Target};
+use crate::engine::plan::SourceAddress;
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
-use crate::spec::documents::{ProjectDoc, SourceDoc};
+use crate::spec::documents::{AccessDoc, ProjectDoc, SourceDoc};
 use crate::spec::{self, Loaded};
 use crate::telemetry::Source;
 use crate::telemetry::prometheus::Prometheus;
@@ -61,7 +61,7 @@ impl Site {
             dir: dir.to_owned(),
             store: Store::load(Box::new(journal))?,
             spool: Spool::beside(&journal_path),
-            backends: backends(dir, project),
+            backends: backends::all(dir, project),
             sources,
             scrapes,
             clock,
@@ -109,8 +109,8 @@ impl Site {
         if self.loaded.target(&plan.environment).is_none_or(|target| target == plan.target) {
             return self.backends.get(&plan.environment).cloned();
         }
-        let Target::Flagd { path } = &plan.target;
-        Some(Arc::new(Flagd::new(&self.dir, path)))
+        let access = self.loaded.project().map(backends::access).unwrap_or_default();
+        Some(backends::at(&self.dir, &plan.target, access.get(&plan.environment).unwrap_or(&AccessDoc::default())))
     }
 
     /// Everything outside a rollout that holds its growth now.
@@ -140,17 +140,6 @@ impl Site {
         }
         holds
     }
-}
-
-/// The backends of a project, by environment.
-pub fn backends(dir: &Path, project: &ProjectDoc) -> BTreeMap<String, Arc<dyn Backend>> {
-    let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
-    for environment in &project.environments {
-        if let Some((Target::Flagd { path }, _)) = &environment.target {
-            backends.insert(environment.name.value.clone(), Arc::new(Flagd::new(dir, path)));
-        }
-    }
-    backends
 }
 
 type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);

@@ -295,6 +295,18 @@ pub enum Target {
         /// The file.
         path: String,
     },
+    /// A project of an Unleash server, in one of its environments.
+    Unleash {
+        /// Its address, a path prefix included, without a slash at the end.
+        url: String,
+        /// The project there.
+        project: String,
+        /// The environment there.
+        environment: String,
+        /// Whether a shutdown takes away our part only, and leaves what others put into the flag.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        own_only: bool,
+    },
 }
 
 /// Where a source answers.

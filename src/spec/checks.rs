@@ -8,11 +8,11 @@ use super::load::Loaded;
 use super::reader::Text;
 use super::resolve::{Parts, scrape_every};
 use super::typing;
-use crate::engine::plan::{Action, Arm, Plan, RollbackStage, Target, Unit};
+use crate::engine::plan::{Action, Arm, AttributeTest, Plan, RollbackStage, Target, Unit};
 use crate::engine::{Exposure, Percentage, Span};
 
 /// The codes that [`all`] finds anew each time.
-pub const CODES: &[&str] = &["duplicate-name", "same-flag", "same-file", "same-series", "stage-order"];
+pub const CODES: &[&str] = &["duplicate-name", "same-backend", "same-flag", "same-file", "same-series", "stage-order"];
 
 /// Checks within and between documents.
 pub fn all(loaded: &Loaded) -> Vec<Finding> {
@@ -157,10 +157,12 @@ fn check_policy(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A path without its detours.
+/// What tells one backend from another: a path without its detours, an address without what only says how.
 fn plain(target: &Target) -> Vec<&str> {
-    let Target::Flagd { path } = target;
-    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect()
+    match target {
+        Target::Flagd { path } => path.split('/').filter(|part| !part.is_empty() && *part != ".").collect(),
+        Target::Unleash { url, project, environment, .. } => vec!["unleash", url, project, environment],
+    }
 }
 
 fn check_project(project: &ProjectDoc, findings: &mut Vec<Finding>) {
@@ -169,9 +171,17 @@ fn check_project(project: &ProjectDoc, findings: &mut Vec<Finding>) {
             if let (Some((target, at)), Some((theirs, _))) = (&environment.target, &other.target)
                 && plain(target) == plain(theirs)
             {
-                let message = format!("is the flag file of `{}` too", other.name.value);
-                let finding = Finding::error("same-file", at, message);
-                findings.push(finding.help("a flag has one state in a file; give each environment its own"));
+                let other = &other.name.value;
+                findings.push(match target {
+                    Target::Flagd { .. } => {
+                        Finding::error("same-file", at, format!("is the flag file of `{other}` too"))
+                            .help("a flag has one state in a file; give each environment its own")
+                    }
+                    Target::Unleash { .. } => {
+                        Finding::error("same-backend", at, format!("is where `{other}` goes too"))
+                            .help("a flag has one state in an environment; name another one of the server")
+                    }
+                });
             }
             let source = |layer: &super::documents::Layer| {
                 layer.source.as_ref().or(project.defaults.source.as_ref()).map(|source| source.value.clone())
@@ -268,11 +278,44 @@ pub(super) fn plan(parts: &Parts<'_>, plan: &Plan) -> Vec<Finding> {
         let finding = Finding::error("short-window", window_at, message);
         findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
     }
-    if let Target::Flagd { path } = &plan.target
-        && (path.starts_with('/') || path.contains(".."))
-    {
-        let at = parts.environment.target.as_ref().map_or(&parts.environment.name.at, |(_, at)| at);
-        findings.push(Finding::warning("outside-path", at, "the flag file lies outside of the project"));
+    match &plan.target {
+        Target::Flagd { path } if path.starts_with('/') || path.contains("..") => {
+            let at = parts.environment.target.as_ref().map_or(&parts.environment.name.at, |(_, at)| at);
+            findings.push(Finding::warning("outside-path", at, "the flag file lies outside of the project"));
+        }
+        Target::Flagd { .. } => {}
+        Target::Unleash { .. } => expressible(parts, plan, &mut findings),
     }
     findings
+}
+
+/// What Unleash cannot express.
+fn expressible(parts: &Parts<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
+    let key = &parts.release.flag;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    if key.value.len() > 100 || !key.value.chars().all(fits) || key.value.chars().all(|c| c == '.') {
+        let finding = Finding::error("unleash-flag", &key.at, format!("`{}` cannot be a flag of Unleash", key.value));
+        findings.push(finding.help("use letters, digits and `-._~`, at most 100"));
+    }
+    for stage in &parts.template.stages {
+        if let Some((percentage, at)) = &stage.percentage
+            && !percentage.is_whole()
+        {
+            let finding = Finding::error("whole-percent", at, format!("Unleash cannot express {percentage}"));
+            findings.push(finding.help("write a whole percent for releases that go to Unleash"));
+        }
+    }
+    if ["random", "default"].contains(&plan.stickiness.as_str()) {
+        let message = format!("with `stickiness: {}` users fall in and out at random", plan.stickiness);
+        let finding = Finding::error("stickiness", &parts.project.name.at, message);
+        findings.push(finding.help("name an attribute that every user has, such as `userId`"));
+    }
+    for (name, audience) in &plan.audiences {
+        let lists = audience.any.iter().any(|constraint| matches!(constraint.is, AttributeTest::Contains(_)));
+        if let Some(document) = parts.audiences.get(name.as_str()).filter(|_| lists) {
+            let message = format!("`contains` of audience `{name}` holds in Unleash for that very text only");
+            let finding = Finding::warning("server-attribute", &document.name.at, message);
+            findings.push(finding.help("attributes are texts there; where the application sends lists, use another"));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::address;
 use super::finding::{At, Finding};
 use super::metrics::is_label;
 use super::reader::{Reader, Text, read_text, read_texts};
@@ -95,6 +96,30 @@ pub struct Arms {
     pub control: Vec<String>,
 }
 
+/// How to get at a backend: where credentials come from, never a credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessDoc {
+    /// Where the token comes from.
+    pub token: Option<TokenDoc>,
+    /// A file with the certificates of one's own authority.
+    pub ca_file: Option<String>,
+    /// A file with the client's certificate.
+    pub client_cert_file: Option<String>,
+    /// A file with the client's key.
+    pub client_key_file: Option<String>,
+}
+
+/// Where a token comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenDoc {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(String),
+    /// What a command says: the program and its arguments.
+    Command(Vec<String>),
+}
+
 /// An environment.
 #[derive(Debug, Clone)]
 pub struct EnvironmentDoc {
@@ -102,6 +127,8 @@ pub struct EnvironmentDoc {
     pub name: Text,
     /// Its flags.
     pub target: Option<(Target, At)>,
+    /// How to get at them: nothing of it enters a plan.
+    pub access: AccessDoc,
     /// Whether growth asks for the flag's key and a reason.
     pub protected: bool,
     /// What releases take here.
@@ -441,7 +468,7 @@ fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Source
 
 fn environment(name: Text, node: &Node, findings: &mut Vec<Finding>) -> EnvironmentDoc {
     let mut reader = Reader::new(node, "an environment", findings);
-    let mut target = None;
+    let (mut target, mut access) = (None, AccessDoc::default());
     if let Some(node) = reader.need("backend") {
         let mut backend = Reader::new(node, "`backend`", reader.findings());
         if let Some(node) = backend.get("flagd") {
@@ -449,13 +476,74 @@ fn environment(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Environm
             target = inner.need_text("path").map(|path| (Target::Flagd { path: path.value }, path.at));
             inner.finish();
         }
-        backend.later(&["unleash"]);
+        if let Some(node) = backend.get("unleash") {
+            match &target {
+                None => (target, access) = unleash(node, backend.findings()),
+                Some(_) => {
+                    let finding = Finding::error("shape", &node.at, "an environment has one backend");
+                    backend.findings().push(finding.help("keep `flagd` or `unleash`"));
+                }
+            }
+        }
+        if target.is_none() && backend.is_empty() {
+            let at = backend.at().part(0, 1);
+            backend.findings().push(Finding::error("missing-key", &at, "a backend is `flagd` or `unleash`"));
+        }
         backend.finish();
     }
     let protected = reader.flag("protected").unwrap_or(false);
     let layer = layer(&mut reader);
     reader.finish();
-    EnvironmentDoc { name, target, protected, layer }
+    EnvironmentDoc { name, target, access, protected, layer }
+}
+
+fn unleash(node: &Node, findings: &mut Vec<Finding>) -> (Option<(Target, At)>, AccessDoc) {
+    let mut reader = Reader::new(node, "`unleash`", findings);
+    let url = reader.need_text("url");
+    let project = reader.text("project").map_or_else(|| "default".to_owned(), |text| text.value);
+    let environment = reader.need_text("environment");
+    let mut own_only = false;
+    if let Some(shutdown) = reader.text("shutdown") {
+        own_only = shutdown.value == "own";
+        if !["own", "all"].contains(&shutdown.value.as_str()) {
+            let message = format!("`{}` is neither `own` nor `all`", shutdown.value);
+            let finding = Finding::error("shutdown", &shutdown.at, message);
+            reader.findings().push(finding.did_you_mean(&shutdown.value, ["own", "all"]));
+        }
+    }
+    let mut text = |key| reader.text(key).map(|text| text.value);
+    let (ca_file, client_cert_file) = (text("ca_file"), text("client_cert_file"));
+    let client_key_file = text("client_key_file");
+    let from_env = text("token_env").map(TokenDoc::Env);
+    let from_file = text("token_file").map(TokenDoc::File);
+    let words = reader.texts("token_command");
+    let from_command = words.map(|words| TokenDoc::Command(words.into_iter().map(|word| word.value).collect()));
+    let mut tokens: Vec<TokenDoc> = [from_env, from_file, from_command].into_iter().flatten().collect();
+    let at = reader.at().clone();
+    if tokens.len() != 1 {
+        let message = "it needs one of `token_env`, `token_file`, `token_command`";
+        let finding = Finding::error("token", &reader.key_at("url").unwrap_or_else(|| at.part(0, 1)), message);
+        reader.findings().push(finding.help("they say where the token comes from; it never stands in a document"));
+    }
+    if client_key_file.is_some() && client_cert_file.is_none() {
+        let at = reader.key_at("client_key_file").unwrap_or_else(|| at.part(0, 1));
+        let finding = Finding::error("missing-key", &at, "a key belongs to a certificate");
+        reader.findings().push(finding.help("name the certificate with `client_cert_file`"));
+    }
+    reader.finish();
+    let access = AccessDoc { token: tokens.pop(), ca_file, client_cert_file, client_key_file };
+    let (Some(url), Some(environment)) = (url, environment) else { return (None, access) };
+    if let Err((message, help)) = address::check(&url.value) {
+        findings.push(Finding::error("address", &url.at, message).help(help));
+        return (None, access);
+    }
+    if address::is_in_the_clear(&url.value) {
+        let finding = Finding::warning("in-the-clear", &url.at, "the token travels unencrypted");
+        findings.push(finding.help("write `https://`; `http://` is for this machine and for trials"));
+    }
+    let at = url.at.clone();
+    let url = url.value.trim_end_matches('/').to_owned();
+    (Some((Target::Unleash { url, project, environment: environment.value, own_only }, at)), access)
 }
 
 fn audience(spec: &mut Reader<'_, '_>) -> Audience {

@@ -1,5 +1,6 @@
 //! YAML with spans → checked documents → a resolved, canonical plan. All findings at once. Never touches the network.
 
+mod address;
 pub mod checks;
 pub mod codes;
 pub mod condition;

@@ -12,14 +12,13 @@ use futures_util::future::join_all;
 
 pub use self::report::{Recorded, StopOutcome, StopReport};
 use self::stopping::Stopping;
+use super::backends;
 use super::error::ControlError;
 use super::pass::look;
 use super::record::Step;
-use super::site::backends;
 use super::spooled::SpooledStop;
 use super::store::{Batch, Rollout, Store, is_conflict};
 use crate::backend::Backend;
-use crate::backend::flagd::Flagd;
 use crate::canonical::sha256_hex;
 use crate::clock::Clock;
 use crate::engine::input::{Actor, Command, Issued, Observation, Outcome};
@@ -29,6 +28,7 @@ use crate::journal::Journal;
 use crate::journal::spool::{Spool, Spooled};
 use crate::journal::sqlite::SqliteJournal;
 use crate::spec;
+use crate::spec::documents::AccessDoc;
 
 /// How long a stop tries to record its intent before it acts.
 const RECORDING: Duration = Duration::from_millis(100);
@@ -48,6 +48,8 @@ pub struct StopSite {
     store: Result<Store, String>,
     spool: Spool,
     backends: BTreeMap<String, Arc<dyn Backend>>,
+    /// How they are got at, by environment.
+    access: BTreeMap<String, AccessDoc>,
     /// Flags by the releases that the documents declare; read only where the journal knows no rollout.
     flags: BTreeMap<String, String>,
     clock: Arc<dyn Clock>,
@@ -66,7 +68,8 @@ impl StopSite {
             dir: dir.to_owned(),
             store: open_store(&journal_path),
             spool: Spool::beside(&journal_path),
-            backends: backends(dir, &project),
+            backends: backends::all(dir, &project),
+            access: backends::access(&project),
             flags: BTreeMap::new(),
             journal_path,
             clock,
@@ -89,6 +92,7 @@ impl StopSite {
             store,
             spool: Spool::beside(journal_path),
             backends,
+            access: BTreeMap::new(),
             flags: BTreeMap::new(),
             clock,
             actor,
@@ -191,10 +195,11 @@ impl StopSite {
     /// Every address that the plan or the present project names: a stop goes to both.
     fn addresses(&self, environment: &str, pinned: Option<&Target>) -> Vec<Arc<dyn Backend>> {
         let mut found: Vec<Arc<dyn Backend>> = self.backends.get(environment).cloned().into_iter().collect();
-        if let Some(Target::Flagd { path }) = pinned {
-            let pinned = Flagd::new(&self.dir, path);
+        if let Some(target) = pinned {
+            let access = self.access.get(environment).cloned().unwrap_or_default();
+            let pinned = backends::at(&self.dir, target, &access);
             if !found.iter().any(|known| known.place() == pinned.place()) {
-                found.push(Arc::new(pinned));
+                found.push(pinned);
             }
         }
         found
