@@ -14,3 +14,4 @@ mod simulator;
 mod spec;
 mod support;
 mod together;
+mod unleash;
