@@ -84,6 +84,7 @@ pub(crate) fn told(context: &Context, report: &StopReport) -> Exit {
         answers::print(&context.printer, &answer, next);
     }
     match report.outcome {
+        StopOutcome::NotOff { not_authorised: true, .. } => Exit::NotAuthorised,
         StopOutcome::NotOff { .. } => Exit::Unreachable,
         StopOutcome::NothingToPause { phase: Phase::None } => Exit::Failed,
         _ if matches!(report.recorded, Recorded::Nowhere(_)) => Exit::Unreachable,

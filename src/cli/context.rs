@@ -194,6 +194,7 @@ impl From<ControlError> for Failure {
             }
             ControlError::Invalid(findings) => Failure::invalid(findings),
             ControlError::Unreachable(why) => Failure::new(Exit::Unreachable, why),
+            ControlError::NotAuthorised(why) => Failure::new(Exit::NotAuthorised, why),
             ControlError::Journal(error) => {
                 let help = "`flagstaff abort` and `pause` work without it";
                 Failure::new(Exit::Unreachable, error.to_string()).help(help)

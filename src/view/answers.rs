@@ -76,7 +76,7 @@ pub fn stop(report: &StopReport) -> CommandAnswer {
             (format!("paused, still ON for {still}"), Some(still.to_string()), Some(format!("flagstaff abort {name}")))
         }
         StopOutcome::NothingToPause { phase } => (format!("nothing to pause: {}", word(*phase)), None, None),
-        StopOutcome::NotOff { why } => {
+        StopOutcome::NotOff { why, .. } => {
             let driver = match &report.driver {
                 Some(driver) => format!("; {driver} keeps trying"),
                 None => "; nobody drives it: keep this running until it is off".to_owned(),

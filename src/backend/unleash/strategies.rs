@@ -301,7 +301,8 @@ mod tests {
 
     #[test]
     fn any_change_of_ours_is_seen_and_never_understated() {
-        let edits: [(&str, fn(&mut Value)); 8] = [
+        type Edit = (&'static str, fn(&mut Value));
+        let edits: [Edit; 8] = [
             ("constraints gone", |s| s["constraints"] = json!([])),
             ("inverted", |s| {
                 s["constraints"] = json!([{ "contextName": "email", "operator": "IN", "inverted": true }])

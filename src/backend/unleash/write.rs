@@ -266,7 +266,7 @@ fn take<'s>(spare: &mut Vec<&'s Found>, title: &str, ours: &Ours) -> Option<&'s 
     let of_part = |strategy: &&Found| strategy.mark.as_ref().is_some_and(|mark| mark.part == part);
     let stamped = |strategy: &&Found| strategy.mark.as_ref().is_some_and(|mark| mark.stamp == ours.stamp);
     let enabled = spare.iter().position(|strategy| of_part(strategy) && stamped(strategy) && !strategy.disabled);
-    let place = enabled.or_else(|| spare.iter().position(|strategy| of_part(strategy)))?;
+    let place = enabled.or_else(|| spare.iter().position(of_part))?;
     Some(spare.remove(place))
 }
 

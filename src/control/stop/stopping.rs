@@ -33,6 +33,18 @@ pub(super) struct Stopping {
     pub(super) backends: Vec<Arc<dyn Backend>>,
 }
 
+/// Why one try at one backend did not switch off.
+struct Failed {
+    why: String,
+    not_authorised: bool,
+}
+
+impl Failed {
+    fn new(why: String) -> Failed {
+        Failed { why, not_authorised: false }
+    }
+}
+
 type Read = Option<Result<Observed, BackendError>>;
 
 impl Stopping {
@@ -69,7 +81,7 @@ impl Stopping {
                 let flag = &self.flag;
                 let why =
                     format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key");
-                StopOutcome::NotOff { why }
+                StopOutcome::NotOff { why, not_authorised: false }
             }
             (StopKind::Abort, _) => self.switch_off(give_up, clock).await,
         }
@@ -95,7 +107,10 @@ impl Stopping {
         match self.read(&**backend, TRY, clock).await {
             Some(Ok(seen)) if seen.revision == "missing" => StopOutcome::NoSuchFlag,
             Some(Ok(seen)) => StopOutcome::Paused { still: seen.shown() },
-            _ => StopOutcome::NotOff { why: "neither the journal nor the backend can be read".to_owned() },
+            _ => StopOutcome::NotOff {
+                why: "neither the journal nor the backend can be read".to_owned(),
+                not_authorised: false,
+            },
         }
     }
 
@@ -106,10 +121,10 @@ impl Stopping {
         let shown_before = looks.into_iter().flatten().find_map(Result::ok);
         loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
-            let why = tries.into_iter().find_map(Result::err);
-            let Some(why) = why else { break };
+            let failed = tries.into_iter().find_map(Result::err);
+            let Some(Failed { why, not_authorised }) = failed else { break };
             if clock.now().plus(BETWEEN) >= give_up {
-                return StopOutcome::NotOff { why };
+                return StopOutcome::NotOff { why, not_authorised };
             }
             clock.sleep_until(clock.now().plus(BETWEEN)).await;
         }
@@ -123,14 +138,17 @@ impl Stopping {
     }
 
     /// One try, with its read-back.
-    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), String> {
+    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), Failed> {
         let sent = within(clock, TRY, backend.switch_off(&self.flag)).await;
         let read = self.read(backend, TRY, clock).await;
         match (sent, read) {
             (Some(Ok(())), Some(Ok(seen))) if is_off(&seen) => Ok(()),
-            (Some(Err(error)), _) | (_, Some(Err(error))) => Err(error.to_string()),
-            (Some(Ok(())), Some(Ok(_))) => Err(format!("{} still shows it", backend.place())),
-            _ => Err(format!("{} does not answer", backend.place())),
+            (Some(Err(error)), _) | (_, Some(Err(error))) => Err(Failed {
+                why: error.to_string(),
+                not_authorised: matches!(error, BackendError::NotAuthorised { .. }),
+            }),
+            (Some(Ok(())), Some(Ok(_))) => Err(Failed::new(format!("{} still shows it", backend.place()))),
+            _ => Err(Failed::new(format!("{} does not answer", backend.place()))),
         }
     }
 }

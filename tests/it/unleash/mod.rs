@@ -1,5 +1,6 @@
 //! The Unleash backend against a real server.
 
+mod end_to_end;
 mod port;
 pub(crate) mod server;
 
