@@ -2,6 +2,8 @@
 
 mod end_to_end;
 mod port;
+mod proxy;
+mod races;
 pub(crate) mod server;
 
 use std::collections::BTreeMap;
