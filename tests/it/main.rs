@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
+mod conformance;
 mod demo;
 mod engine;
 mod flagd;

@@ -8,8 +8,8 @@ use super::mark::Part;
 use super::strategies::{Found, is_key};
 use crate::backend::BackendError;
 
-/// How often ours are looked for again, where others share the flag.
-const ROUNDS: usize = 3;
+/// How often ours are looked for again, where others share the flag: a growth that is under way may enable a few more.
+const ROUNDS: usize = 20;
 
 impl Unleash {
     /// Off for everybody: one call, which needs to know nothing. A flag that is not there is off; whether it was looked
