@@ -194,8 +194,9 @@ impl Api {
             )),
             403 if name == "PermissionError" || name == "NoAccessError" => self.not_authorised(message),
             403 if name.is_empty() || body.is_none() => self.not_authorised(format!("status 403 {message}")),
-            404 if name == "NotFoundError" => Fault::Missing(message),
-            404 => self.unreachable("status 404 from something that is no Unleash: is the address right?".to_owned()),
+            // its flags are not gone because we ask in the wrong place
+            404 if name == "NotFoundError" && !message.starts_with("The path") => Fault::Missing(message),
+            404 => self.unreachable("it has no such page: is the address right, and is it an Unleash?".to_owned()),
             400 if name == "ArchivedFeatureError" => Fault::Archived,
             429 => {
                 let wait = reply.retry_after.map(|wait| format!(" for {} s", wait.as_secs())).unwrap_or_default();

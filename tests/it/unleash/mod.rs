@@ -1,6 +1,7 @@
 //! The Unleash backend against a real server.
 
 mod end_to_end;
+mod faults;
 mod port;
 mod proxy;
 mod races;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
 use serde_json::{Value, json};
 
 /// A cold start takes seconds; a machine that builds at the same time takes more.
@@ -144,19 +145,23 @@ impl Server {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// The process of the database, to freeze it.
-    pub(crate) fn database(&self) -> rustix::process::Pid {
-        self.pid("postgres.pid")
+    /// The processes of the database, to freeze it: it has one for each connection.
+    pub(crate) fn database(&self) -> Vec<Pid> {
+        let first = self.pid("postgres.pid");
+        let number = first.as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{number}/task/{number}/children")).unwrap();
+        let children = children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?));
+        children.chain([first]).collect()
     }
 
-    /// The process of the server, to freeze it.
-    pub(crate) fn process(&self) -> rustix::process::Pid {
-        self.pid("unleash.pid")
+    /// The server's process, to freeze it.
+    pub(crate) fn process(&self) -> Vec<Pid> {
+        vec![self.pid("unleash.pid")]
     }
 
-    fn pid(&self, file: &str) -> rustix::process::Pid {
+    fn pid(&self, file: &str) -> Pid {
         let text = fs::read_to_string(self.scratch.join(file)).unwrap();
-        rustix::process::Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+        Pid::from_raw(text.trim().parse().unwrap()).unwrap()
     }
 }
 
