@@ -14,6 +14,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "api-version",
         "The document is not `apiVersion: flagstaff/v1`. In flagstaff's own files every document is; other tools' documents live elsewhere.",
     ),
+    (
+        "arms",
+        "`arms` names the labels that tell the exposed from the control group, or says `unleash-impact`: a label for each flag, as Unleash serves its clients' impact metrics.",
+    ),
     ("boolean", "Booleans are written `true` and `false`, nothing else."),
     (
         "condition",

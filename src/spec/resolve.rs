@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::condition::{self, Fault, Name};
 use super::documents::{
-    AudienceDoc, Document, EnvironmentDoc, Layer, PolicyDoc, ProjectDoc, ReleaseDoc, SourceDoc, TemplateDoc,
+    Arms, AudienceDoc, Document, EnvironmentDoc, Layer, PolicyDoc, ProjectDoc, ReleaseDoc, SourceDoc, TemplateDoc,
 };
 use super::finding::Finding;
 use super::load::Loaded;
@@ -343,10 +343,21 @@ impl Building<'_, '_> {
                 .extend(layer.matchers.iter().map(|(label, value)| (label.clone(), LabelTest::Equal(value.clone()))));
         }
         match &source.arms {
-            Some(arms) if arm != Arm::Service => {
-                matchers.insert(arms.flag.clone(), LabelTest::Equal(release.flag.value.clone()));
-                let values = if arm == Arm::Control { &arms.control } else { &arms.exposed };
-                matchers.insert(arms.variant.clone(), LabelTest::AnyOf(values.clone()));
+            Some(Arms::Labels { flag, variant, exposed, control }) if arm != Arm::Service => {
+                matchers.insert(flag.clone(), LabelTest::Equal(release.flag.value.clone()));
+                let values = if arm == Arm::Control { control } else { exposed };
+                matchers.insert(variant.clone(), LabelTest::AnyOf(values.clone()));
+            }
+            Some(Arms::UnleashImpact) if arm != Arm::Service => {
+                let label = impact_label(&release.flag.value);
+                if !metrics::is_label(&label) {
+                    let message = format!("Unleash keeps no impact metrics for a flag named `{}`", release.flag.value);
+                    let finding = Finding::error("no-arms", &release.flag.at, message);
+                    self.findings.push(finding.help("a key that begins with a letter has a label there"));
+                    return None;
+                }
+                let value = if arm == Arm::Control { "disabled" } else { "enabled" };
+                matchers.insert(label, LabelTest::Equal(value.to_owned()));
             }
             None if arm != Arm::Service => {
                 let message =
@@ -409,6 +420,11 @@ impl Building<'_, '_> {
         }
         stages
     }
+}
+
+/// The label that Unleash gives a flag in its clients' impact metrics.
+fn impact_label(flag: &str) -> String {
+    flag.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
 }
 
 /// How often a source sees new samples.
