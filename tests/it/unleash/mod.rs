@@ -1,7 +1,9 @@
 //! The Unleash backend against a real server.
 
+mod clients;
 mod end_to_end;
 mod faults;
+mod impact;
 mod port;
 mod proxy;
 mod races;
