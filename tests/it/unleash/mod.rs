@@ -1,9 +1,11 @@
 //! The Unleash backend against a real server.
+#![allow(clippy::disallowed_methods, reason = "a real server takes real time")]
 
 mod clients;
 mod end_to_end;
 mod faults;
 mod impact;
+mod page;
 mod port;
 mod proxy;
 mod races;

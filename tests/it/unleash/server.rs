@@ -117,7 +117,7 @@ impl Server {
     fn personal_token(&self, name: &str, password: &str) -> String {
         let login = json!({ "username": name, "password": password });
         let raw = self.raw("POST", "/auth/simple/login", "", Some(&login)).unwrap();
-        let cookie = raw.lines().find_map(|line| line.to_ascii_lowercase().starts_with("set-cookie:").then_some(line));
+        let cookie = raw.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie:"));
         let cookie = cookie.unwrap_or_else(|| panic!("no session: {raw}"))[11..].split(';').next().unwrap().trim();
         let wanted = json!({ "description": "tests", "expiresAt": "2099-01-01T00:00:00.000Z" });
         let header = format!("Cookie: {cookie}\r\n");
