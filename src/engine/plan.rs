@@ -339,7 +339,7 @@ pub struct Audience {
 /// A condition on one attribute of the evaluation context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Constraint {
-    /// The attribute.
+    /// The attribute; for a segment its name.
     pub attribute: String,
     /// What it must be. A missing attribute satisfies nothing.
     pub is: AttributeTest,
@@ -357,6 +357,8 @@ pub enum AttributeTest {
     StartsWith(String),
     /// The attribute is a list that contains this.
     Contains(String),
+    /// The user is in a segment of the backend; its name stands where others have the attribute.
+    InSegment,
 }
 
 impl Plan {

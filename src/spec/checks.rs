@@ -8,7 +8,7 @@ use super::load::Loaded;
 use super::reader::Text;
 use super::resolve::{Parts, scrape_every};
 use super::typing;
-use crate::engine::plan::{Action, Arm, AttributeTest, Plan, RollbackStage, Target, Unit};
+use crate::engine::plan::{Action, Arm, AttributeTest, Audience, Plan, RollbackStage, Target, Unit};
 use crate::engine::{Exposure, Percentage, Span};
 
 /// The codes that [`all`] finds anew each time.
@@ -279,6 +279,15 @@ pub(super) fn plan(parts: &Parts<'_>, plan: &Plan) -> Vec<Finding> {
         findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
     }
     match &plan.target {
+        Target::Flagd { .. } if plan.audiences.values().any(has_segment) => {
+            for (name, _) in plan.audiences.iter().filter(|(_, audience)| has_segment(audience)) {
+                let at = parts.audiences.get(name.as_str()).map_or(&parts.release.name.at, |found| &found.name.at);
+                let message =
+                    format!("audience `{name}` is a segment, and environment `{}` has none", plan.environment);
+                let finding = Finding::error("no-segments", at, message);
+                findings.push(finding.help("a flag file has no segments: say who they are by their attributes"));
+            }
+        }
         Target::Flagd { path } if path.starts_with('/') || path.contains("..") => {
             let at = parts.environment.target.as_ref().map_or(&parts.environment.name.at, |(_, at)| at);
             findings.push(Finding::warning("outside-path", at, "the flag file lies outside of the project"));
@@ -287,6 +296,10 @@ pub(super) fn plan(parts: &Parts<'_>, plan: &Plan) -> Vec<Finding> {
         Target::Unleash { .. } => expressible(parts, plan, &mut findings),
     }
     findings
+}
+
+fn has_segment(audience: &Audience) -> bool {
+    audience.any.iter().any(|constraint| constraint.is == AttributeTest::InSegment)
 }
 
 /// What Unleash cannot express.

@@ -63,6 +63,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("no-project", "There is no Project document. `flagstaff init` makes one."),
     ("no-safeguard", "The policy has no rule that pauses, rolls back or shuts down."),
+    (
+        "no-segments",
+        "The audience is a segment of the server, and the environment's flags live in a file, which has none.",
+    ),
     ("no-stage", "The template has no stage."),
     ("number", "A whole number is expected."),
     ("outside-path", "The flag file lies outside of the project's directory."),

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::Unleash;
 use super::api::{Call, Fault};
 use super::hands::{Event, other_hand};
-use super::strategies::{Found, Meaning, is_key, meaning};
+use super::strategies::{Found, Meaning, Segments, is_key, meaning, need_segments, segment};
 use crate::backend::BackendError;
 use crate::canonical::sha256_hex;
 use crate::engine::Exposure;
 use crate::engine::input::Observed;
 use crate::engine::plan::Audience;
-use crate::http::segment;
+use crate::http;
 
 /// The revision of a flag that is not there.
 pub(super) const MISSING: &str = "missing";
@@ -39,6 +39,8 @@ pub(super) struct Seen {
     /// A release plan of the server's own is at work.
     pub(super) planned: bool,
     pub(super) events: Vec<Event>,
+    /// The server's segments, where anything hangs on them.
+    pub(super) segments: Segments,
     own_only: bool,
     /// What else its meaning hangs on: flags that it depends on.
     besides: Value,
@@ -46,7 +48,7 @@ pub(super) struct Seen {
 
 impl Unleash {
     /// Looks at a flag. Its events are read after its body: a hand between the two is one too many, never one too few.
-    pub(super) async fn look(&self, flag: &str) -> Result<Seen, BackendError> {
+    pub(super) async fn look(&self, flag: &str, audiences: &BTreeMap<String, Audience>) -> Result<Seen, BackendError> {
         let mut seen = Seen {
             flag: flag.to_owned(),
             standing: Standing::Missing,
@@ -54,11 +56,15 @@ impl Unleash {
             strategies: Vec::new(),
             planned: false,
             events: Vec::new(),
+            segments: Segments::new(),
             own_only: self.own_only,
             besides: Value::Null,
         };
         if !is_key(flag) {
             return Ok(seen);
+        }
+        if need_segments(audiences) {
+            seen.segments = self.segments().await?;
         }
         match self.api.call(&Call::get(self.flag_path(flag))).await {
             Ok(body) => self.take_in(&body, &mut seen)?,
@@ -75,6 +81,13 @@ impl Unleash {
         }
         seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
         Ok(seen)
+    }
+
+    async fn segments(&self) -> Result<Segments, BackendError> {
+        let body = self.api.call(&Call::get("/api/admin/segments".to_owned())).await;
+        let body = body.map_err(|fault| fault.unexpected(&self.api.place))?;
+        let list = body.get("segments").and_then(Value::as_array);
+        Ok(list.map(|list| list.iter().filter_map(segment).collect()).unwrap_or_default())
     }
 
     fn take_in(&self, body: &Value, seen: &mut Seen) -> Result<(), BackendError> {
@@ -109,22 +122,22 @@ impl Unleash {
     }
 
     pub(super) fn project_path(&self) -> String {
-        format!("/api/admin/projects/{}/features", segment(&self.project))
+        format!("/api/admin/projects/{}/features", http::segment(&self.project))
     }
 
     pub(super) fn flag_path(&self, flag: &str) -> String {
-        format!("{}/{}", self.project_path(), segment(flag))
+        format!("{}/{}", self.project_path(), http::segment(flag))
     }
 
     pub(super) fn environment_path(&self, flag: &str) -> String {
-        format!("{}/environments/{}", self.flag_path(flag), segment(&self.environment))
+        format!("{}/environments/{}", self.flag_path(flag), http::segment(&self.environment))
     }
 }
 
 impl Seen {
     /// What its strategies mean. What others put there is none of ours where the documents say so.
     pub(super) fn meaning(&self, audiences: &BTreeMap<String, Audience>) -> Meaning {
-        let mut meaning = meaning(&self.flag, &self.strategies, audiences);
+        let mut meaning = meaning(&self.flag, &self.strategies, audiences, &self.segments);
         if self.own_only {
             meaning.foreign = None;
         } else if self.enabled && self.strategies.iter().all(|strategy| strategy.disabled) {

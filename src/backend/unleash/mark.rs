@@ -8,8 +8,9 @@ const PREFIX: &str = "flagstaff";
 /// What a strategy of ours is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// One test of an audience, by its place in the definition.
-    Audience { name: String, test: usize },
+    /// One test of an audience, by its place in the definition. What a segment was like when it was written is part of
+    /// it: whoever changes the segment changes whom the test finds, without touching the flag.
+    Audience { name: String, test: usize, segment: Option<String> },
     /// The random share. It is always there, at 0% too: disabling a flag's last strategy would turn its switch.
     Percentage,
 }
@@ -28,7 +29,8 @@ impl Mark {
         let [journal, rollout] = [&self.stamp.journal, &self.stamp.rollout].map(|text| escaped(text));
         let part = match &self.part {
             Part::Percentage => "percentage".to_owned(),
-            Part::Audience { name, test } => format!("audience:{}:{test}", escaped(name)),
+            Part::Audience { name, test, segment: None } => format!("audience:{}:{test}", escaped(name)),
+            Part::Audience { name, test, segment: Some(like) } => format!("audience:{}:{test}:{like}", escaped(name)),
         };
         format!("{PREFIX}:{journal}:{rollout}:{}:{part}", escaped(&self.stickiness))
     }
@@ -39,7 +41,9 @@ impl Mark {
         let [prefix, journal, rollout, stickiness, kind, rest @ ..] = pieces.as_slice() else { return None };
         let part = match (kind.as_str(), rest) {
             ("percentage", []) => Part::Percentage,
-            ("audience", [name, test]) => Part::Audience { name: name.clone(), test: test.parse().ok()? },
+            ("audience", [name, test, segment @ ..]) if segment.len() < 2 => {
+                Part::Audience { name: name.clone(), test: test.parse().ok()?, segment: segment.first().cloned() }
+            }
             _ => return None,
         };
         let stamp = Stamp { journal: journal.clone(), rollout: rollout.clone() };
@@ -60,9 +64,13 @@ fn unescaped(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn audience(segment: Option<String>) -> Part {
+        Part::Audience { name: "a:b %3A".to_owned(), test: 2, segment }
+    }
+
     #[test]
     fn a_title_is_read_as_it_was_written() {
-        for part in [Part::Percentage, Part::Audience { name: "a:b %3A".to_owned(), test: 2 }] {
+        for part in [Part::Percentage, audience(None), audience(Some("0a1b".to_owned()))] {
             let stamp = Stamp { journal: "0a1b".to_owned(), rollout: "checkout:v2@production#1".to_owned() };
             let mark = Mark { stamp, stickiness: "userId".to_owned(), part };
             assert_eq!(Mark::read(&mark.title()), Some(mark));

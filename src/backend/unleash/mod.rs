@@ -89,7 +89,7 @@ impl Backend for Unleash {
         flag: &'a str,
         audiences: &'a BTreeMap<String, Audience>,
     ) -> Answer<'a, Result<Observed, BackendError>> {
-        Box::pin(async move { Ok(self.look(flag).await?.observed(audiences)) })
+        Box::pin(async move { Ok(self.look(flag, audiences).await?.observed(audiences)) })
     }
 
     fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {

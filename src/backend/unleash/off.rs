@@ -1,5 +1,7 @@
 //! Switching off.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::Unleash;
@@ -32,7 +34,7 @@ impl Unleash {
     /// without it nothing of ours is enabled again by a growth that is under way.
     async fn ours_off(&self, flag: &str) -> Result<(), BackendError> {
         for _ in 0..ROUNDS {
-            let seen = self.look(flag).await?;
+            let seen = self.look(flag, &BTreeMap::new()).await?;
             let enabled = || seen.strategies.iter().filter(|strategy| !strategy.disabled);
             let mut ours: Vec<&Found> = enabled().filter(|strategy| strategy.mark.is_some()).collect();
             if ours.is_empty() {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::mark::{Mark, Part};
+use crate::canonical::sha256_hex;
 use crate::engine::input::Stamp;
 use crate::engine::plan::{AttributeTest, Audience, Constraint};
 use crate::engine::{Exposure, Percentage};
@@ -19,6 +20,32 @@ pub(super) struct Ours {
     pub(super) exposure: Exposure,
     pub(super) stickiness: String,
     pub(super) stamp: Stamp,
+}
+
+/// A segment of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) id: u64,
+    /// Tells what it is like from what it was like.
+    like: String,
+}
+
+/// Segments by name.
+pub(super) type Segments = BTreeMap<String, Segment>;
+
+/// Reads a segment with its name.
+pub(super) fn segment(value: &Value) -> Option<(String, Segment)> {
+    let name = value.get("name").and_then(Value::as_str)?.to_owned();
+    let list = value.get("constraints").and_then(Value::as_array)?;
+    let plain: Vec<String> = list.iter().map(|constraint| plain_constraint(constraint).to_string()).collect();
+    let like = sha256_hex(plain.join(",").as_bytes())[..12].to_owned();
+    Some((name, Segment { id: value.get("id").and_then(Value::as_u64)?, like }))
+}
+
+/// Whether audiences are made of segments.
+pub(super) fn need_segments(audiences: &BTreeMap<String, Audience>) -> bool {
+    let mut tests = audiences.values().flat_map(|audience| &audience.any);
+    tests.any(|constraint| constraint.is == AttributeTest::InSegment)
 }
 
 /// A strategy as the server shows it.
@@ -86,10 +113,15 @@ fn plain_constraint(value: &Value) -> Value {
 
 /// The strategies of an exposure, each with its title: the share, and a strategy for each test of each audience, since tests
 /// within one strategy would all have to hold. Audiences go by no attribute: who satisfies the test is in.
-pub(super) fn wanted(flag: &str, ours: &Ours, audiences: &BTreeMap<String, Audience>) -> BTreeMap<Part, Value> {
+pub(super) fn wanted(
+    flag: &str,
+    ours: &Ours,
+    audiences: &BTreeMap<String, Audience>,
+    segments: &Segments,
+) -> BTreeMap<Part, Value> {
     let mut wanted = BTreeMap::from([(Part::Percentage, share(flag, ours.exposure.percentage, &ours.stickiness))]);
     for name in &ours.exposure.audiences {
-        let audience = audiences.get(name).map(|audience| tests(flag, name, audience));
+        let audience = audiences.get(name).map(|audience| tests(flag, name, audience, segments));
         wanted.extend(audience.unwrap_or_default());
     }
     wanted
@@ -102,11 +134,20 @@ fn share(flag: &str, percentage: Percentage, stickiness: &str) -> Value {
     strategy(flag, &(percentage.thousandths() / 1000).to_string(), by, Vec::new())
 }
 
-fn tests(flag: &str, name: &str, audience: &Audience) -> BTreeMap<Part, Value> {
-    let numbered = audience.any.iter().enumerate().filter(|(_, constraint)| !is_empty(constraint));
-    let strategy = |constraint| strategy(flag, "100", "default", vec![condition(constraint)]);
-    let part = |test| Part::Audience { name: name.to_owned(), test };
-    numbered.map(|(test, constraint)| (part(test), strategy(constraint))).collect()
+fn tests(flag: &str, name: &str, audience: &Audience, segments: &Segments) -> BTreeMap<Part, Value> {
+    let mut tests = BTreeMap::new();
+    for (test, constraint) in audience.any.iter().enumerate() {
+        let part = |segment| Part::Audience { name: name.to_owned(), test, segment };
+        if constraint.is != AttributeTest::InSegment {
+            let condition = condition(constraint);
+            tests.extend(condition.map(|condition| (part(None), strategy(flag, "100", "default", vec![condition]))));
+        } else if let Some(segment) = segments.get(&constraint.attribute) {
+            let mut body = strategy(flag, "100", "default", Vec::new());
+            body["segments"] = json!([segment.id]);
+            tests.insert(part(Some(segment.like.clone())), body);
+        }
+    }
+    tests
 }
 
 fn strategy(flag: &str, rollout: &str, stickiness: &str, constraints: Vec<Value>) -> Value {
@@ -122,24 +163,27 @@ fn attribute(name: &str) -> &str {
     if name == "targetingKey" { "userId" } else { name }
 }
 
-/// A test that nobody passes; the server refuses it.
-fn is_empty(constraint: &Constraint) -> bool {
-    matches!(&constraint.is, AttributeTest::In(values) if values.is_empty())
-}
-
-fn condition(constraint: &Constraint) -> Value {
+/// A test as a constraint; `None` for one that nobody passes, which the server refuses, and for a segment.
+fn condition(constraint: &Constraint) -> Option<Value> {
     let (operator, values) = match &constraint.is {
+        AttributeTest::In(values) if values.is_empty() => return None,
         AttributeTest::In(values) => ("IN", values.clone()),
         AttributeTest::EndsWith(text) => ("STR_ENDS_WITH", vec![text.clone()]),
         AttributeTest::StartsWith(text) => ("STR_STARTS_WITH", vec![text.clone()]),
         // attributes are texts there, and a search for a part of one would find more people
         AttributeTest::Contains(item) => ("IN", vec![item.clone()]),
+        AttributeTest::InSegment => return None,
     };
-    json!({ "contextName": attribute(&constraint.attribute), "operator": operator, "values": values })
+    Some(json!({ "contextName": attribute(&constraint.attribute), "operator": operator, "values": values }))
 }
 
 /// Why an exposure cannot be written, for people.
-pub(super) fn inexpressible(flag: &str, ours: &Ours, audiences: &BTreeMap<String, Audience>) -> Option<String> {
+pub(super) fn inexpressible(
+    flag: &str,
+    ours: &Ours,
+    audiences: &BTreeMap<String, Audience>,
+    segments: &Segments,
+) -> Option<String> {
     if !is_key(flag) {
         return Some(format!("`{flag}` cannot be a flag: keys have letters, digits and `-._~`, at most 100"));
     }
@@ -148,7 +192,13 @@ pub(super) fn inexpressible(flag: &str, ours: &Ours, audiences: &BTreeMap<String
     }
     for name in &ours.exposure.audiences {
         let Some(audience) = audiences.get(name) else { return Some(format!("audience `{name}` is not defined")) };
-        if tests(flag, name, audience).is_empty() {
+        let absent = |constraint: &&Constraint| {
+            constraint.is == AttributeTest::InSegment && !segments.contains_key(&constraint.attribute)
+        };
+        if let Some(absent) = audience.any.iter().find(absent) {
+            return Some(format!("there is no segment `{}` for audience `{name}`", absent.attribute));
+        }
+        if tests(flag, name, audience, segments).is_empty() {
             return Some(format!("audience `{name}` is nobody"));
         }
         if audience.any.iter().any(|constraint| constraint.attribute.is_empty()) {
@@ -158,7 +208,7 @@ pub(super) fn inexpressible(flag: &str, ours: &Ours, audiences: &BTreeMap<String
     if ["", "random", "default"].contains(&ours.stickiness.as_str()) {
         return Some(format!("with stickiness `{}` users fall in and out at random", ours.stickiness));
     }
-    let many = wanted(flag, ours, audiences).len();
+    let many = wanted(flag, ours, audiences, segments).len();
     (many > STRATEGIES_AT_MOST).then(|| format!("it takes {many} strategies, and {STRATEGIES_AT_MOST} are allowed"))
 }
 
@@ -184,7 +234,12 @@ pub(super) struct Meaning {
 }
 
 /// What strategies mean, given the definitions of the audiences.
-pub(super) fn meaning(flag: &str, found: &[Found], audiences: &BTreeMap<String, Audience>) -> Meaning {
+pub(super) fn meaning(
+    flag: &str,
+    found: &[Found],
+    audiences: &BTreeMap<String, Audience>,
+    segments: &Segments,
+) -> Meaning {
     let marks = || found.iter().filter_map(|found| found.mark.as_ref());
     let share = marks().find(|mark| mark.part == Part::Percentage);
     let stamp = share.or_else(|| marks().next()).map(|mark| mark.stamp.clone());
@@ -202,13 +257,13 @@ pub(super) fn meaning(flag: &str, found: &[Found], audiences: &BTreeMap<String, 
         }
         match &mark.part {
             Part::Percentage => read_share(flag, strategy, mark, &mut meaning),
-            Part::Audience { name, test } => {
-                let expected = audiences.get(name).map(|audience| tests(flag, name, audience));
+            Part::Audience { name, .. } => {
+                let expected = audiences.get(name).map(|audience| tests(flag, name, audience, segments));
                 match expected.as_ref().and_then(|expected| expected.get(&mark.part)) {
                     Some(expected) if *expected == strategy.body => {}
                     Some(_) => _ = meaning.changed.get_or_insert(not_as_written(&strategy.name)),
                     None if expected.is_some() => {
-                        let why = format!("audience `{name}` has no test number {test} any more");
+                        let why = format!("audience `{name}` is not as it was: somebody changed it, or a segment");
                         meaning.changed.get_or_insert(why);
                     }
                     None => _ = meaning.changed.get_or_insert(format!("audience `{name}` is not defined here")),
@@ -218,7 +273,7 @@ pub(super) fn meaning(flag: &str, found: &[Found], audiences: &BTreeMap<String, 
         }
     }
     for name in names {
-        let all = audiences.get(name).map(|audience| tests(flag, name, audience)).unwrap_or_default();
+        let all = audiences.get(name).map(|audience| tests(flag, name, audience, segments)).unwrap_or_default();
         let there = |part: &Part| found.iter().any(|strategy| !strategy.disabled && strategy.is(part));
         if !all.keys().all(there) {
             meaning.changed.get_or_insert(format!("audience `{name}` is there in part only"));
@@ -281,12 +336,12 @@ mod tests {
             body["id"] = number.to_string().into();
             body
         };
-        wanted("f", ours, &audiences()).into_iter().enumerate().map(strategy).collect()
+        wanted("f", ours, &audiences(), &Segments::new()).into_iter().enumerate().map(strategy).collect()
     }
 
     fn means(strategies: &[Value]) -> Meaning {
         let found: Vec<Found> = strategies.iter().filter_map(Found::read).collect();
-        meaning("f", &found, &audiences())
+        meaning("f", &found, &audiences(), &Segments::new())
     }
 
     #[test]
@@ -365,8 +420,8 @@ mod tests {
         for (flag, ours) in
             [("f", fraction), ("f", random), ("f", ours(&["other"], 0)), ("a/b", ours(&[], 1)), ("..", ours(&[], 1))]
         {
-            assert!(inexpressible(flag, &ours, &audiences()).is_some(), "{flag} {ours:?}");
+            assert!(inexpressible(flag, &ours, &audiences(), &Segments::new()).is_some(), "{flag} {ours:?}");
         }
-        assert_eq!(inexpressible("A.b-c_d~9", &ours(&["staff"], 1), &audiences()), None);
+        assert_eq!(inexpressible("A.b-c_d~9", &ours(&["staff"], 1), &audiences(), &Segments::new()), None);
     }
 }

@@ -8,7 +8,7 @@ use super::Unleash;
 use super::api::{Call, Fault};
 use super::look::{Seen, Standing};
 use super::mark::{Mark, Part};
-use super::strategies::{Found, Meaning, Ours, inexpressible, wanted};
+use super::strategies::{Found, Meaning, Ours, inexpressible, meaning, wanted};
 use crate::backend::{Backend as _, BackendError, Expose, Switch};
 use crate::engine::input::Stamp;
 use crate::engine::{Exposure, Percentage};
@@ -18,23 +18,23 @@ impl Unleash {
     /// Sets an exposure.
     pub(super) async fn set(&self, request: &Expose) -> Result<(), BackendError> {
         let ours = ours(request);
-        if let Some(detail) = inexpressible(&request.flag, &ours, &request.audiences) {
+        let mut seen = self.look(&request.flag, &request.audiences).await?;
+        if let Some(detail) = inexpressible(&request.flag, &ours, &request.audiences, &seen.segments) {
             return Err(self.refused(detail));
         }
-        let mut seen = self.look(&request.flag).await?;
         if !self.check(request, &seen)? {
             return Ok(());
         }
         if seen.standing == Standing::Missing {
             self.create(&request.flag).await?;
-            seen = self.look(&request.flag).await?;
+            seen = self.look(&request.flag, &request.audiences).await?;
             self.check_owner(request, &seen)?;
         }
         let meaning = seen.meaning(&request.audiences);
         let shrinks = request.switch == Switch::Keep && request.exposure.within(&shown(&seen, &meaning));
         let written = self.write(request, &ours, &seen, shrinks && meaning.changed.is_some()).await;
         // what another hand changed between our look and our write is seen by its events
-        let after = self.look(&request.flag).await;
+        let after = self.look(&request.flag, &request.audiences).await;
         written?;
         let after = after?;
         self.give_back(request, &seen, &after).await?;
@@ -123,10 +123,10 @@ impl Unleash {
         let flag = &request.flag;
         let mut spare: Vec<&Found> = seen.strategies.iter().filter(|strategy| strategy.mark.is_some()).collect();
         let changed = |strategy: &Found| {
-            let alone = super::strategies::meaning(flag, std::slice::from_ref(strategy), &request.audiences);
+            let alone = meaning(flag, std::slice::from_ref(strategy), &request.audiences, &seen.segments);
             alone.changed.is_some_and(|why| !why.contains("in part"))
         };
-        for (part, body) in wanted(flag, ours, &request.audiences) {
+        for (part, body) in wanted(flag, ours, &request.audiences, &seen.segments) {
             let title = Mark { stamp: ours.stamp.clone(), stickiness: ours.stickiness.clone(), part }.title();
             let known = take(&mut spare, &title, ours);
             match known {
@@ -230,7 +230,7 @@ impl Unleash {
         }
         let call = Call::switch(format!("{}/on", self.environment_path(&request.flag)));
         self.api.call(&call).await.map_err(|fault| fault.unexpected(&self.api.place))?;
-        let after = self.look(&request.flag).await?;
+        let after = self.look(&request.flag, &request.audiences).await?;
         if !as_written(&after) || after.meaning(&request.audiences).foreign.is_some() {
             // without an enabled strategy the server makes one for everybody
             self.off(&request.flag).await?;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use flagstaff::backend::Backend;
 use flagstaff::backend::flagd::Flagd;
 use flagstaff::backend::unleash::{Access, Unleash};
-use flagstaff::http::{Certificates, Credential};
+use flagstaff::http::Certificates;
 use serde_json::{Value, json};
 
+use crate::unleash::saying;
 use crate::unleash::server::{TOKEN, environment, server};
 
 /// A backend with one flag, and other hands on it.
@@ -115,11 +116,7 @@ impl Place for Live {
     }
 
     fn backend(&self) -> Arc<dyn Backend> {
-        let folder = std::env::temp_dir().join(format!("fs-conforms-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("token");
-        std::fs::write(&file, TOKEN).unwrap();
-        let access = Access { token: Some(Credential::File(file)), certificates: Certificates::default() };
+        let access = Access { token: Some(saying(TOKEN)), certificates: Certificates::default() };
         Arc::new(Unleash::new(&server().url, "default", "production", self.shared, access))
     }
 

@@ -154,6 +154,13 @@ fn what_unleash_cannot_express() {
 }
 
 #[test]
+fn a_file_has_no_segments() {
+    let written = "{ attribute: email, ends_with: \"@acme.example\" }";
+    check("audiences.yaml", written, "{ segment: staff }", "no-segments `employees`");
+    check("audiences.yaml", written, "{ segment: staff, in: [a] }", "unknown-key `in`");
+}
+
+#[test]
 fn arms() {
     let written = "arms: { flag: feature_flag_key, variant: feature_flag_result_variant }";
     check("flagstaff.yaml", written, "arms: unleash-impacts", "arms `unleash-impacts`");

@@ -1,6 +1,9 @@
 //! The port as the rest of flagstaff uses it, on the live server.
 
+use std::collections::BTreeMap;
+
 use flagstaff::backend::{Backend as _, BackendError, Switch};
+use flagstaff::engine::plan::{AttributeTest, Audience, Constraint};
 use flagstaff::engine::{Exposure, Percentage};
 use serde_json::{Value, json};
 
@@ -160,7 +163,7 @@ async fn archived_flags_and_wrong_places_are_named() {
 
     expose(&backend, "elsewhere", exposure(&[], 10), Switch::TurnOn).await.unwrap();
     let access = || flagstaff::backend::unleash::Access {
-        token: Some(flagstaff::http::Credential::File(super::token_file(TOKEN))),
+        token: Some(super::saying(TOKEN)),
         certificates: flagstaff::http::Certificates::default(),
     };
     for (project, environment, named) in [("default", "productoin", "production"), ("shop", "production", "default")] {
@@ -195,4 +198,50 @@ async fn tokens_that_may_not_are_told_apart() {
     assert_eq!(read(&editor, flag).await.other_hand, None);
     assert!(read(&backend(), flag).await.other_hand.unwrap().contains("editor"));
     editor.switch_off(flag).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audience_is_a_segment_of_the_servers_and_a_change_of_it_is_seen() {
+    let (backend, flag) = (backend(), "segmented");
+    let constraint = |values: &[&str]| json!([{ "contextName": "userId", "operator": "IN", "values": values }]);
+    let segment = json!({ "name": "pilots", "constraints": constraint(&["u-1"]) });
+    let id = server().person("POST", "/api/admin/segments", Some(&segment))["id"].as_u64().unwrap();
+    let test = |attribute: &str, is| Constraint { attribute: attribute.to_owned(), is };
+    let in_beta = test("region", AttributeTest::StartsWith("north-".to_owned()));
+    let audiences = BTreeMap::from([(
+        "pilots".to_owned(),
+        Audience { any: vec![test("pilots", AttributeTest::InSegment), in_beta] },
+    )]);
+    let expose = async |exposure, switch| {
+        let revision = backend.read(flag, &audiences).await.unwrap().revision;
+        let request =
+            flagstaff::backend::Expose { audiences: audiences.clone(), ..request(flag, exposure, switch, revision) };
+        backend.expose(&request).await
+    };
+    expose(exposure(&["pilots"], 10), Switch::TurnOn).await.unwrap();
+    let seen = backend.read(flag, &audiences).await.unwrap();
+    assert_eq!((seen.shown(), seen.foreign), (exposure(&["pilots"], 10), None));
+    assert!(strategies(flag).iter().any(|strategy| strategy["segments"] == json!([id])));
+    // whoever changes the segment changes whom the flag reaches, and the flag has no event of it
+    let path = format!("/api/admin/segments/{id}");
+    let wider = json!({ "name": "pilots", "constraints": constraint(&["u-1", "u-2"]) });
+    server().person("PUT", &path, Some(&wider));
+    let seen = backend.read(flag, &audiences).await.unwrap();
+    assert!(seen.foreign.as_ref().is_some_and(|why| why.contains("segment")), "{seen:?}");
+    let grown = expose(exposure(&["pilots"], 20), Switch::Keep).await;
+    assert!(matches!(grown, Err(BackendError::Refused { .. })), "{grown:?}");
+    // a person who has seen it takes it as it is
+    expose(exposure(&["pilots"], 10), Switch::TurnOn).await.unwrap();
+    let seen = backend.read(flag, &audiences).await.unwrap();
+    assert_eq!((seen.shown(), seen.foreign), (exposure(&["pilots"], 10), None));
+    let missing =
+        BTreeMap::from([("pilots".to_owned(), Audience { any: vec![test("none", AttributeTest::InSegment)] })]);
+    let revision = seen.revision;
+    let absent = request(flag, exposure(&["pilots"], 10), Switch::Keep, revision);
+    let absent = backend.expose(&flagstaff::backend::Expose { audiences: missing, ..absent }).await;
+    assert!(
+        matches!(&absent, Err(BackendError::Refused { detail, .. }) if detail.contains("no segment `none`")),
+        "{absent:?}"
+    );
+    backend.switch_off(flag).await.unwrap();
 }

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
@@ -28,7 +28,7 @@ pub(crate) struct Server {
     /// A person's token: whatever is done with it was done by another hand.
     person: OnceLock<String>,
     // its standard input ends with this process, and with that the server
-    _watchdog: Child,
+    watchdog: Mutex<Child>,
 }
 
 /// The server of this process.
@@ -68,15 +68,21 @@ impl Server {
             .spawn()
             .unwrap();
         let address = format!("127.0.0.1:{port}");
-        let server =
-            Server { url: format!("http://{address}"), address, scratch, person: OnceLock::new(), _watchdog: watchdog };
+        let server = Server {
+            url: format!("http://{address}"),
+            address,
+            scratch,
+            person: OnceLock::new(),
+            watchdog: Mutex::new(watchdog),
+        };
         server.wait_until_healthy();
         server
     }
 
     fn wait_until_healthy(&self) {
         let began = Instant::now();
-        while began.elapsed() < HEALTHY_WITHIN {
+        let ended = || self.watchdog.lock().unwrap().try_wait().unwrap().is_some();
+        while began.elapsed() < HEALTHY_WITHIN && !ended() {
             if matches!(self.try_call("GET", "/health", "", None), Ok((200, _))) {
                 return;
             }
