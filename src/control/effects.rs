@@ -174,7 +174,7 @@ impl Site {
             if is_growth && !self.mine.remove(&(rollout.id.clone(), effect.id)) {
                 continue;
             }
-            let Some(backend) = self.backend_of(&rollout.plan) else { continue };
+            let backend = self.backend_of(&rollout.plan);
             let (plan, state) = (rollout.plan.clone(), rollout.state.clone());
             let errand = Errand { id: rollout.id.clone(), plan, state, effect, backend };
             if is_growth { growths.push(errand) } else { stops.push(errand) }

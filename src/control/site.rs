@@ -105,20 +105,25 @@ impl Site {
     }
 
     /// The backend that a plan names: by its pinned address, whatever the environment is called now.
-    pub fn backend_of(&self, plan: &Plan) -> Option<Arc<dyn Backend>> {
-        if self.loaded.target(&plan.environment).is_none_or(|target| target == plan.target) {
-            return self.backends.get(&plan.environment).cloned();
+    pub fn backend_of(&self, plan: &Plan) -> Arc<dyn Backend> {
+        let present = self.loaded.target(&plan.environment).is_none_or(|target| target == plan.target);
+        if let Some(known) = self.backends.get(&plan.environment).filter(|_| present) {
+            return Arc::clone(known);
         }
         let access = self.loaded.project().map(backends::access).unwrap_or_default();
-        Some(backends::at(&self.dir, &plan.target, access.get(&plan.environment).unwrap_or(&AccessDoc::default())))
+        backends::at(&self.dir, &plan.target, access.get(&plan.environment).unwrap_or(&AccessDoc::default()))
     }
 
     /// Everything outside a rollout that holds its growth now.
     pub fn holds(&self, plan: &Plan) -> Vec<Hold> {
         let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
-        if self.loaded.target(&plan.environment).is_some_and(|target| target != plan.target) {
-            let detail = "the environment names another backend than the plan".to_owned();
-            holds.push(Hold { kind: HoldKind::AddressChanged, detail });
+        let moved = match self.loaded.target(&plan.environment) {
+            Some(target) => (target != plan.target).then_some("the environment names another backend than the plan"),
+            // without a project nothing is known of it, and that holds anyway
+            None => self.loaded.project().map(|_| "the project has no such environment any more"),
+        };
+        if let Some(detail) = moved {
+            holds.push(Hold { kind: HoldKind::AddressChanged, detail: detail.to_owned() });
         }
         if let Some(project) = self.loaded.project() {
             for (name, address) in &plan.sources {

@@ -63,9 +63,7 @@ impl Site {
         };
         self.metrics_exist(&plan).await?;
         self.room_to_grow(&plan).await;
-        let backend = self
-            .backend_of(&plan)
-            .ok_or_else(|| ControlError::NotFound(format!("environment `{environment}` has no backend")))?;
+        let backend = self.backend_of(&plan);
         loop {
             let looked = within(&*self.clock, BACKEND_PATIENCE, backend.read(&plan.flag, &plan.audiences)).await;
             let seen = match looked {
