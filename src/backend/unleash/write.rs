@@ -35,9 +35,11 @@ impl Unleash {
         let written = self.write(request, &ours, &seen, shrinks && meaning.changed.is_some()).await;
         // what another hand changed between our look and our write is seen by its events
         let after = self.look(&request.flag, &request.audiences).await;
+        if let Ok(after) = &after {
+            self.give_back(request, &seen, after, shrinks).await?;
+        }
         written?;
         let after = after?;
-        self.give_back(request, &seen, &after).await?;
         self.stays_off(request, &after).await?;
         if request.switch == Switch::TurnOn && !request.exposure.is_nobody() && !after.enabled {
             self.turn_on(request, &after).await?;
@@ -180,12 +182,22 @@ impl Unleash {
         }
     }
 
-    /// A strategy that another hand changed between our look and our write is put back as that hand left it.
-    async fn give_back(&self, request: &Expose, before: &Seen, after: &Seen) -> Result<(), BackendError> {
+    /// A strategy that another hand changed between our look and our write is put back as that hand left it. What we
+    /// made smaller stays smaller, unless they had made it smaller still.
+    async fn give_back(
+        &self,
+        request: &Expose,
+        before: &Seen,
+        after: &Seen,
+        shrinks: bool,
+    ) -> Result<(), BackendError> {
         let since = || after.events.iter().filter(|event| event.id > before.newest());
         let mut given = BTreeMap::new();
         for theirs in since().filter(|event| !event.ours) {
             let Some((id, left)) = &theirs.strategy else { continue };
+            if shrinks && !is_smaller(left, request.exposure.percentage) {
+                continue;
+            }
             let over = |event: &&super::hands::Event| event.strategy.as_ref().is_some_and(|(known, _)| known == id);
             if since().filter(over).any(|event| event.ours && event.id > theirs.id) && !given.contains_key(id) {
                 given.insert(id.clone(), (left.clone(), theirs.by.clone()));
@@ -258,6 +270,14 @@ fn ours(request: &Expose) -> Ours {
 
 fn shown(seen: &Seen, meaning: &Meaning) -> Exposure {
     if seen.on(meaning) { meaning.exposure.clone() } else { Exposure::nobody() }
+}
+
+/// Whether a strategy as somebody left it is a share below another one.
+fn is_smaller(left: &Value, than: Percentage) -> bool {
+    let rollout = left.pointer("/parameters/rollout").and_then(Value::as_str);
+    let is_share = left.get("title").and_then(Value::as_str).and_then(Mark::read);
+    let is_share = is_share.is_some_and(|mark| mark.part == Part::Percentage);
+    is_share && rollout.and_then(|text| text.parse::<u32>().ok()).is_some_and(|left| left < than.thousandths() / 1000)
 }
 
 /// Takes the strategy that is to carry a title: the one that does, else one of the same part under another stamp.

@@ -276,23 +276,37 @@ async fn what_arrives_twice_adds_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_writes_between_our_look_and_our_write_keeps_what_they_wrote() {
+    for (from, to, theirs, left) in [(10, 25, 3, 3), (10, 25, 80, 80), (50, 10, 3, 3), (50, 10, 80, 10)] {
+        a_person_between(from, to, theirs, left).await;
+    }
+}
+
+/// A growth or a shrink, and a person who sets the share at every place of it after its look.
+async fn a_person_between(from: u32, to: u32, theirs: u32, left: u32) {
+    let mut between = false;
     for number in 2.. {
-        let flag = "between".to_owned();
+        let flag = format!("between-{from}-{theirs}");
         let direct = backend_at(&server().url, TOKEN, false);
-        expose(&direct, &flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+        expose(&direct, &flag, exposure(&[], from), Switch::TurnOn).await.unwrap();
         let (proxy, gate) = gated(number).await;
         let (grower, named) = (backend_at(&proxy.url, TOKEN, false), flag.clone());
-        let mut growing = tokio::spawn(async move { expose(&grower, &named, exposure(&[], 25), Switch::Keep).await });
+        let mut growing = tokio::spawn(async move { expose(&grower, &named, exposure(&[], to), Switch::Keep).await });
         tokio::select! {
             _ = &mut growing => break,
             () = gate.reached.notified() => {}
         }
         let shown = server().ours("GET", &environment(&flag), None);
         let id = shown["strategies"][0]["id"].as_str().unwrap().to_owned();
-        let patch = serde_json::json!([{ "op": "replace", "path": "/parameters/rollout", "value": "3" }]);
+        let patch =
+            serde_json::json!([{ "op": "replace", "path": "/parameters/rollout", "value": theirs.to_string() }]);
         server().person("PATCH", &format!("{}/strategies/{id}", environment(&flag)), Some(&patch));
         gate.open();
         let grown = growing.await.unwrap();
-        assert_eq!(read(&direct, &flag).await.shown(), exposure(&[], 3), "at {number}: {grown:?}");
+        // who comes before our look, or after our write, has the last word anyway
+        let shown = read(&direct, &flag).await.shown();
+        let is_known = shown == exposure(&[], left) || shown == exposure(&[], theirs);
+        assert!(is_known, "at {number}: {shown} {grown:?}");
+        between |= shown == exposure(&[], left);
     }
+    assert!(between, "{from} to {to}, and {theirs} in between");
 }
