@@ -286,3 +286,27 @@ fn a_token_that_does_not_do_is_told_with_exit_4_and_never_shown() {
     let text = shop.run(&args, 4);
     assert!(text.contains("the command `sh` failed"), "{text}");
 }
+
+#[test]
+fn a_stop_goes_to_the_pinned_address_and_to_the_new_one() {
+    let shop = Shop::new("moved");
+    shop.run(&["start", "moved", "-e", "production"], 0);
+    assert_eq!(shop.shown()["enabled"], true);
+    shop.replace(&server().url, "http://127.0.0.1:9");
+    let told = shop.run(&["abort", "moved", "--timeout", "1s"], 5);
+    assert!(told.contains("NOT OFF") && told.contains("127.0.0.1:9"), "{told}");
+    assert_eq!(shop.shown()["enabled"], false);
+}
+
+#[test]
+fn loopback_is_reached_past_any_proxy() {
+    let shop = Shop::new("proxied");
+    shop.run(&["start", "proxied", "-e", "production"], 0);
+    let args = ["abort", "proxied"];
+    let mut command = shop.command(&args);
+    for name in ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    told(command.output().unwrap(), 0, &args);
+    assert_eq!(shop.shown()["enabled"], false);
+}

@@ -10,6 +10,7 @@ mod port;
 mod proxy;
 mod races;
 pub(crate) mod server;
+mod tls;
 
 use std::collections::BTreeMap;
 

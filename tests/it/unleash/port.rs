@@ -245,3 +245,21 @@ async fn an_audience_is_a_segment_of_the_servers_and_a_change_of_it_is_seen() {
     );
     backend.switch_off(flag).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_replaced_is_picked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let access = flagstaff::backend::unleash::Access {
+        token: Some(flagstaff::http::Credential::File(file.clone())),
+        certificates: flagstaff::http::Certificates::default(),
+    };
+    let backend = flagstaff::backend::unleash::Unleash::new(&server().url, "default", "production", false, access);
+    let refused =
+        async || matches!(backend.read("rotated", &audiences()).await, Err(BackendError::NotAuthorised { .. }));
+    assert!(refused().await, "there is no file");
+    for (token, good) in [("*:*.old", false), (TOKEN, true), ("*:*.old", true), (TOKEN, true)] {
+        std::fs::write(&file, token).unwrap();
+        assert_eq!(refused().await, !good, "{token}");
+    }
+}
