@@ -2,7 +2,7 @@
 //!
 //! `ARCHITECTURE.md` maps the rooms and their invariants. Each room stands only on those below it:
 //! `cli` and `demo`, then `view`, `control`, the three ports (`backend`, `telemetry`, `journal`), `spec`,
-//! and at the bottom `engine`, which is pure.
+//! then `http`, and at the bottom `engine`, which is pure.
 
 pub mod backend;
 pub mod canonical;
@@ -13,6 +13,7 @@ pub mod control;
 pub mod demo;
 pub mod engine;
 pub mod env;
+pub mod http;
 pub mod journal;
 pub mod spec;
 pub mod telemetry;

@@ -11,6 +11,7 @@ use crate::engine::plan::Audience;
 use crate::engine::{Exposure, Percentage};
 
 pub mod flagd;
+pub mod unleash;
 
 /// What a write carries.
 #[derive(Debug, Clone)]
@@ -75,6 +76,15 @@ pub enum BackendError {
         /// Which backend.
         place: String,
         /// Whose.
+        detail: String,
+    },
+    /// It does not let us: a token that is missing, unknown, expired, of the wrong kind, or may not write. Nothing was
+    /// written.
+    #[error("{place} does not let us: {detail}")]
+    NotAuthorised {
+        /// Which backend.
+        place: String,
+        /// What it said, and what to do.
         detail: String,
     },
     /// The backend refuses or cannot express it. Nothing was written; asking again will not help.

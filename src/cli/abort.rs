@@ -123,6 +123,7 @@ pub(crate) fn told<'r>(context: &Context, reports: impl Iterator<Item = &'r Stop
 
 fn exit(report: &StopReport) -> Exit {
     match report.outcome {
+        StopOutcome::NotOff { not_authorised: true, .. } => Exit::NotAuthorised,
         StopOutcome::NotOff { .. } | StopOutcome::Unsure { .. } => Exit::Unreachable,
         StopOutcome::NothingToPause { phase: Phase::None } => Exit::Failed,
         _ if matches!(report.recorded, Recorded::Nowhere(_)) => Exit::Unreachable,

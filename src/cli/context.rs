@@ -279,6 +279,7 @@ impl From<ControlError> for Failure {
             }
             ControlError::Invalid(findings) => Failure::invalid(findings),
             ControlError::Unreachable(why) => Failure::new(Exit::Unreachable, why),
+            ControlError::NotAuthorised(why) => Failure::new(Exit::NotAuthorised, why),
             ControlError::Spool(error) => Failure::new(Exit::Unreachable, error.to_string())
                 .help("nothing grows before it is taken in; `flagstaff abort`, `pause` and `freeze` work without it"),
             ControlError::Journal(error) => {

@@ -17,6 +17,9 @@ pub enum ControlError {
     /// Something outside cannot be reached.
     #[error("{0}")]
     Unreachable(String),
+    /// Something outside does not let us.
+    #[error("{0}")]
+    NotAuthorised(String),
     /// The journal cannot be used.
     #[error("the journal cannot be used")]
     Journal(#[from] JournalError),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::backends;
 use super::error::ControlError;
 use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
 use crate::backend::Backend;
-use crate::backend::flagd::Flagd;
 use crate::clock::Clock;
 use crate::engine::input::{Actor, Hold, HoldKind};
-use crate::engine::plan::{SourceAddress, Target};
+use crate::engine::plan::SourceAddress;
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
@@ -88,7 +88,7 @@ impl Site {
             dir: dir.to_owned(),
             store: Store::load(journal)?,
             spool: Spool::beside(&journal_path),
-            backends: backends(dir, project, ear.as_ref()),
+            backends: backends::all(dir, project, ear.as_ref()),
             sources,
             scrapes,
             clock,
@@ -144,7 +144,11 @@ impl Site {
         let present = self.backends.get(&plan.environment);
         match present.filter(|_| self.loaded.target(&plan.environment).as_ref() == Some(&plan.target)) {
             Some(backend) => Arc::clone(backend),
-            None => connect(&self.dir, &plan.target, self.ear.as_ref()),
+            None => {
+                let access = self.loaded.project().map(backends::access).unwrap_or_default();
+                let access = access.get(&plan.environment).cloned().unwrap_or_default();
+                backends::at(&self.dir, &plan.target, &access, self.ear.as_ref())
+            }
         }
     }
 
@@ -157,9 +161,13 @@ impl Site {
     /// Everything outside a rollout that holds its growth now.
     pub fn holds(&self, plan: &Plan) -> Vec<Hold> {
         let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
-        if self.loaded.target(&plan.environment).is_some_and(|target| target != plan.target) {
-            let detail = "the environment names another backend than the plan".to_owned();
-            holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
+        let moved = match self.loaded.target(&plan.environment) {
+            Some(target) => (target != plan.target).then_some("the environment names another backend than the plan"),
+            // without a project nothing is known of it, and that holds anyway
+            None => self.loaded.project().map(|_| "the project has no such environment any more"),
+        };
+        if let Some(detail) = moved {
+            holds.push(Hold { kind: HoldKind::AddressChanged, detail: detail.to_owned(), until: None });
         }
         if let Some(project) = self.loaded.project() {
             for (name, address) in &plan.sources {
@@ -184,25 +192,6 @@ fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
     let each =
         |known: spec::load::ReleaseRef| known.environments.into_iter().map(move |env| (known.release.clone(), env));
     loaded.releases().into_iter().flat_map(each).collect()
-}
-
-/// The backends of a project, by environment.
-pub(super) fn backends(dir: &Path, project: &ProjectDoc, ear: Option<&Ear>) -> BTreeMap<String, Arc<dyn Backend>> {
-    let mut backends: BTreeMap<String, Arc<dyn Backend>> = BTreeMap::new();
-    for environment in &project.environments {
-        if let Some((target, _)) = &environment.target {
-            backends.insert(environment.name.value.clone(), connect(dir, target, ear));
-        }
-    }
-    backends
-}
-
-/// The backend at an address.
-pub(super) fn connect(dir: &Path, target: &Target, ear: Option<&Ear>) -> Arc<dyn Backend> {
-    let backend = match target {
-        Target::Flagd { path } => Arc::new(Flagd::new(dir, path)),
-    };
-    observe::backend(ear, backend)
 }
 
 type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::command::CommandReport;
 use super::error::ControlError;
-use super::pass::{BACKEND_PATIENCE, look};
+use super::pass::BACKEND_PATIENCE;
 use super::record::Step;
 use super::site::Site;
 use super::store::{Batch, is_conflict};
+use crate::backend::BackendError;
 use crate::clock::within;
 use crate::engine::decide::{Opening, may_start};
 use crate::engine::input::{Command, Issued, Observation, Stamp};
@@ -64,9 +65,14 @@ impl Site {
         self.room_to_grow(&plan).await;
         let backend = self.backend_of(&plan);
         loop {
-            let seen = match look(&*backend, &plan, &*self.clock).await {
-                Observation::Unreadable(why) => return Err(ControlError::Unreachable(why)),
-                seen => seen,
+            let looked = within(&*self.clock, BACKEND_PATIENCE, backend.read(&plan.flag, &plan.audiences)).await;
+            let seen = match looked {
+                Some(Ok(seen)) => Observation::Seen(seen),
+                Some(Err(error @ BackendError::NotAuthorised { .. })) => {
+                    return Err(ControlError::NotAuthorised(error.to_string()));
+                }
+                Some(Err(error)) => return Err(ControlError::Unreachable(error.to_string())),
+                None => return Err(ControlError::Unreachable(format!("{} does not answer", backend.place()))),
             };
             // whoever started, stopped or froze something meanwhile is heard before anything is opened
             self.hear()?;

@@ -73,7 +73,7 @@ pub(super) async fn open(flags: PathBuf, clock: Arc<dyn Clock>) -> Result<Open, 
         // ends when the task is dropped with the shop
         let _ = axum::serve(listener, router).await;
     });
-    let client = crate::telemetry::http::client(std::time::Duration::from_secs(2))?;
+    let client = crate::http::client(std::time::Duration::from_secs(2))?;
     for (index, service) in SERVICES.into_iter().enumerate() {
         tasks.spawn(users(client.clone(), format!("{address}/{service}"), index as u64, clock.clone()));
     }
@@ -81,7 +81,7 @@ pub(super) async fn open(flags: PathBuf, clock: Arc<dyn Clock>) -> Result<Open, 
 }
 
 /// A stream of visitors: 2,000 different users, one in twenty an employee.
-async fn users(client: reqwest::Client, url: String, seed: u64, clock: Arc<dyn Clock>) {
+async fn users(client: crate::http::Client, url: String, seed: u64, clock: Arc<dyn Clock>) {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1);
     loop {
         // splitmix64: any spread will do, as long as every run sees the same users

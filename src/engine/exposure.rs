@@ -42,6 +42,11 @@ impl Percentage {
         Percentage(percent * 1000)
     }
 
+    /// Whether it is a whole percent.
+    pub const fn is_whole(self) -> bool {
+        self.0.is_multiple_of(1000)
+    }
+
     /// In thousandths of a percent.
     pub const fn thousandths(self) -> u32 {
         self.0

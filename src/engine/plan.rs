@@ -299,6 +299,18 @@ pub enum Target {
         /// The file.
         path: String,
     },
+    /// A project of an Unleash server, in one of its environments.
+    Unleash {
+        /// Its address, a path prefix included, without a slash at the end.
+        url: String,
+        /// The project there.
+        project: String,
+        /// The environment there.
+        environment: String,
+        /// Whether a shutdown takes away our part only, and leaves what others put into the flag.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        own_only: bool,
+    },
 }
 
 /// Where a source answers.
@@ -331,7 +343,7 @@ pub struct Audience {
 /// A condition on one attribute of the evaluation context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Constraint {
-    /// The attribute.
+    /// The attribute; for a segment its name.
     pub attribute: String,
     /// What it must be. A missing attribute satisfies nothing.
     pub is: AttributeTest,
@@ -349,6 +361,8 @@ pub enum AttributeTest {
     StartsWith(String),
     /// The attribute is a list that contains this.
     Contains(String),
+    /// The user is in a segment of the backend; its name stands where others have the attribute.
+    InSegment,
 }
 
 impl Plan {

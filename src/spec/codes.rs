@@ -2,6 +2,7 @@
 
 /// Every code with its page.
 pub const PAGES: &[(&str, &str)] = &[
+    ("address", "A server's address is `https://HOST`, with a port and a path where there are."),
     (
         "ambiguous",
         "A value like `yes`, `on`, `null` or nothing at all means different things to different YAML readers. Put texts in quotes; booleans are `true` and `false`.",
@@ -9,6 +10,10 @@ pub const PAGES: &[(&str, &str)] = &[
     (
         "api-version",
         "The document is not `apiVersion: flagstaff/v1`. In flagstaff's own files every document is; other tools' documents live elsewhere.",
+    ),
+    (
+        "arms",
+        "`arms` names the labels that tell the exposed from the control group, or says `unleash-impact`: a label for each flag, as Unleash serves its clients' impact metrics.",
     ),
     ("boolean", "Booleans are written `true` and `false`, nothing else."),
     (
@@ -34,6 +39,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ("flag-type", "Types of flags are release, experiment, operational, kill-switch, permission and sunset."),
     ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
     ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),
+    (
+        "in-the-clear",
+        "The address begins with `http://` and is not on this machine: whoever sees the traffic sees the token.",
+    ),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
     ("many", "One file has so many findings that the rest is only counted."),
     (
@@ -53,6 +62,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("no-project", "There is no Project document. `flagstaff init` makes one."),
     ("no-safeguard", "The policy has no rule that pauses, rolls back or shuts down."),
+    (
+        "no-segments",
+        "The audience is a segment of the server, and the environment's flags live in a file, which has none.",
+    ),
     ("no-stage", "The template has no stage."),
     ("number", "A whole number is expected."),
     ("outside-path", "The flag file lies outside of the project's directory."),
@@ -63,12 +76,20 @@ pub const PAGES: &[(&str, &str)] = &[
         "raw-query",
         "A query in the source's language must contain `{{ match }}`, so that it reads this environment's series and this group only.",
     ),
+    (
+        "same-backend",
+        "Two environments name the same environment of the same Unleash project. A flag has one state there.",
+    ),
     ("same-file", "Two environments write the same flag file. A flag has one state in a file."),
     ("same-flag", "Two releases drive the same flag in the same environment."),
     ("same-series", "Two environments read the same series: evidence of one would count for the other."),
     ("samples", "`samples` counts a metric of the exposed group, `requests` unless it names another."),
     ("scope", "The only scope that is written is `service`: a metric of the whole service, without a flag label."),
     ("selector", "A selector is `name` or `name{label=\"value\"}`, with = != =~ !~."),
+    (
+        "server-attribute",
+        "Unleash cannot test the attribute as the audience asks: its attributes are texts, so `contains` holds for that very text only. Where the application sends lists, use another attribute.",
+    ),
     (
         "settle",
         "`settle` must be at least the longest window plus one scrape, or evidence from before a change would count.",
@@ -80,7 +101,19 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("short-for", "A `for` shorter than `every` would be one tick, which is what a rule without `for` needs."),
     ("short-window", "A window needs at least four scrapes."),
+    (
+        "shutdown",
+        "`shutdown: own` takes away what flagstaff put into the flag and leaves what others did; `all`, the default, switches the flag off in the environment.",
+    ),
     ("stage-order", "Stages grow: each reaches everybody of the one before, and more."),
+    (
+        "stickiness",
+        "The attribute that keeps a user in the same share must be one that every user has: at random, users fall in and out of a feature.",
+    ),
+    (
+        "token",
+        "Say where the token comes from, in one way: `token_env: VARIABLE`, `token_file: PATH` or `token_command: [PROGRAM, ARGUMENT]`. A token never stands in a document.",
+    ),
     ("unit", "A query says in which unit it answers: ratio, seconds, count or number."),
     ("unknown-action", "Actions are notify, hold, pause, `{ rollback: previous }` or a stage's name, shutdown."),
     ("unknown-audience", "A stage names an audience that no document declares."),
@@ -94,10 +127,15 @@ pub const PAGES: &[(&str, &str)] = &[
     ("unknown-source", "The project has no source of this name."),
     ("unknown-stage", "A rollback names a stage that the template does not have."),
     ("unknown-template", "No ReleaseTemplate document has this name."),
+    ("unleash-flag", "Unleash takes keys of letters, digits and `-._~`, at most 100 of them."),
     ("unsupported", "This version does not know the key yet. It is refused rather than ignored."),
     (
         "url",
-        "An address with a user and password in it would stand in plans, journals and logs. Name a file or an environment variable with the token instead: `token_file:` or `token_env:` beside `url:`.",
+        "An address with a user and password in it would stand in plans, journals and logs. Say where the token comes from instead: `token_file:` or `token_env:` beside `url:`.",
+    ),
+    (
+        "whole-percent",
+        "Unleash deals users into a hundred buckets: only whole percents mean the same to all of its clients.",
     ),
     ("yaml-anchor", "Anchors and aliases are refused: what is meant stands where it is read."),
     ("yaml-limit", "The document is nested too deep or has too many values."),

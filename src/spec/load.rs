@@ -8,7 +8,7 @@ use super::documents::{Body, Document, ProjectDoc, read};
 use super::files::{Found, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
-use super::resolve::{Resolved, draft, match_conflicts, resolve};
+use super::resolve::{Resolved, draft, resolve};
 use super::{checks, yaml};
 use crate::engine::plan::{Audience, Target};
 
@@ -216,7 +216,7 @@ impl Loaded {
         resolve(&Parts::find(&index, release, environment)?.sound(&self.findings)?)
     }
 
-    /// The flag file of an environment, for stops.
+    /// Where the flags of an environment live.
     pub fn target(&self, environment: &str) -> Option<Target> {
         let environments = &self.project()?.environments;
         let found = environments.iter().find(|known| known.name.value == environment)?;
@@ -245,7 +245,7 @@ impl Loaded {
             for environment in environments {
                 match Parts::find(&index, release, environment) {
                     Ok(parts) => {
-                        found.extend(match_conflicts(&parts));
+                        found.extend(checks::release(&parts));
                         if drafted.insert(parts.kin()) {
                             found.extend(draft(&parts).1);
                         }

@@ -95,6 +95,11 @@ impl<'n, 'f> Reader<'n, 'f> {
         Reader { at: node.at.clone(), entries, asked: Vec::new(), findings }
     }
 
+    /// Whether nothing stands in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Where the mapping stands.
     pub fn at(&self) -> &At {
         &self.at

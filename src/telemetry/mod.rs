@@ -7,7 +7,6 @@ use crate::clock::Answer;
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp};
 
-pub mod http;
 pub mod prometheus;
 pub mod scrape;
 

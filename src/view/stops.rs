@@ -100,7 +100,7 @@ pub fn row(report: &StopReport) -> StopRow {
             trouble = Some(word(*phase).to_owned());
             (StopWord::NothingToPause, None, None, None)
         }
-        StopOutcome::NotOff { why } | StopOutcome::Unsure { why } => {
+        StopOutcome::NotOff { why, .. } | StopOutcome::Unsure { why } => {
             let driver = match &report.driver {
                 Some(driver) => format!("; {driver} keeps trying"),
                 None => "; nobody else keeps trying: run it again, with --timeout 1h to keep at it".to_owned(),

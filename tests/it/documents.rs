@@ -24,8 +24,12 @@ const EVERYTHING: &str = r#"
     sources:
       one: { prometheus: { url: u, scrape_every: 15s, token_file: f, token_env: E }, arms: { flag: f, variant: v, exposed: [a], control: b } }
       two: { scrape: { targets: [t], every: 5s } }
+      three: { scrape: { targets: [t] }, arms: unleash-impact }
     environments:
       here: { backend: { flagd: { path: p } }, protected: true, template: t, policy: p, source: s, match: { env: here, canary: true } }
+      there: { backend: { unleash: { url: u, project: p, environment: e, token_env: T, ca_file: a, client_cert_file: c, client_key_file: k, shutdown: own } } }
+      file: { backend: { unleash: { url: u, environment: e, token_file: f } } }
+      command: { backend: { unleash: { url: u, environment: e, token_command: [a, b] } } }
     defaults: { environments: [here], template: t, policy: p, source: s, match: { a: 1 } }
     people: { group: [a], other: b }
 - kind: Audience
@@ -35,6 +39,7 @@ const EVERYTHING: &str = r#"
       - { attribute: a, ends_with: x }
       - { attribute: a, starts_with: x }
       - { attribute: a, contains: x }
+      - { segment: s }
 - kind: ReleaseTemplate
   spec:
     allow_full_start: true

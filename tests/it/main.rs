@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
+mod conformance;
 mod demo;
 mod documents;
 mod engine;
@@ -18,5 +19,6 @@ mod stops;
 mod support;
 mod telemetry;
 mod together;
+mod unleash;
 mod verbose;
 mod without_journal;

@@ -57,6 +57,9 @@ pub(super) fn inexpressible(ours: &Ours, audiences: &BTreeMap<String, Audience>)
         if name.is_empty() || name.contains(',') {
             return Some(format!("an audience cannot be named `{name}` here"));
         }
+        if audience.any.iter().any(|constraint| constraint.is == AttributeTest::InSegment) {
+            return Some(format!("audience `{name}` is a segment, and a file has none"));
+        }
         if audience.any.iter().any(|constraint| constraint.attribute.is_empty()) {
             return Some(format!("audience `{name}` tests an attribute without a name"));
         }
@@ -112,6 +115,8 @@ fn condition(constraint: &Constraint) -> Value {
         AttributeTest::StartsWith(text) => json!({ "starts_with": [attribute, text] }),
         // `in` on a text is a search for a part of it ("beta" is in "notbeta"); `merge` makes a list of anything
         AttributeTest::Contains(item) => json!({ "in": [item, { "merge": [attribute] }] }),
+        // never written: nobody
+        AttributeTest::InSegment => json!(false),
     }
 }
 

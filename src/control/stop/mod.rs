@@ -94,7 +94,9 @@ impl StopSite {
         for ((target, outcome), found) in targets.iter().zip(outcomes.iter_mut()).zip(found) {
             match outcome {
                 StopOutcome::Unsure { .. } if found => *outcome = StopOutcome::NoSuchFlag,
-                StopOutcome::Unsure { why } => *outcome = StopOutcome::NotOff { why: std::mem::take(why) },
+                StopOutcome::Unsure { why } => {
+                    *outcome = StopOutcome::NotOff { why: std::mem::take(why), not_authorised: false }
+                }
                 StopOutcome::NoSuchFlag if self.flags.contains_key(target) => *outcome = StopOutcome::AlreadyOff,
                 _ => {}
             }

@@ -31,6 +31,8 @@ pub enum StopOutcome {
     NotOff {
         /// Why.
         why: String,
+        /// Whether that is because the backend does not let us: trying again will not help.
+        not_authorised: bool,
     },
     /// The backend has no such flag, and the journal no such rollout.
     NoSuchFlag,

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::report::Recorded;
 use crate::backend::Backend;
 use crate::clock::Clock;
+use crate::control::backends;
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear, Observer};
-use crate::control::site::{backends, connect};
 use crate::control::spooled::{self, SpooledAct};
 use crate::control::store::{Store, is_conflict};
 use crate::engine::Timestamp;
@@ -18,6 +18,7 @@ use crate::engine::input::Actor;
 use crate::engine::plan::{Audience, Target};
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
+use crate::spec::documents::AccessDoc;
 use crate::spec::{self, Finding};
 
 /// How long a stop tries to record its intent before it acts.
@@ -41,6 +42,8 @@ pub struct StopSite {
     project_fault: Option<Vec<Finding>>,
     spool: Spool,
     pub(super) backends: BTreeMap<String, Arc<dyn Backend>>,
+    /// How they are got at, by environment.
+    access: BTreeMap<String, AccessDoc>,
     /// Flags by the releases and environments that the documents declare; read only where the journal knows no rollout.
     pub(super) flags: BTreeMap<(String, String), String>,
     /// The documents' audiences, read likewise: without them our part of a flag looks like another hand's.
@@ -113,9 +116,9 @@ impl StopSite {
         let journal = project.as_ref().map_or(spec::documents::JOURNAL, |project| project.journal.as_str());
         let journal_path = dir.join(journal);
         let (store, reading) = read(&journal_path, ear.as_ref());
-        let (backends, project_fault) = match project {
-            Ok(project) => (backends(dir, &project, ear.as_ref()), None),
-            Err(findings) if store.is_ok() || reading.is_some() => (BTreeMap::new(), Some(findings)),
+        let (backends, access, project_fault) = match project {
+            Ok(project) => (backends::all(dir, &project, ear.as_ref()), backends::access(&project), None),
+            Err(findings) if store.is_ok() || reading.is_some() => (BTreeMap::new(), BTreeMap::new(), Some(findings)),
             Err(findings) => return Err(ControlError::Invalid(findings)),
         };
         Ok(StopSite {
@@ -125,6 +128,7 @@ impl StopSite {
             project_fault,
             spool: Spool::beside(&journal_path),
             backends,
+            access,
             flags: BTreeMap::new(),
             audiences: BTreeMap::new(),
             journal_path,
@@ -151,6 +155,7 @@ impl StopSite {
             project_fault: None,
             spool: Spool::beside(journal_path),
             backends,
+            access: BTreeMap::new(),
             flags: BTreeMap::new(),
             audiences: BTreeMap::new(),
             clock,
@@ -221,7 +226,8 @@ impl StopSite {
     pub(super) fn addresses(&self, environment: &str, pinned: Option<&Target>) -> Vec<Arc<dyn Backend>> {
         let mut found: Vec<Arc<dyn Backend>> = self.backends.get(environment).cloned().into_iter().collect();
         if let Some(target) = pinned {
-            let pinned = connect(&self.dir, target, self.ear.as_ref());
+            let access = self.access.get(environment).cloned().unwrap_or_default();
+            let pinned = backends::at(&self.dir, target, &access, self.ear.as_ref());
             if !found.iter().any(|known| known.place() == pinned.place()) {
                 found.push(pinned);
             }

@@ -46,6 +46,8 @@ struct NotYet {
     why: String,
     /// Whether asking again will not help.
     for_good: bool,
+    /// Whether the backend does not let us.
+    not_authorised: bool,
 }
 
 type Read = Option<Result<Observed, BackendError>>;
@@ -114,7 +116,10 @@ impl Stopping {
             Some(Ok(seen)) if seen.revision == "missing" => StopOutcome::NoSuchFlag,
             Some(Ok(seen)) if seen.reaches_by_foreign() => StopOutcome::Paused { still: None },
             Some(Ok(seen)) => StopOutcome::Paused { still: Some(seen.shown()) },
-            _ => StopOutcome::NotOff { why: "neither the journal nor the backend can be read".to_owned() },
+            _ => StopOutcome::NotOff {
+                why: "neither the journal nor the backend can be read".to_owned(),
+                not_authorised: false,
+            },
         }
     }
 
@@ -126,9 +131,9 @@ impl Stopping {
         loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
             let left: Vec<NotYet> = tries.into_iter().filter_map(Result::err).collect();
-            let Some(NotYet { why, .. }) = left.first() else { break };
+            let Some(NotYet { why, not_authorised, .. }) = left.first() else { break };
             if left.iter().all(|left| left.for_good) || clock.now().plus(BETWEEN) >= give_up {
-                return StopOutcome::NotOff { why: why.clone() };
+                return StopOutcome::NotOff { why: why.clone(), not_authorised: *not_authorised };
             }
             clock.sleep_until(clock.now().plus(BETWEEN)).await;
         }
@@ -143,15 +148,18 @@ impl Stopping {
 
     /// One try, with its read-back.
     async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), NotYet> {
-        let not_yet = |why: String| NotYet { why, for_good: false };
+        let not_yet = |why: String| NotYet { why, for_good: false, not_authorised: false };
         let sent = within(clock, TRY, backend.switch_off(&self.flag)).await;
         let read = self.read(backend, TRY, clock).await;
         match (sent, read) {
             (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => Ok(()),
             (Some(Err(error @ BackendError::Refused { .. })), _) => {
-                Err(NotYet { why: error.to_string(), for_good: true })
+                Err(NotYet { for_good: true, ..not_yet(error.to_string()) })
             }
-            (Some(Err(error)), _) | (_, Some(Err(error))) => Err(not_yet(error.to_string())),
+            (Some(Err(error)), _) | (_, Some(Err(error))) => {
+                let not_authorised = matches!(error, BackendError::NotAuthorised { .. });
+                Err(NotYet { not_authorised, ..not_yet(error.to_string()) })
+            }
             (Some(Ok(())), Some(Ok(_))) => Err(not_yet(format!("{} still shows it", backend.place()))),
             _ => Err(not_yet(format!("{} does not answer", backend.place()))),
         }

@@ -1,8 +1,10 @@
 //! What documents must satisfy beyond their shape: within a document, between documents, and of a resolved plan.
 
+mod backend;
 mod plan;
 mod policy;
 mod project;
+mod release;
 mod template;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use super::load::ReleaseRef;
 use super::reader::Text;
 
 pub(super) use plan::plan;
+pub(super) use release::release;
 
 /// Checks within and between documents.
 pub(super) fn all(documents: &[Document], index: &Index<'_>, releases: &[ReleaseRef]) -> Vec<Finding> {

@@ -1,7 +1,8 @@
 //! What a release in an environment must satisfy, once everything is resolved.
 
+use super::backend;
 use crate::engine::Span;
-use crate::engine::plan::{Action, Plan, RollbackStage, Target, Unit};
+use crate::engine::plan::{Action, Plan, RollbackStage, Unit};
 use crate::spec::constant::constant;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
@@ -65,12 +66,7 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         let finding = Finding::error("short-every", policy.every.1.as_ref().unwrap_or(&policy.name.at), message);
         findings.push(finding.help("one sample would be judged several times, as if it were several"));
     }
-    if let Target::Flagd { path } = &plan.target
-        && (path.starts_with('/') || path.contains(".."))
-    {
-        let at = parts.environment.target.as_ref().map_or(&parts.environment.name.at, |(_, at)| at);
-        findings.push(Finding::warning("outside-path", at, "the flag file lies outside of the project"));
-    }
+    backend::check(parts, plan, &mut findings);
     findings
 }
 

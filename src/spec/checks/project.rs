@@ -1,14 +1,9 @@
 //! What the project must satisfy.
 
+use super::backend::plain;
 use crate::engine::plan::Target;
 use crate::spec::documents::{Layer, ProjectDoc};
-use crate::spec::finding::Finding;
-
-/// A path without its detours.
-fn plain(target: &Target) -> Vec<&str> {
-    let Target::Flagd { path } = target;
-    path.split('/').filter(|part| !part.is_empty() && *part != ".").collect()
-}
+use crate::spec::finding::{At, Finding};
 
 pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
     for (index, environment) in project.environments.iter().enumerate() {
@@ -16,9 +11,7 @@ pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
             if let (Some((target, at)), Some((theirs, _))) = (&environment.target, &other.target)
                 && plain(target) == plain(theirs)
             {
-                let message = format!("is the flag file of `{}` too", other.name.value);
-                let finding = Finding::error("same-file", at, message);
-                findings.push(finding.help("a flag has one state in a file; give each environment its own"));
+                findings.push(same(target, at, &other.name.value));
             }
             let source = |layer: &Layer| {
                 layer.source.as_ref().or(project.defaults.source.as_ref()).map(|source| source.value.clone())
@@ -40,5 +33,14 @@ pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
                 Finding::error("unknown-environment", &name.at, format!("there is no environment `{}`", name.value));
             findings.push(finding.did_you_mean(&name.value, known()));
         }
+    }
+}
+
+fn same(target: &Target, at: &At, other: &str) -> Finding {
+    match target {
+        Target::Flagd { .. } => Finding::error("same-file", at, format!("is the flag file of `{other}` too"))
+            .help("a flag has one state in a file; give each environment its own"),
+        Target::Unleash { .. } => Finding::error("same-backend", at, format!("is where `{other}` goes too"))
+            .help("a flag has one state in an environment; name another one of the server"),
     }
 }

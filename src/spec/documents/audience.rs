@@ -18,6 +18,11 @@ pub(super) fn audience(spec: &mut Reader<'_, '_>) -> Audience {
     let mut any = Vec::new();
     for node in spec.list("any").unwrap_or_default() {
         let mut reader = Reader::new(node, "a constraint", spec.findings());
+        if let Some(segment) = reader.text("segment") {
+            reader.finish();
+            any.push(Constraint { attribute: segment.value, is: AttributeTest::InSegment });
+            continue;
+        }
         let attribute = reader.need_text("attribute");
         let values = reader.texts("in").map(|texts| AttributeTest::In(texts.into_iter().map(|t| t.value).collect()));
         let ends = reader.text("ends_with").map(|text| AttributeTest::EndsWith(text.value));
@@ -26,7 +31,7 @@ pub(super) fn audience(spec: &mut Reader<'_, '_>) -> Audience {
         let mut tests: Vec<AttributeTest> = [values, ends, starts, contains].into_iter().flatten().collect();
         if tests.len() != 1 {
             let at = reader.at().clone();
-            let message = "a constraint has one of `in`, `ends_with`, `starts_with`, `contains`";
+            let message = "a constraint has one of `in`, `ends_with`, `starts_with`, `contains`, or is a `segment`";
             reader.findings().push(Finding::error("shape", &at, message));
         }
         reader.finish();

@@ -1,6 +1,7 @@
 //! The kinds of document, one a file, each read from its mapping with every structural finding in one go.
 
 mod audience;
+mod backend;
 mod flag;
 mod layer;
 mod metric;
@@ -11,6 +12,7 @@ mod source;
 mod template;
 
 pub use audience::AudienceDoc;
+pub use backend::{AccessDoc, TokenDoc};
 pub use flag::FlagDoc;
 pub use layer::Layer;
 pub use metric::{FormDoc, MetricDoc, Preset};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::backend::{AccessDoc, backend};
 use super::layer::{Layer, layer};
 use super::source::{SourceDoc, source};
 use crate::engine::plan::Target;
@@ -39,6 +40,8 @@ pub struct EnvironmentDoc {
     pub name: Text,
     /// Its flags.
     pub target: Option<(Target, At)>,
+    /// How to get at them: nothing of it enters a plan.
+    pub access: AccessDoc,
     /// Whether growth asks for the flag's key and a reason.
     pub protected: bool,
     /// What releases take here.
@@ -99,19 +102,12 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
 
 fn environment(name: Text, node: &Node, findings: &mut Vec<Finding>) -> EnvironmentDoc {
     let mut reader = Reader::new(node, "an environment", findings);
-    let mut target = None;
-    if let Some(node) = reader.need("backend") {
-        let mut backend = Reader::new(node, "`backend`", reader.findings());
-        if let Some(node) = backend.get("flagd") {
-            let mut inner = Reader::new(node, "`flagd`", backend.findings());
-            target = inner.need_text("path").map(|path| (Target::Flagd { path: path.value }, path.at));
-            inner.finish();
-        }
-        backend.later(&["unleash"]);
-        backend.finish();
-    }
+    let (target, access) = match reader.need("backend") {
+        Some(node) => backend(node, reader.findings()),
+        None => (None, AccessDoc::default()),
+    };
     let protected = reader.flag("protected").unwrap_or(false);
     let layer = layer(&mut reader);
     reader.finish();
-    EnvironmentDoc { name, target, protected, layer }
+    EnvironmentDoc { name, target, access, protected, layer }
 }

@@ -1,12 +1,12 @@
-//! A source of the project: where it answers, and the labels that tell the groups apart.
+//! A source of the project: where it answers, and what tells the groups apart.
 
 use super::layer::check_label;
 use crate::engine::Span;
 use crate::engine::plan::SourceAddress;
 use crate::spec::finding::Finding;
-use crate::spec::reader::{Reader, Text};
+use crate::spec::reader::{Reader, Text, read_text};
 use crate::spec::url::without_user;
-use crate::spec::yaml::Node;
+use crate::spec::yaml::{Kind, Node};
 
 /// A source.
 #[derive(Debug, Clone)]
@@ -19,21 +19,33 @@ pub struct SourceDoc {
     pub token_file: Option<String>,
     /// An environment variable with one.
     pub token_env: Option<String>,
-    /// The labels that tell the groups apart.
+    /// What tells the groups apart.
     pub arms: Option<Arms>,
 }
 
-/// The labels that tell the exposed from the control group.
+/// What tells the exposed from the control group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arms {
-    /// The label with the flag's key.
-    pub flag: String,
-    /// The label with the variant.
-    pub variant: String,
-    /// Its values for people who get the feature.
-    pub exposed: Vec<String>,
-    /// Its values for those who do not.
-    pub control: Vec<String>,
+pub enum Arms {
+    /// Two labels.
+    Labels {
+        /// The label with the flag's key.
+        flag: String,
+        /// The label with the variant.
+        variant: String,
+        /// Its values for people who get the feature.
+        exposed: Vec<String>,
+        /// Its values for those who do not.
+        control: Vec<String>,
+    },
+    /// A label for each flag, as Unleash serves its clients' impact metrics.
+    UnleashImpact,
+}
+
+impl Arms {
+    /// The label that Unleash gives a flag in its clients' impact metrics.
+    pub fn impact_label(flag: &str) -> String {
+        flag.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
+    }
 }
 
 pub(super) fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<SourceDoc> {
@@ -64,22 +76,30 @@ pub(super) fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Op
         let finding = Finding::error("missing-key", &at.part(0, 1), "a source is `prometheus` or `scrape`");
         reader.findings().push(finding);
     }
-    let mut arms = None;
-    if let Some(node) = reader.get("arms") {
-        let mut inner = Reader::new(node, "`arms`", reader.findings());
-        let mut label = |key| inner.need_text(key).filter(|label| check_label(label, inner.findings()));
-        let (flag, variant) = (label("flag"), label("variant"));
-        let values = |texts: Option<Vec<Text>>, default: [&str; 3]| match texts {
-            Some(texts) => texts.into_iter().map(|text| text.value).collect(),
-            None => default.iter().map(|value| (*value).to_owned()).collect(),
-        };
-        let exposed = values(inner.texts("exposed"), ["on", "enabled", "true"]);
-        let control = values(inner.texts("control"), ["off", "disabled", "false"]);
-        inner.finish();
-        if let (Some(flag), Some(variant)) = (flag, variant) {
-            arms = Some(Arms { flag: flag.value, variant: variant.value, exposed, control });
-        }
-    }
+    let arms = reader.get("arms").and_then(|node| arms(node, reader.findings()));
     reader.finish();
     Some(SourceDoc { name, address: address?, token_file, token_env, arms })
+}
+
+fn arms(node: &Node, findings: &mut Vec<Finding>) -> Option<Arms> {
+    if let Kind::Scalar { .. } = node.kind {
+        let name = read_text(node, findings)?;
+        if name.value == "unleash-impact" {
+            return Some(Arms::UnleashImpact);
+        }
+        let finding = Finding::error("arms", &name.at, format!("`{}` does not tell groups apart", name.value));
+        findings.push(finding.help("write `unleash-impact`, or `{ flag: LABEL, variant: LABEL }`"));
+        return None;
+    }
+    let mut inner = Reader::new(node, "`arms`", findings);
+    let mut label = |key| inner.need_text(key).filter(|label| check_label(label, inner.findings()));
+    let (flag, variant) = (label("flag"), label("variant"));
+    let values = |texts: Option<Vec<Text>>, default: [&str; 3]| match texts {
+        Some(texts) => texts.into_iter().map(|text| text.value).collect(),
+        None => default.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let exposed = values(inner.texts("exposed"), ["on", "enabled", "true"]);
+    let control = values(inner.texts("control"), ["off", "disabled", "false"]);
+    inner.finish();
+    Some(Arms::Labels { flag: flag?.value, variant: variant?.value, exposed, control })
 }

@@ -30,7 +30,7 @@ pub struct Resolved {
 pub(super) fn resolve(sound: &Sound<'_, '_>) -> Result<Resolved, Vec<Finding>> {
     let parts = sound.parts();
     let (plan, mut findings) = draft(parts);
-    findings.extend(match_conflicts(parts));
+    findings.extend(super::checks::release(parts));
     let (errors, warnings): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.severity == Severity::Error);
     match plan {
@@ -53,19 +53,6 @@ pub(super) fn draft(parts: &Parts<'_, '_>) -> (Option<Plan>, Vec<Finding>) {
         findings.extend(super::checks::plan(parts, plan));
     }
     (plan, findings)
-}
-
-/// A release adds to its environment's matchers; it does not leave the environment.
-pub(super) fn match_conflicts(parts: &Parts<'_, '_>) -> Vec<Finding> {
-    let Parts { environment, release, layers, .. } = parts;
-    let theirs = &environment.layer.matchers;
-    let conflict = |(label, value): (&String, &String)| {
-        theirs.get(label).filter(|wanted| *wanted != value)?;
-        let message = format!("`match: {label}` is another one than that of environment `{}`", environment.name.value);
-        let finding = Finding::error("match-conflict", &release.name.at, message);
-        Some(finding.help("leave the label to the environment"))
-    };
-    layers[..2].iter().flat_map(|layer| &layer.matchers).filter_map(conflict).collect()
 }
 
 /// How often a source sees new samples.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::building::Building;
 use crate::engine::plan::{Arm, LabelTest, Matcher, Query, Series, Unit};
-use crate::spec::documents::StageDoc;
+use crate::spec::documents::{Arms, StageDoc};
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
 use crate::spec::metrics;
@@ -46,10 +46,14 @@ impl Building<'_, '_> {
                 .extend(layer.matchers.iter().map(|(label, value)| (label.clone(), LabelTest::Equal(value.clone()))));
         }
         match &source.arms {
-            Some(arms) if arm != Arm::Service => {
-                matchers.insert(arms.flag.clone(), LabelTest::Equal(release.flag.value.clone()));
-                let values = if arm == Arm::Control { &arms.control } else { &arms.exposed };
-                matchers.insert(arms.variant.clone(), LabelTest::AnyOf(values.clone()));
+            Some(Arms::Labels { flag, variant, exposed, control }) if arm != Arm::Service => {
+                matchers.insert(flag.clone(), LabelTest::Equal(release.flag.value.clone()));
+                let values = if arm == Arm::Control { control } else { exposed };
+                matchers.insert(variant.clone(), LabelTest::AnyOf(values.clone()));
+            }
+            Some(Arms::UnleashImpact) if arm != Arm::Service => {
+                let value = if arm == Arm::Control { "disabled" } else { "enabled" };
+                matchers.insert(Arms::impact_label(&release.flag.value), LabelTest::Equal(value.to_owned()));
             }
             None if arm != Arm::Service => {
                 let message =

@@ -9,7 +9,6 @@ mod present;
 pub mod promql;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -19,11 +18,11 @@ use serde_json::Value;
 
 use self::answer::{Rows, judge, judge_age};
 use self::lanes::{Lanes, Until};
-use super::http::{bounded, client, fetch, shown};
 use super::{Answered, Source};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp, Unknown};
+use crate::http::{Client, Reply, Secret, bounded, client, fetch, shown};
 
 /// No request may take longer; more than any lane has patience for, so that the lanes see what hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,21 +40,11 @@ pub struct Prometheus {
     url: String,
     token: Option<Secret>,
     scrape_every: Span,
-    client: Result<reqwest::Client, String>,
+    client: Result<Client, String>,
     clock: Arc<dyn Clock>,
     lanes: Lanes,
     /// Who is asked first changes from time to time, so that a server that is too slow for all is too slow for each.
     turn: Arc<AtomicUsize>,
-}
-
-/// A text that is never shown.
-#[derive(Clone)]
-struct Secret(String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
 }
 
 /// A server's answer, and how far its clock is from ours.
@@ -69,7 +58,7 @@ impl Prometheus {
     pub fn new(url: &str, token: Option<String>, scrape_every: Span, clock: Arc<dyn Clock>) -> Prometheus {
         Prometheus {
             url: url.trim_end_matches('/').to_owned(),
-            token: token.map(Secret),
+            token: token.map(Secret::new),
             scrape_every,
             client: client(TIMEOUT),
             clock,
@@ -82,10 +71,10 @@ impl Prometheus {
         let client = self.client.as_ref().map_err(Clone::clone)?;
         let mut request = client.post(format!("{}{path}", self.url)).form(form);
         if let Some(token) = &self.token {
-            request = request.bearer_auth(&token.0);
+            request = request.bearer_auth(token.text());
         }
         let asked = self.clock.now();
-        let (status, text, date) = fetch(request).await?;
+        let Reply { status, text, date, .. } = fetch(request).await?;
         let heard = self.clock.now();
         let body: Value =
             serde_json::from_str(&text).map_err(|_| format!("status {status}, no JSON: {}", bounded(&text)))?;

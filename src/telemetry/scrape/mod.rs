@@ -11,11 +11,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::history::History;
-use super::http::{bounded, client, fetch, shown};
 use super::{Answered, Source, metrics, needed_metrics};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Span, Timestamp};
+use crate::http::{Client, Reply, bounded, client, fetch, shown};
 
 /// What is kept beyond the longest window, for ticks that are asked late.
 const KEPT_BEYOND: Span = Span::minutes(10);
@@ -25,7 +25,7 @@ const KEPT_BEYOND: Span = Span::minutes(10);
 pub struct Scrape {
     targets: Vec<String>,
     every: Span,
-    client: Result<reqwest::Client, String>,
+    client: Result<Client, String>,
     clock: Arc<dyn Clock>,
     seen: Arc<Mutex<Seen>>,
     tell: Option<Tell>,
@@ -96,10 +96,10 @@ impl Scrape {
     async fn read(&self, target: &String) {
         let began = self.clock.now();
         let page = match &self.client {
-            Ok(client) => fetch(client.get(target)).await,
+            Ok(client) => fetch(client.get(target)).await.map_err(String::from),
             Err(error) => Err(error.clone()),
         };
-        let samples = page.and_then(|(status, text, _)| match status {
+        let samples = page.and_then(|Reply { status, text, .. }| match status {
             200 => exposition::parse(&text).map_err(|error| format!("not a metrics page: {error}")),
             _ => Err(format!("status {status}: {}", bounded(&text))),
         });

@@ -155,3 +155,64 @@ fn releases() {
     check(file, "name: search-rank,", "name: checkout-v2,", "duplicate-name `checkout-v2`");
     check(file, "environments: [production]", "environments: [produktion]", "did you mean `production`?");
 }
+
+/// The example's production on an Unleash.
+fn unleash(inner: &str, expected: &str) {
+    let written = "flagd: { path: flags/production.flagd.json }";
+    check("flagstaff.yaml", written, &format!("unleash: {{ {inner} }}"), expected);
+}
+
+#[test]
+fn unleash_backends() {
+    let url = "url: \"https://flags.example\"";
+    unleash(&format!("{url}, environment: production, token_env: T, projekt: x"), "unknown-key `projekt`");
+    unleash(&format!("{url}, token_env: T"), "missing-key");
+    unleash(&format!("{url}, environment: production"), "token `url`");
+    unleash(&format!("{url}, environment: production, token_env: T, token_file: t"), "token `url`");
+    unleash(
+        &format!("{url}, environment: production, token_env: T, client_key_file: k"),
+        "missing-key `client_key_file`",
+    );
+    unleash(&format!("{url}, environment: production, token_env: T, shutdown: mine"), "shutdown `mine`");
+    let at = |url: &str| format!("url: \"{url}\", environment: production, token_env: T");
+    unleash(&at("https://ana:word@flags.example"), "url `ana:word@`");
+    unleash(&at("ftp://flags.example"), "address `ftp://flags.example`");
+    unleash(&at("flags.example"), "address `flags.example`");
+    unleash(&at("http://flags.example"), "in-the-clear `http://flags.example`");
+}
+
+#[test]
+fn what_unleash_cannot_express() {
+    let target = "unleash: { url: \"https://flags.example\", environment: production, token_env: T }";
+    let on_unleash = |file: &str, from: &str, to: &str, expected: &str| {
+        let mut files = example_files();
+        let mut replaced = |file: &str, from: &str, to: &str| {
+            let (_, text) = files.iter_mut().find(|(name, _)| name.ends_with(file)).expect("an example file");
+            assert!(text.contains(from), "{file} has no `{from}`");
+            *text = text.replacen(from, to, 1);
+        };
+        replaced("flagstaff.yaml", "flagd: { path: flags/production.flagd.json }", target);
+        replaced(file, from, to);
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let told = told(&flagstaff::spec::load(project_dir(&files).path()));
+        assert!(told.iter().any(|line| line.contains(expected)), "`{expected}` is not in:\n{}", told.join("\n"));
+    };
+    on_unleash("templates.yaml", "percentage: 10%", "percentage: 12.5%", "whole-percent `12.5%`");
+    on_unleash("flagstaff.yaml", "flagd: { path: flags/staging.flagd.json }", target, "same-backend");
+    on_unleash("checkout-v2.yaml", "spec:", "spec:\n  flag: \"a/b\"", "unleash-flag `a/b`");
+    on_unleash("audiences.yaml", "ends_with:", "contains:", "server-attribute");
+    on_unleash("flagstaff.yaml", "stickiness: targetingKey", "stickiness: random", "stickiness");
+}
+
+#[test]
+fn a_file_has_no_segments() {
+    let written = "{ attribute: email, ends_with: \"@acme.example\" }";
+    check("audiences.yaml", written, "{ segment: staff }", "no-segments `employees`");
+    check("audiences.yaml", written, "{ segment: staff, in: [a] }", "unknown-key `in`");
+}
+
+#[test]
+fn arms() {
+    let written = "arms: { flag: feature_flag_key, variant: feature_flag_result_variant }";
+    check("flagstaff.yaml", written, "arms: unleash-impacts", "arms `unleash-impacts`");
+}

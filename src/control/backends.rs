@@ -1,0 +1,57 @@
+//! Which adapter an address needs, and what it gets at it with. Whoever wants a backend asks here, so that a new one is
+//! one more arm.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::observe::{self, Ear};
+use crate::backend::Backend;
+use crate::backend::flagd::Flagd;
+use crate::backend::unleash::{Access, Unleash};
+use crate::engine::plan::Target;
+use crate::http::{Certificates, Credential};
+use crate::spec::documents::{AccessDoc, ProjectDoc, TokenDoc};
+
+/// The backends of a project, by environment.
+pub(super) fn all(dir: &Path, project: &ProjectDoc, ear: Option<&Ear>) -> BTreeMap<String, Arc<dyn Backend>> {
+    let known = project.environments.iter().filter_map(|environment| {
+        let (target, _) = environment.target.as_ref()?;
+        Some((environment.name.value.clone(), at(dir, target, &environment.access, ear)))
+    });
+    known.collect()
+}
+
+/// How the backends of a project are got at, by environment.
+pub(super) fn access(project: &ProjectDoc) -> BTreeMap<String, AccessDoc> {
+    let known = project.environments.iter();
+    known.map(|environment| (environment.name.value.clone(), environment.access.clone())).collect()
+}
+
+/// The backend at an address: one of the documents, or one that a plan pinned. Plans pin no credentials; those that the
+/// documents name for the environment now are used, also where the address has changed since: a stop must get there.
+pub(super) fn at(dir: &Path, target: &Target, access: &AccessDoc, ear: Option<&Ear>) -> Arc<dyn Backend> {
+    let backend: Arc<dyn Backend> = match target {
+        Target::Flagd { path } => Arc::new(Flagd::new(dir, path)),
+        Target::Unleash { url, project, environment, own_only } => {
+            Arc::new(Unleash::new(url, project, environment, *own_only, means(dir, access)))
+        }
+    };
+    observe::backend(ear, backend)
+}
+
+fn means(dir: &Path, access: &AccessDoc) -> Access {
+    let file = |path: &Option<String>| path.as_ref().map(|path| dir.join(path));
+    Access {
+        token: access.token.as_ref().map(|token| match token {
+            TokenDoc::Env(name) => Credential::Env(name.clone()),
+            TokenDoc::File(path) => Credential::File(dir.join(path)),
+            TokenDoc::Command(words) => Credential::Command(words.clone(), dir.to_owned()),
+        }),
+        certificates: Certificates {
+            authority: file(&access.ca_file),
+            client: file(&access.client_cert_file),
+            key: file(&access.client_key_file),
+        },
+    }
+}

@@ -1,0 +1,277 @@
+//! Bad days: what a server, or something in its place, may answer. In none of them does anybody get the feature who was
+//! not to, and in none does a shutdown count as done that is not.
+
+use std::time::{Duration, Instant};
+
+use flagstaff::backend::{Backend as _, BackendError, Switch};
+use serde_json::json;
+
+use super::proxy::{Call, Fate, Proxy, fake};
+use super::server::{Server, TOKEN, environment, server};
+use super::{backend_at, expose, exposure, read};
+
+/// What a fault is to be taken for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Taken {
+    Unreachable,
+    NotAuthorised,
+    Refused,
+}
+
+fn taken(error: &BackendError) -> Option<Taken> {
+    match error {
+        BackendError::Unreachable { .. } => Some(Taken::Unreachable),
+        BackendError::NotAuthorised { .. } => Some(Taken::NotAuthorised),
+        BackendError::Refused { .. } => Some(Taken::Refused),
+        _ => None,
+    }
+}
+
+type Row = (&'static str, fn() -> Fate, Taken, &'static str);
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+fn table() -> Vec<Row> {
+    use Taken::{NotAuthorised, Refused, Unreachable};
+    vec![
+        ("401", || fake(401, r#"{"name":"UnauthorizedError","message":"no"}"#), NotAuthorised, "expired"),
+        (
+            "403",
+            || fake(403, r#"{"name":"PermissionError","message":"You need UPDATE_FEATURE"}"#),
+            NotAuthorised,
+            "UPDATE_FEATURE",
+        ),
+        (
+            "403 of another kind",
+            || fake(403, r#"{"message":"expected a different token type"}"#),
+            NotAuthorised,
+            "different token",
+        ),
+        (
+            "change requests",
+            || fake(403, r#"{"name":"NoAccessError","message":"Change requests are enabled in project default"}"#),
+            Refused,
+            "change requests guard",
+        ),
+        ("404 of something else", || fake(404, "{}"), Unreachable, "no such page"),
+        (
+            "404 of another path",
+            || fake(404, r#"{"name":"NotFoundError","message":"The path you were looking for is not available."}"#),
+            Unreachable,
+            "is the address right",
+        ),
+        ("409", || fake(409, r#"{"name":"NameExistsError","message":"it exists"}"#), Refused, "it exists"),
+        ("415", || fake(415, r#"{"name":"ContentTypeError","message":"JSON wanted"}"#), Refused, "JSON wanted"),
+        (
+            "400",
+            || fake(400, r#"{"name":"BadDataError","message":"bad","details":[{"message":"at /name"}]}"#),
+            Refused,
+            "at /name",
+        ),
+        (
+            "400 without a name",
+            || fake(400, r#"{"message":"Unexpected end of JSON input"}"#),
+            Refused,
+            "Unexpected end",
+        ),
+        ("429", || Fate::Fake(429, String::new(), b"Too many requests".to_vec()), Unreachable, "left alone"),
+        (
+            "429 with a short wait",
+            || Fate::Fake(429, "Retry-After: 1\r\n".to_owned(), b"Too many requests".to_vec()),
+            Unreachable,
+            "for 1 s",
+        ),
+        (
+            "429 with a long wait",
+            || Fate::Fake(429, "Retry-After: 3600\r\n".to_owned(), b"Too many requests".to_vec()),
+            Unreachable,
+            "for 3600 s",
+        ),
+        (
+            "500",
+            || fake(500, r#"{"name":"UnknownError","message":"select secret from"}"#),
+            Unreachable,
+            "status 500 UnknownError",
+        ),
+        ("502", || Fate::Fake(502, String::new(), Vec::new()), Unreachable, "status 502"),
+        (
+            "503",
+            || fake(503, r#"{"message":"Unleash is currently in maintenance mode."}"#),
+            Unreachable,
+            "switching off included",
+        ),
+        (
+            "a page",
+            || Fate::Fake(200, "Content-Type: text/html\r\n".to_owned(), b"<!DOCTYPE html>".to_vec()),
+            Unreachable,
+            "is it an Unleash",
+        ),
+        ("no JSON", || Fate::Fake(200, JSON.to_owned(), b"{ broken".to_vec()), Unreachable, "is it an Unleash"),
+        ("100 MB", || Fate::Fake(200, JSON.to_owned(), vec![b' '; 100_000_000]), Unreachable, "larger than"),
+        ("a hang", || Fate::Hang, Unreachable, "no answer in time"),
+        ("a reset", || Fate::Lose, Unreachable, ""),
+    ]
+}
+
+/// Whether a fault befalls a call.
+type Befalls = fn(&Call) -> bool;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_exposes_anybody_or_loses_a_shutdown() {
+    let flag = "faults";
+    let direct = backend_at(&server().url, TOKEN, false);
+    expose(&direct, flag, exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+    let scopes: [(&str, Befalls); 2] = [("every call", |_| true), ("every write", Call::writes)];
+    for (name, fault, expected, told) in table() {
+        for (scope, befalls) in scopes {
+            let proxy =
+                Proxy::before(
+                    &server().url,
+                    move |call| async move { if befalls(&call) { fault() } else { Fate::Pass } },
+                );
+            let backend = backend_at(&proxy.await.url, TOKEN, false);
+            let began = Instant::now();
+            let revision = read(&direct, flag).await.revision;
+            let request = super::request(flag, exposure(&["beta", "staff"], 50), Switch::Keep, revision);
+            let grown = backend.expose(&request).await.unwrap_err();
+            assert_eq!(taken(&grown), Some(expected), "{name} at {scope}: {grown:?}");
+            assert!(grown.to_string().contains(told), "{name} at {scope}: {grown}");
+            assert!(!grown.to_string().contains("secret"), "{name}: {grown}");
+            let off = backend.switch_off(flag).await.unwrap_err();
+            assert_eq!(taken(&off), Some(expected), "{name} at {scope}: {off:?}");
+            // an addition is not repeated, a hang is not waited for twice, and a long wish is not granted
+            assert!(began.elapsed() < Duration::from_secs(12), "{name} at {scope}: {:?}", began.elapsed());
+            let seen = read(&direct, flag).await;
+            assert_eq!((seen.on, seen.shown()), (true, exposure(&["beta"], 10)), "{name} at {scope}");
+        }
+    }
+    // what arrives is done, whatever became of the answer
+    let proxy = Proxy::before(&server().url, |call| async move { if call.writes() { Fate::Cut } else { Fate::Pass } });
+    let _ = backend_at(&proxy.await.url, TOKEN, false).switch_off(flag).await;
+    assert!(!read(&direct, flag).await.on);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_fails_once_is_made_again() {
+    let flag = "once-more";
+    for fault in [|| Fate::Lose, || Fate::Fake(429, "Retry-After: 1\r\n".to_owned(), Vec::new()), || fake(502, "{}")] {
+        let proxy = Proxy::before(&server().url, move |call| async move {
+            if call.number % 2 == 0
+                && !(call.method == "POST" && !call.path.ends_with("/off") && !call.path.ends_with("/on"))
+            {
+                fault()
+            } else {
+                Fate::Pass
+            }
+        });
+        let backend = backend_at(&proxy.await.url, TOKEN, false);
+        // an addition is made once: it may take another attempt of the whole
+        let mut tries = 0;
+        while let Err(error) = expose(&backend, flag, exposure(&["beta"], 10), Switch::TurnOn).await {
+            tries += 1;
+            assert!(tries < 5, "{error}");
+        }
+        backend.switch_off(flag).await.unwrap();
+        assert!(!read(&backend, flag).await.on);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_credentials_go_where_a_redirect_points() {
+    let elsewhere = Proxy::open(&server().url).await;
+    let to = elsewhere.url.clone();
+    let proxy = Proxy::before(&server().url, move |_| {
+        let header = format!("Location: {to}/api/admin/user\r\n");
+        async move { Fate::Fake(302, header, Vec::new()) }
+    });
+    let backend = backend_at(&proxy.await.url, TOKEN, false);
+    for answer in [backend.read("f", &super::audiences()).await.map(|_| ()), backend.switch_off("f").await] {
+        assert!(
+            matches!(&answer, Err(BackendError::Refused { detail, .. }) if detail.contains("redirects")),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(elsewhere.calls(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_plan_of_its_own_is_recognised() {
+    let flag = "planned";
+    let direct = backend_at(&server().url, TOKEN, false);
+    expose(&direct, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    let strategy =
+        json!({ "id": "1", "name": "flexibleRollout", "parameters": { "rollout": "20" }, "milestoneId": "m" });
+    let production =
+        |plans| json!({ "name": "production", "enabled": true, "strategies": [strategy], "releasePlans": plans });
+    for plans in [json!([]), json!([{ "id": "p" }])] {
+        let body = json!({ "environments": [production(plans)] }).to_string();
+        let proxy = Proxy::before(&server().url, move |call| {
+            let body = body.clone();
+            async move {
+                match call.path.ends_with(&format!("/features/{flag}")) {
+                    true => fake(200, &body),
+                    false => Fate::Pass,
+                }
+            }
+        });
+        let backend = backend_at(&proxy.await.url, TOKEN, false);
+        let seen = read(&backend, flag).await;
+        assert!(seen.foreign.as_ref().is_some_and(|why| why.contains("release plan")), "{seen:?}");
+        for switch in [Switch::Keep, Switch::TurnOn] {
+            let grown = expose(&backend, flag, exposure(&[], 20), switch).await;
+            assert!(
+                matches!(&grown, Err(BackendError::Refused { detail, .. }) if detail.contains("release plan")),
+                "{grown:?}"
+            );
+        }
+        backend.switch_off(flag).await.unwrap();
+        assert!(!read(&direct, flag).await.on);
+        expose(&direct, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    }
+}
+
+/// A server of its own: it is frozen and put into maintenance.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_database_and_maintenance_are_told_and_end() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let server = Server::start();
+    let flag = "frozen";
+    let backend = backend_at(&server.url, TOKEN, false);
+    expose(&backend, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    let request = super::request(flag, exposure(&[], 50), Switch::Keep, read(&backend, flag).await.revision);
+    let send = |processes: &[Pid], signal| processes.iter().for_each(|process| kill_process(*process, signal).unwrap());
+    for database in [true, false] {
+        let processes = if database { server.database() } else { server.process() };
+        send(&processes, Signal::STOP);
+        if database {
+            assert_eq!(server.call("GET", "/health", "", None).1["health"], "GOOD", "as if nothing were");
+        }
+        let began = Instant::now();
+        for answer in [backend.expose(&request).await, backend.switch_off(flag).await] {
+            assert!(matches!(answer, Err(BackendError::Unreachable { .. })), "{answer:?}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+        send(&processes, Signal::CONT);
+        // what timed out may land now: the shutdown, if it has not yet, is sent again
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        backend.switch_off(flag).await.unwrap();
+        let seen = read(&backend, flag).await;
+        assert!(!seen.on && seen.exposure.percentage <= flagstaff::engine::Percentage::whole(50));
+        expose(&backend, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    }
+    server.person("POST", "/api/admin/maintenance", Some(&json!({ "enabled": true })));
+    let deadline = Instant::now() + Duration::from_secs(40);
+    let mut passed = false;
+    let off = loop {
+        // it takes the server some seconds to take its own maintenance seriously
+        match backend.switch_off(flag).await {
+            Err(error) => break error,
+            Ok(()) => passed = true,
+        }
+        assert!(Instant::now() < deadline, "no maintenance");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    assert!(off.to_string().contains("maintenance"), "{off}");
+    // what was said to be off is, and what was not, is not
+    assert_eq!(server.ours("GET", &environment(flag), None)["enabled"].as_bool(), Some(!passed));
+}
