@@ -217,11 +217,16 @@ impl StopSite {
         self.store.is_ok() || !self.has_journal()
     }
 
+    /// The backend at an address.
+    pub(super) fn connect(&self, target: &Target) -> Arc<dyn Backend> {
+        connect(&self.dir, target, self.ear.as_ref())
+    }
+
     /// Every address that the plan or the present project names: a stop goes to both.
     pub(super) fn addresses(&self, environment: &str, pinned: Option<&Target>) -> Vec<Arc<dyn Backend>> {
         let mut found: Vec<Arc<dyn Backend>> = self.backends.get(environment).cloned().into_iter().collect();
         if let Some(target) = pinned {
-            let pinned = connect(&self.dir, target, self.ear.as_ref());
+            let pinned = self.connect(target);
             if !found.iter().any(|known| known.place() == pinned.place()) {
                 found.push(pinned);
             }
