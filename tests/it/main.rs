@@ -12,6 +12,7 @@ mod killed;
 mod layers;
 mod machine;
 mod prometheus;
+mod readme;
 mod simulator;
 mod spec;
 mod stops;
