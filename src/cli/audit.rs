@@ -81,7 +81,7 @@ impl Log {
         let entries = view::log(records, &filter);
         for entry in &entries {
             if context.printer.machine() {
-                context.printer.out(&serde_json::to_string(entry).unwrap_or_default());
+                context.printer.line(entry);
                 continue;
             }
             let reason = entry.reason.as_ref().map(|reason| format!("  \"{}\"", safe(reason))).unwrap_or_default();
@@ -123,7 +123,7 @@ impl Verify {
         match verify::verify(id, records, anchor.as_ref()) {
             Ok(head) => {
                 context.printer.out(&format!("{} records, unbroken", records.len()));
-                context.printer.out(&format!("head: {}:{}", head.sequence.0, head.hash));
+                context.printer.data(&format!("head: {}:{}", head.sequence.0, head.hash));
                 Ok(Exit::Done)
             }
             Err(damage) => Err(Failure::new(Exit::AuditFailed, damage.to_string())),

@@ -45,7 +45,7 @@ impl Help {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut command = Cli::command();
         let Some(topic) = self.topic else {
-            context.printer.out(command.render_long_help().to_string().trim_end());
+            context.printer.data(command.render_long_help().to_string().trim_end());
             context.printer.out("\nTopics: exit-codes, conditions, durations, environment, and every finding's code.");
             return Ok(Exit::Done);
         };
@@ -57,7 +57,7 @@ impl Help {
         command.build();
         match command.find_subcommand_mut(&topic) {
             Some(found) => {
-                context.printer.out(found.render_long_help().to_string().trim_end());
+                context.printer.data(found.render_long_help().to_string().trim_end());
                 Ok(Exit::Done)
             }
             None => Err(Failure::new(Exit::Usage, format!("there is no command, topic or code `{topic}`"))

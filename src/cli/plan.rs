@@ -48,7 +48,7 @@ impl Plan {
                 Format::Json | Format::Jsonl => context.printer.json(&answer),
                 Format::Yaml => {
                     let text = yaml::to_string(&answer).map_err(|error| Failure::new(Exit::Failed, error))?;
-                    context.printer.out(&format!("---\n{}", text.trim_end()));
+                    context.printer.data(&format!("---\n{}", text.trim_end()));
                 }
                 Format::Human => print(context, &answer),
             }

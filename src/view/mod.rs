@@ -8,4 +8,5 @@ pub mod live;
 pub mod printer;
 pub mod safe;
 pub mod status;
+pub mod text;
 pub mod words;

@@ -1,8 +1,9 @@
 //! Text from outside, made safe for a terminal.
 
-/// Whether a character could move the cursor, hide text or reorder it.
-fn dangerous(c: char) -> bool {
+/// Whether a character could move the cursor, hide text or reorder it; and the marks of our own tones.
+pub(super) fn dangerous(c: char) -> bool {
     c.is_control()
+        || matches!(c, '\u{fdd0}'..='\u{fdef}')
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -13,6 +14,20 @@ pub fn safe(text: &str) -> String {
     for c in text.chars() {
         if dangerous(c) {
             shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// JSON in which everything dangerous is written as an escape of JSON's own: it means the same.
+pub(super) fn escape_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if dangerous(c) && c != '\n' {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
         } else {
             shown.push(c);
         }
@@ -43,6 +58,15 @@ mod tests {
     fn escape_sequences_are_shown_not_obeyed() {
         assert_eq!(safe("a\u{1b}[31mred\u{202e}"), "a\\u{1b}[31mred\\u{202e}");
         assert_eq!(safe("größe 10% ✓"), "größe 10% ✓");
+    }
+
+    #[test]
+    fn escaped_json_means_the_same() {
+        let text = "a\u{9b}2J\u{202e}\u{7f}\u{e0041} b\n";
+        let json = serde_json::to_string(text).expect("a text");
+        let escaped = escape_json(&json);
+        assert!(escaped.is_ascii(), "{escaped}");
+        assert_eq!(serde_json::from_str::<String>(&escaped).expect("still JSON"), text);
     }
 
     #[test]
