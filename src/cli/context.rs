@@ -10,10 +10,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::control::{CommandReport, ControlError, Rollout, Site};
 use crate::engine::decide::RefusalKind;
 use crate::engine::input::Actor;
-use crate::engine::{Command, Phase, State};
+use crate::engine::{Command, Phase, Plan, State};
 use crate::env;
+use crate::journal::DriverSeen;
 use crate::view::printer::Printer;
-use crate::view::{answers, findings, safe::safe};
+use crate::view::{answers, findings, safe::safe, words};
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -96,7 +97,7 @@ impl Context {
         let typed = match &growing.confirm {
             Some(typed) => typed.clone(),
             None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => dialoguer::Input::new()
-                .with_prompt(format!("{what} `{}`: type the flag's key to confirm", safe(flag)))
+                .with_prompt(format!("{} `{}`: type the flag's key to confirm", safe(what), safe(flag)))
                 .allow_empty(true)
                 .interact_text()
                 .unwrap_or_default(),
@@ -129,15 +130,29 @@ impl Context {
         }
         let done = site.command(release, &plan.environment, command, growing.reason.clone(), Some(saw)).await?;
         self.answer(&done);
+        self.say_who_drives(&mut site, &done, &plan);
         Ok(after(&done))
+    }
+
+    /// What grew goes on only while somebody drives it.
+    pub(crate) fn say_who_drives(&self, site: &mut Site, report: &CommandReport, plan: &Plan) {
+        if self.printer.machine() || report.phase != Phase::Running {
+            return;
+        }
+        let driver = driver_of(&site.drivers(), &report.address);
+        self.printer.note(&words::driven(driver.as_deref(), plan));
     }
 
     /// Prints a command's answer.
     pub(crate) fn answer(&self, report: &CommandReport) {
-        let answer = answers::command(report);
+        let mut answer = answers::command(report);
         if self.printer.machine() {
             self.printer.json(&answer);
         } else {
+            if report.phase == Phase::Running {
+                // the next command comes with who drives it
+                answer.next = None;
+            }
             answers::print(&self.printer, &answer, "next");
         }
     }
@@ -157,6 +172,12 @@ impl Context {
         }
         failure.exit
     }
+}
+
+/// Who drives a rollout: `run@host`.
+pub(crate) fn driver_of(drivers: &[DriverSeen], address: &str) -> Option<String> {
+    let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
+    driving.map(|driver| format!("{}@{}", driver.command, driver.host))
 }
 
 /// The exit of a command that left a rollout where it is: what was not read back is unreachable.

@@ -8,10 +8,11 @@ use super::args::Growing;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use super::start::{Start, begin};
-use crate::control::Site;
+use crate::control::{Rollout, Site};
 use crate::control::drive::Seen;
 use crate::engine::Phase;
 use crate::view::live::Live;
+use crate::view::{ending, safe::safe};
 
 /// Drive rollouts in the foreground
 #[derive(Debug, Args)]
@@ -52,10 +53,11 @@ impl Run {
         }
         let command = if self.once { "run --once" } else { "run" };
         site.declare_driver(command, &context.host());
+        let clock = context.clock.clone();
         let interrupted = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => live.step(rollout, step),
-                Seen::Trouble(error) => live.trouble(error),
+                Seen::Trouble(error) => live.trouble(error, clock.now()),
                 Seen::Pass(rollouts, now) => live.draw(rollouts, now),
             };
             let drive = site.drive(&ids, self.once, &mut see);
@@ -64,16 +66,24 @@ impl Run {
                 _ = tokio::signal::ctrl_c() => true,
             }
         };
-        live.finish();
         site.retire_driver();
+        let driven: Vec<&Rollout> = ids.iter().filter_map(|id| site.store.rollout(id)).collect();
+        live.finish(&driven, site.now());
         if interrupted {
-            let names = self.releases.join(" ");
+            let names: String = self.releases.iter().map(|name| format!(" {}", safe(name))).collect();
+            let on = context.environment.as_ref().map(|name| format!(" -e {}", safe(name))).unwrap_or_default();
             context.printer.err("interrupted: exposure stays as it is, and nothing grows while nobody drives");
-            context.printer.err(&format!("go on with: flagstaff run {names}"));
+            context.printer.err(&format!("go on with: flagstaff run{names}{on}"));
             return Ok(Exit::Interrupted);
         }
+        // one pass of many leaves what runs to the next pass
+        let left: Vec<&Rollout> =
+            driven.iter().copied().filter(|rollout| !self.once || rollout.state.approvable).collect();
+        if !context.printer.machine() {
+            ending::lines(&left).iter().for_each(|line| context.printer.note(line));
+        }
         let mut worst = Exit::Done;
-        for rollout in ids.iter().filter_map(|id| site.store.rollout(id)) {
+        for rollout in driven {
             // only what was named on the command line is answered for
             if self.releases.contains(&rollout.plan.release) {
                 worst = worst.worst(ended(&rollout.state));

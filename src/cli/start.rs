@@ -34,6 +34,10 @@ impl Start {
             let environment = context.one_environment(&site, release)?;
             let report = begin(context, &mut site, release, &environment, &self).await?;
             context.answer(&report);
+            if let Some(rollout) = site.store.rollout(&report.rollout) {
+                let plan = rollout.plan.clone();
+                context.say_who_drives(&mut site, &report, &plan);
+            }
             worst = worst.worst(after(&report));
         }
         Ok(worst)

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::abort::open;
-use super::context::{Context, ended};
+use super::context::{Context, driver_of, ended};
 use super::exit::{Exit, Failure};
 use crate::control::Site;
 use crate::control::record::Freeze;
@@ -25,16 +25,12 @@ impl Status {
             Err(why) => return self.without_journal(context, why).await,
         };
         let drivers = site.drivers();
-        let driver = |address: &str| {
-            let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
-            driving.map(|driver| format!("{}@{}", driver.command, driver.host))
-        };
         let rows: Vec<StatusRow> = site
             .store
             .rollouts()
             .filter(|rollout| self.releases.is_empty() || self.releases.contains(&rollout.plan.release))
             .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment))
-            .map(|rollout| row(rollout, driver(&rollout.address())))
+            .map(|rollout| row(rollout, driver_of(&drivers, &rollout.address())))
             .collect();
         let now = site.now();
         let frozen: Vec<String> = site.store.freezes(now).into_iter().map(held).collect();

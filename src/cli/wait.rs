@@ -7,7 +7,8 @@ use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use crate::control::drive::goes_on;
 use crate::engine::{Phase, Plan, Span, State};
-use crate::view::words;
+use crate::view::waiting::Waiting;
+use crate::view::{safe::safe, words};
 
 /// Wait until a rollout reaches a state
 #[derive(Debug, Args)]
@@ -29,6 +30,7 @@ impl Wait {
         let id = context.rollout(&site, &self.release)?.id.clone();
         let give_up = site.now().plus(self.timeout);
         let mut undriven = 0;
+        let mut waiting = Waiting::new(&context.printer);
         loop {
             site.store.refresh().map_err(Failure::from)?;
             let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
@@ -37,13 +39,15 @@ impl Wait {
                 return Ok(Exit::Done);
             }
             if !goes_on(rollout) {
-                let words = format!("{}  {}  {}", rollout.address(), words::phase(&state), words::why(&state));
-                context.printer.err(&words);
+                waiting.finish();
+                let (address, phase, why) = (safe(&rollout.address()), words::phase(&state), words::why(&state));
+                context.printer.err(format!("{address}  {phase}  {why}").trim_end());
                 return Ok(match ended(&state) {
                     Exit::Done => Exit::Failed,
                     exit => exit,
                 });
             }
+            waiting.say(rollout);
             let address = rollout.address();
             let driven = site.drivers().iter().any(|driver| driver.drives.contains(&address));
             undriven = if driven { 0 } else { undriven + 1 };

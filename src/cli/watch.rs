@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use crate::control::drive::goes_on;
 use crate::engine::Span;
 use crate::view::live::Live;
+use crate::view::safe::safe;
 use crate::view::words;
 
 /// Show one rollout live
@@ -32,8 +33,6 @@ impl Watch {
                 let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
                 live.draw(&[rollout], site.now());
                 if !goes_on(rollout) {
-                    let state = words::phase(&rollout.state);
-                    context.printer.note(&format!("{}  {state}  {}", rollout.address(), words::why(&rollout.state)));
                     return Ok(ended(&rollout.state));
                 }
                 site.clock.sleep_until(site.now().plus(Span(500))).await;
@@ -43,7 +42,14 @@ impl Watch {
             result = look => result,
             _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
         };
-        live.finish();
+        let Some(rollout) = site.store.rollout(&id) else { return result };
+        live.finish(&[rollout], site.now());
+        // below the picture: anything in between would be drawn over
+        if matches!(result, Ok(Exit::NeedsPerson | Exit::Stopped | Exit::Done)) {
+            let (state, why) = (words::phase(&rollout.state), words::why(&rollout.state));
+            let line = format!("{}  {state}  {why}", safe(&rollout.address()));
+            context.printer.note(line.trim_end());
+        }
         result
     }
 }

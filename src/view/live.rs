@@ -1,15 +1,19 @@
 //! Live progress: redrawn in place on a terminal, one line per event elsewhere.
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::printer::{Format, Printer, Tone};
+use super::picture::{Look, News, picture};
+use super::printer::{Format, Printer};
 use super::safe::safe;
+use super::screen::{Screen, line};
 use super::words;
 use crate::control::{ControlError, Rollout, Step};
-use crate::engine::explain::explain;
-use crate::engine::plan::Unit;
-use crate::engine::{Condition, Event, Phase, Reading, Timestamp};
+use crate::engine::{Event, Span, Timestamp};
+
+/// A picture stands at least this long: nobody reads faster.
+const LEAST: Span = Span(250);
+/// Events that are kept for the picture.
+const KEPT: usize = 12;
 
 /// One event in `-o jsonl`.
 #[derive(Debug, Clone, Serialize)]
@@ -29,17 +33,19 @@ pub struct EventLine {
 /// Draws rollouts.
 pub struct Live {
     printer: Printer,
-    screen: Option<MultiProgress>,
-    lines: Vec<ProgressBar>,
-    recent: Vec<String>,
+    screen: Option<Screen>,
+    news: Vec<News>,
+    drawn: Option<Timestamp>,
+    /// The trouble that was said last, while it lasts.
+    trouble: Option<String>,
 }
 
 impl Live {
     /// On a terminal with human output a screen, else lines.
     pub fn new(printer: &Printer) -> Live {
         let redraws = printer.live && printer.format == Format::Human && !printer.quiet;
-        let screen = redraws.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(10)));
-        Live { printer: printer.clone(), screen, lines: Vec::new(), recent: Vec::new() }
+        let screen = redraws.then(Screen::default);
+        Live { printer: printer.clone(), screen, news: Vec::new(), drawn: None, trouble: None }
     }
 
     /// Takes in a step.
@@ -47,206 +53,90 @@ impl Live {
         for event in &step.events {
             let Some(what) = words::event(&rollout.plan, event) else { continue };
             let address = rollout.address();
-            if self.printer.format == Format::Jsonl || self.printer.format == Format::Json {
-                let line = EventLine {
-                    schema: "flagstaff/event/v1",
-                    time: step.at.to_string(),
-                    address,
-                    what,
-                    event: event.clone(),
-                };
-                self.printer.out(&serde_json::to_string(&line).unwrap_or_default());
+            if self.printer.machine() {
+                let time = step.at.to_string();
+                let schema = "flagstaff/event/v1";
+                self.printer.line(&EventLine { schema, time, address, what, event: event.clone() });
                 continue;
             }
-            let line = format!("{}  {}  {what}", words::clock(step.at), safe(&address));
+            let (clock, address) = (words::clock(step.at), safe(&address));
             match &self.screen {
-                Some(_) => {
-                    self.recent.push(line);
-                    let surplus = self.recent.len().saturating_sub(6);
-                    self.recent.drain(..surplus);
-                }
-                None if !self.printer.quiet => self.printer.out(&line),
+                Some(_) => self.hear(News { clock, address, what }),
+                None if !self.printer.quiet => self.printer.out(&format!("{clock}  {address}  {what}")),
                 None => {}
             }
         }
     }
 
-    /// Says what keeps the driver from going on. It tries again.
-    pub fn trouble(&mut self, error: &ControlError) {
+    /// Says what keeps the driver from going on; once, however often it tries again.
+    pub fn trouble(&mut self, error: &ControlError, now: Timestamp) {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
             text = format!("{text}: {cause}");
             source = cause.source();
         }
-        let line = format!("nothing is recorded and nothing grows: {}; trying again", safe(&text));
-        match &self.screen {
-            Some(_) => self.recent.push(line),
-            None => self.printer.err(&line),
-        }
-    }
-
-    /// Redraws the screen, if there is one.
-    pub fn draw(&mut self, rollouts: &[&Rollout], now: Timestamp) {
-        if self.screen.is_none() {
+        let what = format!("nothing is recorded and nothing grows: {}; trying again", safe(&text));
+        if self.trouble.as_ref() == Some(&what) {
             return;
         }
-        let text = self.text(rollouts, now);
-        let Some(screen) = &self.screen else { return };
-        while self.lines.len() < text.len() {
-            let line = screen.add(ProgressBar::new_spinner());
-            line.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            self.lines.push(line);
-        }
-        for (index, line) in self.lines.iter().enumerate() {
-            let wanted = text.get(index).cloned().unwrap_or_default();
-            if line.message() != wanted {
-                line.set_message(wanted);
-            }
+        self.trouble = Some(what.clone());
+        match &self.screen {
+            Some(_) => self.hear(News { clock: words::clock(now), address: String::new(), what }),
+            None => self.printer.err(&what),
         }
     }
 
-    /// Leaves the last picture standing.
-    pub fn finish(self) {
-        for line in &self.lines {
-            line.abandon();
+    fn hear(&mut self, news: News) {
+        self.news.push(news);
+        let surplus = self.news.len().saturating_sub(KEPT);
+        self.news.drain(..surplus);
+    }
+
+    /// Redraws the screen, if there is one and what stands there was seen for a moment.
+    pub fn draw(&mut self, rollouts: &[&Rollout], now: Timestamp) {
+        self.trouble = None;
+        // a clock that was set back is no reason to stand still
+        if self.drawn.is_some_and(|drawn| now >= drawn && now.since(drawn) < LEAST) {
+            return;
+        }
+        self.redraw(rollouts, now);
+    }
+
+    /// Draws the last picture and leaves it standing.
+    pub fn finish(mut self, rollouts: &[&Rollout], now: Timestamp) {
+        self.redraw(rollouts, now);
+    }
+
+    fn redraw(&mut self, rollouts: &[&Rollout], now: Timestamp) {
+        let Some(screen) = &mut self.screen else { return };
+        if self.drawn.is_none() && self.news.is_empty() {
+            self.news = history(rollouts);
+        }
+        self.drawn = Some(now);
+        let (columns, rows) = self.printer.size();
+        // the line below the picture is the cursor's
+        let look = Look { columns, rows: rows.saturating_sub(1), unicode: self.printer.unicode };
+        let lines = picture(rollouts, &self.news, now, look);
+        let painted: Vec<(String, usize)> = lines.iter().map(|text| line(self.printer.paint(text), text)).collect();
+        screen.draw(&mut std::io::stdout().lock(), &painted, columns);
+    }
+}
+
+/// What happened last, before anybody looked.
+fn history(rollouts: &[&Rollout]) -> Vec<News> {
+    let mut news: Vec<(Timestamp, News)> = Vec::new();
+    for rollout in rollouts {
+        for (_, step) in rollout.steps.iter().rev().take(KEPT * 4) {
+            let of_step = step.events.iter().rev().filter_map(|event| words::event(&rollout.plan, event));
+            news.extend(of_step.map(|what| {
+                (step.at, News { clock: words::clock(step.at), address: safe(&rollout.address()), what })
+            }));
         }
     }
-
-    /// The picture, line by line.
-    pub fn text(&self, rollouts: &[&Rollout], now: Timestamp) -> Vec<String> {
-        let mut lines = Vec::new();
-        let detailed = rollouts.len() <= 3;
-        for rollout in rollouts {
-            lines.push(self.headline(rollout));
-            if detailed {
-                lines.push(self.clip(&self.next(rollout, now)));
-                lines.push(self.clip(&self.stages(rollout)));
-                lines.extend(self.metrics(rollout).iter().map(|line| self.clip(line)));
-                lines.push(String::new());
-            }
-        }
-        lines.extend(self.recent.iter().map(|line| self.clip(line)));
-        lines
-    }
-
-    fn headline(&self, rollout: &Rollout) -> String {
-        let state = &rollout.state;
-        let tone = match state.phase {
-            Phase::Running => Tone::Strong,
-            Phase::Completed => Tone::Good,
-            Phase::Paused => Tone::Warn,
-            _ => Tone::Bad,
-        };
-        let why = words::why(state);
-        let why = if why.is_empty() { why } else { format!(" ({why})") };
-        let text = format!(
-            "{}  {}{why}  on for {}",
-            safe(&rollout.address()),
-            words::phase(state),
-            safe(&state.allowed.to_string())
-        );
-        self.printer.tone(&self.clip(&text), tone)
-    }
-
-    fn next(&self, rollout: &Rollout, now: Timestamp) -> String {
-        let explained = explain(&rollout.plan, &rollout.state, now);
-        if !rollout.state.is_live() {
-            return "  nothing more to come".to_owned();
-        }
-        let missing: Vec<String> =
-            explained.missing.iter().map(|missing| words::missing(&rollout.plan, missing)).collect();
-        let when = explained.earliest.map(|at| format!("; earliest {}", words::clock(at))).unwrap_or_default();
-        format!("  {}{when}", if missing.is_empty() { "nothing is missing".to_owned() } else { missing.join(", ") })
-    }
-
-    fn stages(&self, rollout: &Rollout) -> String {
-        let (plan, state) = (&rollout.plan, &rollout.state);
-        let mut text = String::from("  ");
-        for (index, stage) in plan.stages.iter().enumerate() {
-            let done = index < state.stage || state.phase == Phase::Completed;
-            let here = index == state.stage && state.is_live();
-            let mark = match (done, here, self.printer.unicode) {
-                (true, _, true) => "✓",
-                (true, _, false) => "+",
-                (_, true, true) => "▶",
-                (_, true, false) => ">",
-                (_, _, true) => "·",
-                (_, _, false) => ".",
-            };
-            text.push_str(&format!("{mark} {}", safe(&stage.name)));
-            if here {
-                text.push_str(&format!(" {}", self.bar(state.baked, plan.ticks(stage.bake))));
-            }
-            text.push_str("  ");
-        }
-        text
-    }
-
-    fn bar(&self, have: u32, need: u32) -> String {
-        let width = 8;
-        let filled = (have.min(need) as usize * width).checked_div(need as usize).unwrap_or(width);
-        let (full, empty) = if self.printer.unicode { ("█", "░") } else { ("#", "-") };
-        format!("{}{} {have}/{need}", full.repeat(filled), empty.repeat(width - filled))
-    }
-
-    fn metrics(&self, rollout: &Rollout) -> Vec<String> {
-        let plan = &rollout.plan;
-        let mut lines = Vec::new();
-        for (index, series) in plan.series.iter().enumerate() {
-            let values: Vec<&Reading> = rollout.ticks.values().filter_map(|readings| readings.get(index)).collect();
-            let newest = values.last().map(|reading| words::reading(reading, series.unit)).unwrap_or_default();
-            let reads = |condition: &Condition| {
-                let mut found = false;
-                condition.each_series(&mut |read| found |= read == index);
-                found
-            };
-            let lines_of = plan.healthy.iter().map(|line| (&line.condition, &line.text));
-            let rules_of = plan.rules.iter().map(|rule| (&rule.condition, &rule.text));
-            let of_series = lines_of.chain(rules_of).filter(|(condition, _)| reads(condition));
-            let thresholds: Vec<String> = of_series.map(|(_, text)| safe(text)).collect();
-            lines.push(format!(
-                "    {:<20} {:<22} {}  {}",
-                safe(&series.name),
-                newest,
-                self.sparkline(&values, series.unit),
-                thresholds.join(" · ")
-            ));
-        }
-        lines
-    }
-
-    /// The last values, scaled to their largest; a gap where nothing is known.
-    fn sparkline(&self, values: &[&Reading], _unit: Unit) -> String {
-        let marks: Vec<char> = if self.printer.unicode {
-            "▁▂▃▄▅▆▇█".chars().collect()
-        } else {
-            "_.-=+*#@".chars().collect()
-        };
-        let newest = &values[values.len().saturating_sub(16)..];
-        let number = |reading: &Reading| reading.value().and_then(|value| value.to_string().parse::<f64>().ok());
-        let most = newest.iter().filter_map(|reading| number(reading)).fold(0.0, f64::max);
-        newest
-            .iter()
-            .map(|reading| match number(reading) {
-                Some(value) if most > 0.0 => marks[((value / most * 7.0).round() as usize).min(7)],
-                Some(_) => marks[0],
-                None => '?',
-            })
-            .collect()
-    }
-
-    /// At most the width of the terminal: a wrapped line would break the picture.
-    fn clip(&self, text: &str) -> String {
-        let mut clipped = String::new();
-        let mut columns = 0;
-        for c in text.chars() {
-            columns += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
-            if columns >= self.printer.width {
-                break;
-            }
-            clipped.push(c);
-        }
-        clipped
-    }
+    // newest first where the times are the same, as they were taken; then the oldest first
+    news.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    news.truncate(KEPT);
+    news.reverse();
+    news.into_iter().map(|(_, news)| news).collect()
 }

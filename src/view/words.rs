@@ -4,7 +4,9 @@ use super::safe::safe;
 use crate::engine::event::{Event, Fired, Missing};
 use crate::engine::plan::{Plan, Unit};
 use crate::engine::state::{Cause, Phase, State};
-use crate::engine::{Decimal, Reading, Timestamp};
+use crate::control::Rollout;
+use crate::engine::reading::Unknown;
+use crate::engine::{Decimal, Reading, Span, Timestamp};
 
 /// The state as people call it.
 pub fn phase(state: &State) -> &'static str {
@@ -39,11 +41,53 @@ pub fn why(state: &State) -> String {
     }
 }
 
+/// Why a rollout is paused or stopped, with the evidence as far as its newest steps still tell it.
+pub fn because(rollout: &Rollout) -> String {
+    let news = rollout.steps.iter().rev().flat_map(|(_, step)| step.events.iter().rev());
+    let mut causes = news.filter(|event| {
+        matches!(event, Event::Paused { .. } | Event::RolledBack { .. } | Event::Stopped { .. } | Event::Drifted { .. })
+    });
+    match causes.next().filter(|_| matches!(rollout.state.phase, Phase::Paused | Phase::Stopped)) {
+        Some(found) => event(&rollout.plan, found).unwrap_or_default(),
+        None => why(&rollout.state),
+    }
+}
+
+/// Who drives a rollout, or how somebody would.
+pub fn driven(driver: Option<&str>, plan: &Plan) -> String {
+    match driver {
+        Some(driver) => format!("driven by {}", safe(driver)),
+        None => format!("nobody drives it: flagstaff run {} -e {}", safe(&plan.release), safe(&plan.environment)),
+    }
+}
+
+/// A length of time for people: no fractions of a second, and above an hour no seconds.
+pub fn lasting(span: Span) -> String {
+    let step = if span >= Span::hours(1) { Span::minutes(1) } else { Span::seconds(1) };
+    Span(span.0.div_ceil(step.0) * step.0).to_string()
+}
+
 /// A reading with its unit.
 pub fn reading(reading: &Reading, unit: Unit) -> String {
     match reading {
         Reading::Value(value) => number(*value, unit),
-        Reading::Unknown(reason) => format!("unknown ({})", format!("{reason:?}").to_lowercase()),
+        Reading::Unknown(reason) => format!("unknown ({})", unknown(*reason)),
+    }
+}
+
+/// Why nothing is known, in a word or two.
+pub fn unknown(reason: Unknown) -> &'static str {
+    match reason {
+        Unknown::Idle => "idle",
+        Unknown::NoAnswer => "no answer",
+        Unknown::Error => "error",
+        Unknown::Stale => "stale",
+        Unknown::NotANumber => "not a number",
+        Unknown::Infinite => "infinite",
+        Unknown::SeveralSeries => "several series",
+        Unknown::Warnings => "warnings",
+        Unknown::Clock => "clocks differ",
+        Unknown::Unobserved => "unobserved",
     }
 }
 
@@ -66,7 +110,7 @@ pub fn clock(at: Timestamp) -> String {
 /// An obstacle in words.
 pub fn missing(plan: &Plan, missing: &Missing) -> String {
     let rule = |index: usize| plan.rules.get(index).map(|rule| safe(&rule.name)).unwrap_or_default();
-    let series = |index: usize| plan.series.get(index).map(|series| series.name.clone()).unwrap_or_default();
+    let series = |index: usize| plan.series.get(index).map(|series| safe(&series.name)).unwrap_or_default();
     match missing {
         Missing::Paused => "it is paused: a person must resume it".to_owned(),
         Missing::NotEffective => "the exposure has not been read back yet".to_owned(),
@@ -77,7 +121,7 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
             format!("not healthy: {text}")
         }
         Missing::Unknown { series: index, reason } => {
-            format!("{} is unknown: {}", series(*index), format!("{reason:?}").to_lowercase())
+            format!("{} is unknown: {}", series(*index), unknown(*reason))
         }
         Missing::RuleTrue { rule: index, have, need } => {
             format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
@@ -101,7 +145,7 @@ pub fn fired(plan: &Plan, fired: &Fired) -> String {
         .iter()
         .map(|(name, value)| {
             let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
-            format!("{name} {}", reading(value, unit))
+            format!("{} {}", safe(name), reading(value, unit))
         })
         .collect();
     let condition = condition.map(|condition| format!(" ({condition})")).unwrap_or_default();
@@ -121,7 +165,7 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
         Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
         Event::Advancing { stage: index, .. } => format!("advancing to {}", stage(*index)),
-        Event::Effective { exposure, stage: index, .. } => format!("{} is effective: {exposure}", stage(*index)),
+        Event::Effective { exposure, stage: index, .. } => format!("{} is effective: {}", stage(*index), safe(&exposure.to_string())),
         Event::NotApplied { detail, .. } => format!("not applied: {}", safe(detail)),
         Event::Confirmed { .. } => "read back at the backend".to_owned(),
         Event::Paused { causes, because, by, .. } => {
@@ -133,7 +177,7 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
             }
         }
         Event::RolledBack { stage: index, exposure, because, by, .. } => {
-            format!("rolled back to {} ({exposure}): {}", stage(*index), who(by, because))
+            format!("rolled back to {} ({}): {}", stage(*index), safe(&exposure.to_string()), who(by, because))
         }
         Event::Stopped { because, by, .. } => format!("shut down: {}", who(by, because)),
         Event::Resumed { by, .. } => format!("resumed by {}", safe(&by.name)),
@@ -145,10 +189,10 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Adopted { plan, by, .. } => {
             format!("plan {} adopted by {}", plan.get(..12).unwrap_or(plan), safe(&by.name))
         }
-        Event::Reduced { exposure, .. } => format!("reduced by hand to {exposure}: accepted"),
+        Event::Reduced { exposure, .. } => format!("reduced by hand to {}: accepted", safe(&exposure.to_string())),
         Event::Drifted { detail, .. } => format!("drift: {}", safe(detail)),
         Event::DriftEnded { .. } => "the backend shows what is allowed again".to_owned(),
-        Event::LateWrite { exposure, .. } => format!("a late write of ours ({exposure}) is set back"),
+        Event::LateWrite { exposure, .. } => format!("a late write of ours ({}) is set back", safe(&exposure.to_string())),
         Event::Touched { hand, .. } => format!("another hand was at the flag: {}", safe(hand)),
         Event::Completed { .. } => "completed".to_owned(),
     })

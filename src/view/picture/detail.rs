@@ -1,0 +1,246 @@
+//! One rollout in detail: what, why, when next; its stages; its metrics.
+
+use super::super::attention::{Attention, attention};
+use super::super::printer::Tone;
+use super::super::safe::safe;
+use super::super::text::{pad, tone, width, wrap};
+use super::super::words;
+use super::{Look, rows};
+use crate::control::Rollout;
+use crate::engine::explain::explain;
+use crate::engine::plan::Stage;
+use crate::engine::{Condition, Phase, Reading, Timestamp};
+
+/// Columns of a bake bar.
+const BAR: usize = 8;
+/// Values of a sparkline.
+const SPARK: usize = 16;
+
+/// The first three lines: what, why, when next.
+pub(super) fn head(rollout: &Rollout, now: Timestamp, look: Look) -> Vec<String> {
+    vec![what(rollout, look), format!("  why   {}", why(rollout, now)), format!("  next  {}", next(rollout, now, look))]
+}
+
+/// A rollout in three lines: what, why and when next in one, the stages.
+pub(super) fn short(rollout: &Rollout, now: Timestamp, look: Look) -> Vec<String> {
+    let mut lines = vec![what(rollout, look), format!("  {}", why(rollout, now))];
+    lines.extend(strip(rollout, look));
+    lines
+}
+
+fn what(rollout: &Rollout, look: Look) -> String {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    let stage = plan.stages.get(state.stage).map(|stage| safe(&stage.name)).unwrap_or_default();
+    let at = if state.is_live() { format!(" at {stage}") } else { String::new() };
+    let address = safe(&rollout.address());
+    let (phase, allowed) = (words::phase(state), safe(&state.allowed.to_string()));
+    let mut text = format!("{address}  {phase}{at}, on for {allowed}");
+    if width(&text) > look.line() {
+        // who still has the feature is what must not be cut
+        text = format!("{} {phase}, on for {allowed}", safe(&plan.release));
+    }
+    match attention(state) {
+        Attention::Baking => tone(&text, Tone::Strong),
+        kind => rows::coloured(&text, kind),
+    }
+}
+
+fn why(rollout: &Rollout, now: Timestamp) -> String {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    match state.phase {
+        Phase::Paused | Phase::Stopped => words::because(rollout),
+        Phase::Completed => "every stage is baked".to_owned(),
+        Phase::None => "not started".to_owned(),
+        Phase::Running => {
+            let missing = explain(plan, state, now).missing;
+            let words: Vec<String> = missing.iter().map(|missing| words::missing(plan, missing)).collect();
+            if words.is_empty() { "nothing is missing".to_owned() } else { words.join("; ") }
+        }
+    }
+}
+
+fn next(rollout: &Rollout, now: Timestamp, look: Look) -> String {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    let on = format!("{} -e {}", safe(&plan.release), safe(&plan.environment));
+    match state.phase {
+        Phase::Paused if look.is_narrow() => "a person: resume or abort".to_owned(),
+        Phase::Paused => format!("nothing until a person acts: flagstaff resume {on}"),
+        Phase::Running if state.approvable && look.is_narrow() => "a person: approve".to_owned(),
+        Phase::Running if state.approvable => format!("a person: flagstaff approve {on}"),
+        Phase::Running => {
+            let to = match plan.stages.get(state.stage + 1) {
+                Some(stage) => format!("{} ({})", safe(&stage.name), safe(&stage.exposure.to_string())),
+                None => "completed".to_owned(),
+            };
+            match explain(plan, state, now).earliest {
+                Some(at) => {
+                    let left = words::lasting(at.since(now));
+                    format!("{to}, at the earliest {} (in {left})", words::clock(at))
+                }
+                None => to,
+            }
+        }
+        Phase::Stopped if state.is_stopping() => "switched off until the backend confirms it".to_owned(),
+        Phase::Stopped | Phase::Completed | Phase::None => "nothing more to come".to_owned(),
+    }
+}
+
+/// Where a stage stands.
+fn mark(rollout: &Rollout, index: usize) -> char {
+    let state = &rollout.state;
+    match state.phase {
+        Phase::Completed => '✓',
+        _ if index < state.stage => '✓',
+        Phase::Stopped if index == state.stage => '✗',
+        Phase::Paused if index == state.stage => '!',
+        Phase::Running if index == state.stage => '▶',
+        _ => '·',
+    }
+}
+
+/// A line per stage, with its bake.
+pub(super) fn stages(rollout: &Rollout, look: Look) -> Vec<String> {
+    let plan = &rollout.plan;
+    let widest = |of: &dyn Fn(&Stage) -> String, most: usize| {
+        plan.stages.iter().map(|stage| width(&of(stage))).max().unwrap_or(0).min(most)
+    };
+    let name = |stage: &Stage| safe(&stage.name);
+    let exposure = |stage: &Stage| safe(&stage.exposure.to_string());
+    let (names, exposures) = match look.is_narrow() {
+        true => (widest(&name, 12), widest(&exposure, 10)),
+        false => (widest(&name, 20), widest(&exposure, 28)),
+    };
+    let line = |(index, stage): (usize, &Stage)| {
+        let (mark, name) = (mark(rollout, index), pad(&name(stage), names));
+        format!("  {mark} {name}  {}  {}", pad(&exposure(stage), exposures), progress(rollout, index, stage, look))
+    };
+    plan.stages.iter().enumerate().map(line).collect()
+}
+
+fn progress(rollout: &Rollout, index: usize, stage: &Stage, look: Look) -> String {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    match mark(rollout, index) {
+        '✓' => "baked".to_owned(),
+        '✗' => format!("shut down: {}", words::why(state)),
+        '·' => format!("bake {}", stage.bake),
+        _ => {
+            let mut text = bar(state.baked, plan.ticks(stage.bake), look);
+            if let Some(samples) = &stage.samples {
+                text.push_str(&format!("  {} of {} samples", state.samples, samples.at_least));
+            }
+            text
+        }
+    }
+}
+
+/// All stages in one line; on a narrow screen only the one it is at.
+pub(super) fn strip(rollout: &Rollout, look: Look) -> Vec<String> {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    let piece = |(index, stage): (usize, &Stage)| {
+        let text = format!("{} {}", mark(rollout, index), safe(&stage.name));
+        match index == state.stage && state.is_live() {
+            true => format!("{text} {}", bar(state.baked, plan.ticks(stage.bake), look)),
+            false => text,
+        }
+    };
+    let pieces: Vec<String> = plan.stages.iter().enumerate().map(piece).collect();
+    let all = format!("  {}", pieces.join("  "));
+    if width(&all) <= look.line() {
+        return vec![all];
+    }
+    let here = pieces.get(state.stage).cloned().unwrap_or_default();
+    vec![format!("  stage {} of {}: {here}", state.stage + 1, plan.stages.len())]
+}
+
+/// `████░░░░ 3/11`; without its bar on a narrow screen.
+pub(super) fn bar(have: u32, need: u32, look: Look) -> String {
+    let shown = have.min(need);
+    if look.is_narrow() {
+        return format!("{shown}/{need}");
+    }
+    let filled = (shown as usize * BAR).checked_div(need as usize).unwrap_or(BAR);
+    format!("{}{} {shown}/{need}", "█".repeat(filled), "░".repeat(BAR - filled))
+}
+
+/// Each metric with its value, its course and its thresholds; below each other on a narrow screen.
+pub(super) fn metrics(rollout: &Rollout, look: Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, line) in values(rollout, look).into_iter().enumerate() {
+        let thresholds = thresholds(rollout, index);
+        if look.is_narrow() {
+            lines.push(line);
+            if !thresholds.is_empty() {
+                let broken = wrap(&format!("      {thresholds}"), look.line(), 6);
+                lines.extend(broken.into_iter().take(2));
+            }
+        } else {
+            lines.push(format!("{line}  {thresholds}"));
+        }
+    }
+    lines
+}
+
+/// Each metric with its value and its course.
+pub(super) fn values(rollout: &Rollout, look: Look) -> Vec<String> {
+    let plan = &rollout.plan;
+    let readings = |index: usize| -> Vec<&Reading> {
+        rollout.ticks.values().filter_map(|readings| readings.get(index)).collect()
+    };
+    let newest: Vec<String> = plan
+        .series
+        .iter()
+        .enumerate()
+        .map(|(index, series)| {
+            let last = readings(index).pop().map(|reading| words::reading(reading, series.unit));
+            last.unwrap_or_else(|| "not read yet".to_owned())
+        })
+        .collect();
+    let (name, value) = if look.is_narrow() { (14, 12) } else { (24, 22) };
+    let names = plan.series.iter().map(|series| width(&safe(&series.name))).max().unwrap_or(0).min(name);
+    let wide = newest.iter().map(|value| width(value)).max().unwrap_or(0).min(value);
+    let lines = plan.series.iter().zip(newest).enumerate().map(|(index, (series, value))| {
+        let spark = sparkline(&readings(index), if look.is_narrow() { 8 } else { SPARK });
+        let spark = if look.is_narrow() { spark } else { pad(&spark, SPARK) };
+        let line = format!("    {}  {}  {spark}", pad(&safe(&series.name), names), pad(&value, wide));
+        if is_breached(rollout, index) { tone(&line, Tone::Bad) } else { line }
+    });
+    lines.collect()
+}
+
+fn reads(condition: &Condition, index: usize) -> bool {
+    let mut found = false;
+    condition.each_series(&mut |read| found |= read == index);
+    found
+}
+
+fn thresholds(rollout: &Rollout, index: usize) -> String {
+    let plan = &rollout.plan;
+    let healthy = plan.healthy.iter().filter(|line| reads(&line.condition, index)).map(|line| safe(&line.text));
+    let rules = plan.rules.iter().filter(|rule| reads(&rule.condition, index)).map(|rule| {
+        let lasting = rule.hold_for.map(|span| format!(" for {span}")).unwrap_or_default();
+        format!("{}{lasting} → {}", safe(&rule.text), rule.then.word())
+    });
+    healthy.chain(rules).collect::<Vec<_>>().join(" · ")
+}
+
+/// Whether a line of `healthy` or a rule that reads it is against going on now.
+fn is_breached(rollout: &Rollout, index: usize) -> bool {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    let lines = plan.healthy.iter().map(|line| &line.condition).zip(&state.lines);
+    let rules = plan.rules.iter().map(|rule| &rule.condition).zip(&state.rules);
+    state.is_live() && lines.chain(rules).any(|(condition, timer)| timer.run > 0 && reads(condition, index))
+}
+
+/// The last values, scaled to their largest; `?` where nothing is known.
+fn sparkline(values: &[&Reading], most: usize) -> String {
+    const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let newest = &values[values.len().saturating_sub(most)..];
+    let number = |reading: &Reading| reading.value().and_then(|value| value.to_string().parse::<f64>().ok());
+    let largest = newest.iter().filter_map(|reading| number(reading)).fold(0.0, f64::max);
+    let mark = |reading: &&Reading| match number(reading) {
+        Some(value) if largest > 0.0 => MARKS[((value / largest * 7.0).round() as usize).min(7)],
+        Some(_) => MARKS[0],
+        None => '?',
+    };
+    newest.iter().map(mark).collect()
+}

@@ -1,0 +1,91 @@
+//! A row per rollout: name, exposure, stage, bake progress, why.
+
+use super::super::attention::{Attention, attention};
+use super::super::printer::Tone;
+use super::super::safe::safe;
+use super::super::text::{clip, pad, tone, width};
+use super::super::words;
+use super::{Look, detail};
+use crate::control::Rollout;
+use crate::engine::Phase;
+use crate::engine::event::Missing;
+
+/// The rows, in the order given.
+pub(super) fn rows(rollouts: &[&Rollout], look: Look) -> Vec<String> {
+    let environment = rollouts.first().map(|rollout| &rollout.plan.environment);
+    let one_environment = rollouts.iter().all(|rollout| Some(&rollout.plan.environment) == environment);
+    let name = |rollout: &Rollout| match look.is_narrow() && one_environment {
+        true => safe(&rollout.plan.release),
+        false => safe(&rollout.address()),
+    };
+    let cells: Vec<[String; 5]> = rollouts
+        .iter()
+        .map(|rollout| {
+            let stage = rollout.plan.stages.get(rollout.state.stage).map(|stage| safe(&stage.name));
+            [
+                name(rollout),
+                safe(&rollout.state.allowed.to_string()),
+                stage.unwrap_or_default(),
+                progress(rollout, look),
+                why(rollout),
+            ]
+        })
+        .collect();
+    // a long name may take what is left of the line, but not the room of the others
+    let most = if look.is_narrow() { [14, 9, 8, 9] } else { [look.columns * 2 / 5, 20, 16, 16] };
+    let wide: Vec<usize> = (0..4)
+        .map(|column| cells.iter().map(|cells| width(&cells[column])).max().unwrap_or(0).min(most[column]))
+        .collect();
+    let gap = if look.is_narrow() { " " } else { "  " };
+    let row = |(rollout, cells): (&&Rollout, &[String; 5])| {
+        let kind = attention(&rollout.state);
+        let mark = if kind <= Attention::Unhealthy { "!" } else { " " };
+        let mut line = format!("{mark} ");
+        for (cell, wide) in cells.iter().zip(&wide).filter(|(_, wide)| **wide > 0) {
+            line.push_str(&pad(cell, *wide));
+            line.push_str(gap);
+        }
+        line.push_str(&cells[4]);
+        coloured(&clip(&line, look.line()), kind)
+    };
+    rollouts.iter().zip(&cells).map(row).collect()
+}
+
+/// A text in the tone of how much it wants to be looked at.
+pub(super) fn coloured(text: &str, kind: Attention) -> String {
+    match kind {
+        Attention::Person | Attention::Unhealthy => tone(text, Tone::Warn),
+        Attention::Stopping | Attention::Stopped => tone(text, Tone::Bad),
+        Attention::Completed => tone(text, Tone::Good),
+        Attention::Baking => text.to_owned(),
+    }
+}
+
+fn progress(rollout: &Rollout, look: Look) -> String {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    match plan.stages.get(state.stage).filter(|_| state.is_live()) {
+        Some(stage) => detail::bar(state.baked, plan.ticks(stage.bake), look),
+        None => String::new(),
+    }
+}
+
+/// Why it is where it is, in a few words: the row has no room for more.
+fn why(rollout: &Rollout) -> String {
+    let state = &rollout.state;
+    match state.phase {
+        Phase::Paused => format!("paused: {}", words::why(state)),
+        Phase::Stopped if state.is_stopping() => format!("stopping: {}", words::why(state)),
+        Phase::Stopped => format!("shut down: {}", words::why(state)),
+        Phase::Completed => "completed".to_owned(),
+        Phase::None => "not started".to_owned(),
+        Phase::Running if state.approvable => "needs approval".to_owned(),
+        Phase::Running => {
+            let first = state.missing.iter().find(|missing| !matches!(missing, Missing::Bake { .. }));
+            match first {
+                Some(Missing::Settling { .. }) => "settling".to_owned(),
+                Some(missing) => words::missing(&rollout.plan, missing),
+                None => "baking".to_owned(),
+            }
+        }
+    }
+}
