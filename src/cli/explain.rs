@@ -15,7 +15,7 @@ pub(crate) struct Explain {
 }
 
 impl Explain {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
         let drivers = site.drivers();
         let rollout = context.rollout(&site, &self.release)?;
@@ -26,6 +26,9 @@ impl Explain {
             if rollout.state.is_live() && !answer.missing.contains(&text) {
                 answer.missing.push(text);
             }
+        }
+        if rollout.state.is_live() {
+            answer.telemetry = site.trouble_of(rollout).await;
         }
         if context.printer.machine() {
             context.printer.json(&answer);

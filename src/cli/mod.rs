@@ -109,7 +109,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Status(args) => args.run(context).await,
         Command::Watch(args) => args.run(context).await,
         Command::Wait(args) => args.run(context).await,
-        Command::Explain(args) => args.run(context),
+        Command::Explain(args) => args.run(context).await,
         Command::Approve(args) => args.run(context).await,
         Command::Pause(args) => args.run(context).await,
         Command::Resume(args) => args.run(context).await,

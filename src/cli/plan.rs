@@ -7,8 +7,8 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::spec;
 use crate::spec::yaml;
+use crate::view;
 use crate::view::printer::Format;
-use crate::view::safe::safe;
 
 /// Show a release with everything resolved, and where each value was written
 #[derive(Debug, Args)]
@@ -50,48 +50,11 @@ impl Plan {
                     let text = yaml::to_string(&answer).map_err(|error| Failure::new(Exit::Failed, error))?;
                     context.printer.data(&format!("---\n{}", text.trim_end()));
                 }
-                Format::Human => print(context, &answer),
+                Format::Human => {
+                    view::plan::print(&context.printer, &answer.plan, &answer.origins, &answer.hash);
+                }
             }
         }
         Ok(Exit::Done)
-    }
-}
-
-fn print(context: &Context, answer: &PlanAnswer) {
-    let (plan, out) = (&answer.plan, |text: String| context.printer.out(&text));
-    let origin = |path: String| answer.origins.get(&path).map(|origin| format!("   # {origin}")).unwrap_or_default();
-    out(format!("{}  plan {}", safe(&plan.address()), answer.hash.get(..12).unwrap_or_default()));
-    out(format!("  flag {}{}", safe(&plan.flag), origin("flag".to_owned())));
-    out(format!(
-        "  every {}, settle {}, asked {} late{}",
-        plan.every,
-        plan.settle,
-        plan.delay,
-        origin("every".to_owned())
-    ));
-    out("  stages".to_owned());
-    for (index, stage) in plan.stages.iter().enumerate() {
-        out(format!(
-            "    {:<14} {:<32} bake {}{}",
-            safe(&stage.name),
-            stage.exposure.to_string(),
-            stage.bake,
-            origin(format!("stages[{index}]"))
-        ));
-    }
-    out("  healthy".to_owned());
-    for (index, line) in plan.healthy.iter().enumerate() {
-        out(format!("    {}{}", safe(&line.text), origin(format!("healthy[{index}]"))));
-    }
-    out("  safeguards".to_owned());
-    for (index, rule) in plan.rules.iter().enumerate() {
-        let hold = rule.hold_for.map(|hold| format!(" for {hold}")).unwrap_or_default();
-        out(format!(
-            "    {:<12} {}{hold}: {}{}",
-            safe(&rule.name),
-            safe(&rule.text),
-            rule.then.word(),
-            origin(format!("rules[{index}]"))
-        ));
     }
 }

@@ -20,6 +20,7 @@ pub mod start;
 pub mod stop;
 pub mod store;
 pub mod ticks;
+pub mod trouble;
 
 pub use command::CommandReport;
 pub use drive::DriveEnd;
@@ -29,3 +30,4 @@ pub use site::Site;
 pub use start::StartOptions;
 pub use stop::{StopKind, StopOutcome, StopReport};
 pub use store::{Rollout, Store};
+pub use trouble::Trouble;

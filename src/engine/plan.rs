@@ -150,6 +150,9 @@ pub struct Query {
     pub every: Span,
     /// The flag key, for `{{ flag }}` in raw queries.
     pub flag: String,
+    /// What is counted may not exist before its first event. Left out where it must exist, as in plans of before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub born_later: bool,
 }
 
 /// The forms every source understands, and the raw query that one does.

@@ -268,6 +268,14 @@ pub(super) fn plan(parts: &Parts<'_>, plan: &Plan) -> Vec<Finding> {
         let finding = Finding::error("short-window", window_at, message);
         findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
     }
+    if policy.every.0.0 > 0 && policy.every.0 < scrape {
+        let message = format!(
+            "`every: {}` is shorter than a scrape of source `{}`, {scrape}",
+            policy.every.0, parts.source.name.value
+        );
+        let finding = Finding::error("short-every", policy.every.1.as_ref().unwrap_or(&policy.name.at), message);
+        findings.push(finding.help("one sample would be judged several times, as if it were several"));
+    }
     if let Target::Flagd { path } = &plan.target
         && (path.starts_with('/') || path.contains(".."))
     {

@@ -72,6 +72,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "`settle` must be at least the longest window plus one scrape, or evidence from before a change would count.",
     ),
     ("shape", "The value has another shape than expected: a mapping, a list or a single value."),
+    (
+        "short-every",
+        "Ticks closer together than the source's scrapes would judge one sample several times, as if it were several.",
+    ),
     ("short-for", "A `for` shorter than `every` would be one tick, which is what a rule without `for` needs."),
     ("short-window", "A window needs at least four scrapes."),
     ("stage-order", "Stages grow: each reaches everybody of the one before, and more."),
@@ -89,6 +93,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ("unknown-stage", "A rollback names a stage that the template does not have."),
     ("unknown-template", "No ReleaseTemplate document has this name."),
     ("unsupported", "This version does not know the key yet. It is refused rather than ignored."),
+    (
+        "url",
+        "An address with a user and password in it would stand in plans, journals and logs. Name a file or an environment variable with the token instead: `token_file:` or `token_env:` beside `url:`.",
+    ),
     ("yaml-anchor", "Anchors and aliases are refused: what is meant stands where it is read."),
     ("yaml-limit", "The document is nested too deep or has too many values."),
     ("yaml-syntax", "The file is no valid YAML."),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::finding::{At, Finding};
 use super::metrics::is_label;
 use super::reader::{Reader, Text, read_text, read_texts};
+use super::url::without_user;
 use super::yaml::{Kind, Node};
 use crate::engine::plan::{Action, AttributeTest, Audience, Constraint, RollbackStage, SourceAddress, Target};
 use crate::engine::{Percentage, Span};
@@ -196,6 +197,8 @@ pub struct MetricDoc {
     pub form: FormDoc,
     /// Whether it is measured on the whole service.
     pub service: bool,
+    /// Whether what is counted may not exist before its first event.
+    pub born_later: bool,
 }
 
 /// A form as written; selectors are still texts.
@@ -406,13 +409,18 @@ fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Source
         token_file = inner.text("token_file").map(|text| text.value);
         token_env = inner.text("token_env").map(|text| text.value);
         inner.finish();
+        let url = url.map(|url| {
+            without_user(url, "write `token_file: PATH` or `token_env: NAME` beside `url`", reader.findings())
+        });
         address = url.map(|url| SourceAddress::Prometheus { url: url.value, scrape_every });
     } else if let Some(node) = reader.get("scrape") {
         let mut inner = Reader::new(node, "`scrape`", reader.findings());
         let targets = inner.texts("targets").unwrap_or_default();
         let every = inner.span("every").map_or(Span::seconds(15), |(span, _)| span);
         inner.finish();
-        let targets = targets.into_iter().map(|target| target.value).collect();
+        let instead = "name a page that needs no password, or read it through `prometheus` with a `token_file`";
+        let plain = |target| without_user(target, instead, reader.findings()).value;
+        let targets = targets.into_iter().map(plain).collect();
         address = Some(SourceAddress::Scrape { targets, every });
     } else {
         let at = reader.at().clone();
@@ -611,6 +619,7 @@ fn metric(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Metric
         }
         scope => scope.is_some(),
     };
+    let born_later = reader.flag("born_later").unwrap_or(false);
     let mut form = None;
     if let Some(node) = reader.get("ratio") {
         let mut inner = Reader::new(node, "`ratio`", reader.findings());
@@ -635,7 +644,7 @@ fn metric(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<Metric
         reader.findings().push(Finding::error("missing-key", &at, message));
     }
     reader.finish();
-    Some(MetricDoc { name, form: form?, service })
+    Some(MetricDoc { name, form: form?, service, born_later })
 }
 
 fn safeguard(node: &Node, findings: &mut Vec<Finding>) -> Option<SafeguardDoc> {

@@ -8,10 +8,12 @@ pub mod files;
 pub mod finding;
 pub mod load;
 pub mod metrics;
+pub mod raw;
 pub mod reader;
 pub mod resolve;
 pub mod text;
 pub mod typing;
+pub mod url;
 pub mod yaml;
 
 pub use finding::{Finding, Severity};

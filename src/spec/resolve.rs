@@ -11,11 +11,12 @@ use super::finding::Finding;
 use super::load::Loaded;
 use super::reader::Text;
 use super::typing::{self, MetricType, SeriesKey};
-use super::{checks, metrics};
+use super::{checks, metrics, raw};
 use crate::canonical;
 use crate::engine::condition::Condition;
 use crate::engine::plan::{
-    Approval, Arm, HealthLine, LabelTest, Matcher, NoData, Plan, Query, Rule, Samples, Series, SourceAddress, Stage,
+    Approval, Arm, Form, HealthLine, LabelTest, Matcher, NoData, Plan, Query, Rule, Samples, Series, SourceAddress,
+    Stage,
 };
 use crate::engine::{Exposure, Percentage, Span};
 
@@ -214,7 +215,11 @@ impl Building<'_, '_> {
             return None;
         }
         let scrape = scrape_every(&source.address);
-        let least = policy.window.0.max(policy.every.0);
+        let raw = |series: &Series| match &series.query.form {
+            Form::Raw { text } => raw::reach(text),
+            _ => Span(0),
+        };
+        let least = series.iter().map(raw).fold(policy.window.0.max(policy.every.0), Span::max);
         let least = Span(least.0 + scrape.0);
         let settle = policy.settle.as_ref().map_or(least, |(settle, _)| *settle);
         if let Some((_, at)) = policy.settle.as_ref().filter(|(settle, _)| *settle < least) {
@@ -370,6 +375,7 @@ impl Building<'_, '_> {
                 window: policy.window.0,
                 every: policy.every.0,
                 flag: release.flag.value.clone(),
+                born_later: policy.metrics.iter().any(|metric| metric.name.value == base && metric.born_later),
             },
         })
     }

@@ -4,7 +4,7 @@
 //! alone; a failure is a reading with a reason, never an error that hides the others.
 
 use crate::clock::Answer;
-use crate::engine::plan::Query;
+use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp};
 
 pub mod http;
@@ -42,4 +42,31 @@ pub trait Source: Send + Sync {
     /// Whether each query names something that exists at the source now, for `start`: `Ok` if it does, else what is
     /// missing, for people. Idle is fine.
     fn exists<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Result<(), String>>>;
+
+    /// Why each query has no value at an instant, in the source's own words, for people; none where it has one.
+    fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
+        Box::pin(async move { self.instant(queries, at).await.into_iter().map(|answered| answered.detail).collect() })
+    }
+}
+
+/// The names of the series that a query reads.
+pub fn metrics(query: &Query) -> Vec<String> {
+    match &query.form {
+        Form::Ratio { of, over } => vec![of.metric.clone(), over.metric.clone()],
+        Form::Count { of } => vec![of.metric.clone()],
+        Form::Quantile { of, .. } | Form::Slow { of, .. } => vec![format!("{}_bucket", of.metric)],
+        Form::Raw { .. } => Vec::new(),
+    }
+}
+
+/// Those that must be there before anybody is exposed. A numerator that is not there reads 0, healthy for ever: it must
+/// be there too, unless it is written that its first event bears it.
+pub fn needed_metrics(query: &Query) -> Vec<String> {
+    let mut needed = match &query.form {
+        Form::Ratio { over, .. } if query.born_later => vec![over.metric.clone()],
+        _ if query.born_later => Vec::new(),
+        _ => metrics(query),
+    };
+    needed.dedup();
+    needed
 }

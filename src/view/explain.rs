@@ -6,7 +6,7 @@ use super::printer::{Printer, Tone};
 use super::safe::safe;
 use super::text;
 use super::words;
-use crate::control::Rollout;
+use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
 use crate::engine::{Phase, Timestamp};
 
@@ -29,6 +29,8 @@ pub struct ExplainAnswer {
     pub missing: Vec<String>,
     /// The newest values.
     pub values: Vec<(String, String)>,
+    /// What is wrong with the sources of values that are unknown.
+    pub telemetry: Vec<Trouble>,
     /// The next tick.
     pub next_tick: Option<String>,
     /// The earliest moment it can go on.
@@ -64,6 +66,7 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
             Vec::new()
         },
         values: values.map(|(series, reading)| (series.name.clone(), words::reading(reading, series.unit))).collect(),
+        telemetry: Vec::new(),
         next_tick: explained.next_tick.map(|at| at.to_string()),
         earliest: explained.earliest.map(|at| at.to_string()),
         commands,
@@ -95,6 +98,15 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
         for (series, value) in &answer.values {
             printer.out(&format!("  {}  {}", text::pad(&name(series), wide), safe(value)));
         }
+    }
+    for Trouble { source, place, metrics, reason } in &answer.telemetry {
+        printer.out(&format!(
+            "source {} at {}: {}\n  so {} cannot be told",
+            safe(source),
+            safe(place),
+            safe(reason),
+            safe(&metrics.join(", "))
+        ));
     }
     match &answer.earliest {
         Some(earliest) => printer.out(&format!("earliest next step: {earliest}, if everything is healthy from now on")),

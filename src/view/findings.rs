@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::printer::Printer;
 use super::safe::{in_place, safe};
+use crate::spec::url::masked;
 use crate::spec::{Finding, Severity};
 
 /// `validate -o json`.
@@ -49,12 +50,21 @@ pub fn answer(files: usize, findings: &[Finding]) -> FindingsAnswer {
             file: finding.at.file.name.clone(),
             line,
             column,
-            marked: finding.at.marked().to_owned(),
+            marked: marked(finding),
             message: finding.message.clone(),
             help: finding.help.clone(),
         }
     };
     FindingsAnswer { schema: "flagstaff/findings/v1", files, findings: findings.iter().map(row).collect() }
+}
+
+/// The marked characters, without what may be a password: that is told by what stands around them.
+fn marked(finding: &Finding) -> String {
+    let marked = finding.at.marked();
+    if !marked.contains('@') {
+        return marked.to_owned();
+    }
+    masked(&finding.at.file.text).get(finding.at.start..finding.at.end).unwrap_or_default().to_owned()
 }
 
 /// For people.
@@ -78,7 +88,7 @@ pub fn print(printer: &Printer, findings: &[Finding]) {
             let length = (finding.at.end - finding.at.start).min(120);
             let label = LabeledSpan::new_with_span(None, (finding.at.start, length));
             // byte for byte the same length, so that the mark stays where it belongs
-            let text = in_place(&finding.at.file.text);
+            let text = in_place(&masked(&finding.at.file.text));
             Report::new(diagnostic.with_label(label))
                 .with_source_code(NamedSource::new(safe(&finding.at.file.name), text))
         } else {

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod findings;
 pub mod live;
 pub mod picture;
+pub mod plan;
 pub mod printer;
 pub mod safe;
 mod screen;

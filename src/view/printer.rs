@@ -100,7 +100,13 @@ impl Printer {
 
     /// An answer for people.
     pub fn out(&self, text: &str) {
-        write_out(&self.paint(&self.fit(text, self.wraps.0)));
+        write_out(&self.paint(&self.fit(text, self.wraps.0, 2)));
+    }
+
+    /// An answer for people of which all lines but the first start at a column.
+    pub fn hung(&self, text: &str, column: usize) {
+        let lead = text.chars().take_while(|c| *c == ' ').count();
+        write_out(&self.paint(&self.fit(text, self.wraps.0, column.saturating_sub(lead))));
     }
 
     /// Data that another program reads or a person copies: no line is broken, no character of it replaced by ASCII.
@@ -115,7 +121,7 @@ impl Printer {
 
     /// Everything else.
     pub fn err(&self, text: &str) {
-        write_err(&self.paint(&self.fit(text, self.wraps.1)));
+        write_err(&self.paint(&self.fit(text, self.wraps.1, 2)));
     }
 
     /// Everything else, where a line that is broken would lose its meaning: marks under a text.
@@ -176,14 +182,14 @@ impl Printer {
     }
 
     /// Lines that are too wide are broken between words. One with a command stays whole: people copy it.
-    fn fit(&self, text: &str, wraps: bool) -> String {
+    fn fit(&self, text: &str, wraps: bool, hang: usize) -> String {
         if !wraps || self.machine() {
             return text.to_owned();
         }
         let text = if self.unicode { text.to_owned() } else { text::ascii(text) };
         let fitted = text.split('\n').flat_map(|line| {
             let lead = line.chars().take_while(|c| *c == ' ').count();
-            if line.contains("flagstaff ") { vec![line.to_owned()] } else { text::wrap(line, self.width, lead + 2) }
+            if line.contains("flagstaff ") { vec![line.to_owned()] } else { text::wrap(line, self.width, lead + hang) }
         });
         fitted.collect::<Vec<_>>().join("\n")
     }
@@ -235,9 +241,9 @@ mod tests {
     fn a_wide_line_is_broken_and_a_command_is_not() {
         let printer = printer(Colour::Never, true);
         let wide = "  - the source does not answer and nothing grows until it does";
-        assert_eq!(printer.fit(wide, true), "  - the source does not answer and\n    nothing grows until it does");
+        assert_eq!(printer.fit(wide, true, 2), "  - the source does not answer and\n    nothing grows until it does");
         let command = "undo: flagstaff start checkout-v2 --again --at ten-percent";
-        assert_eq!(printer.fit(command, true), command);
-        assert_eq!(printer.fit(wide, false), wide, "nobody looks: a line stays a line");
+        assert_eq!(printer.fit(command, true, 2), command);
+        assert_eq!(printer.fit(wide, false, 2), wide, "nobody looks: a line stays a line");
     }
 }

@@ -13,5 +13,6 @@ mod prometheus;
 mod simulator;
 mod spec;
 mod support;
+mod telemetry;
 mod together;
 mod without_journal;

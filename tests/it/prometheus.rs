@@ -69,6 +69,7 @@ fn query(form: Form, flag: &str) -> Query {
         window: Span::seconds(6),
         every: Span::seconds(2),
         flag: flag.to_owned(),
+        born_later: false,
     }
 }
 
@@ -78,8 +79,11 @@ fn failed() -> Form {
     Form::Ratio { of, over: named(&format!("{HISTOGRAM}_count")) }
 }
 
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
 fn forms() -> Vec<Query> {
-    let decimal = |text: &str| text.parse::<Decimal>().unwrap();
     vec![
         query(failed(), "shop"),
         query(Form::Count { of: named(&format!("{HISTOGRAM}_count")) }, "shop"),
@@ -143,9 +147,49 @@ async fn a_real_prometheus_and_our_own_reading_agree() {
         assert_eq!(answer.unknown(), Some(Unknown::NoAnswer), "{hostile:?}");
     }
 
-    let asked = [query(failed(), "never-seen"), query(Form::Count { of: named("gone") }, "shop")];
-    let exists = prometheus.exists(&asked, at).await;
-    assert!(exists[0].is_ok() && exists[1].is_err(), "{exists:?}");
+    // what does not exist is refused before anybody is exposed; who is not exposed yet is not missing
+    let ratio = |of: &str| Form::Ratio { of: named(of), over: named(&format!("{HISTOGRAM}_count")) };
+    let text = |text: &str| query(Form::Raw { text: text.to_owned() }, "never-seen");
+    let slow = |bound: &str| query(Form::Slow { bound: decimal(bound), of: named(HISTOGRAM) }, "never-seen");
+    let asked = [
+        (query(failed(), "never-seen"), None),
+        (query(Form::Count { of: named("gone") }, "shop"), Some("has no metric `gone`")),
+        (
+            query(ratio("bad_totl"), "shop"),
+            Some("no metric `bad_totl`; if it begins with its first event, write `born_later: true`"),
+        ),
+        (Query { born_later: true, ..query(ratio("bad_totl"), "shop") }, None),
+        (query(ratio("up"), "shop"), None),
+        (text(&format!("max({HISTOGRAM}_count{{ {{{{ match }}}} }})")), None),
+        (text(&format!("max({HISTOGRAM}_count{{code=\"200\",{{{{match}}}}}})")), None),
+        (text("max(nothing{ {{ match }} })"), Some("answers nothing, whatever the group")),
+        (Query { born_later: true, ..text("max(nothing{ {{ match }} })") }, None),
+        (text("max(nothing{ {{ match }} }"), Some("status 400")),
+        (
+            text(&format!("{HISTOGRAM}_count or vector(1) + 0 * {HISTOGRAM}_count{{ {{{{ match }}}} }}")),
+            Some("several series"),
+        ),
+        (slow("0.1"), None),
+        (slow("0.25"), Some("0.25 s is no bucket bound")),
+    ];
+    let queries: Vec<Query> = asked.iter().map(|(query, _)| query.clone()).collect();
+    let found = prometheus.exists(&queries, at).await;
+    for ((query, refused), found) in asked.iter().zip(found) {
+        match (refused, &found) {
+            (None, Ok(())) => {}
+            (Some(why), Err(told)) if told.contains(why) && told.contains(&server.url) => {}
+            _ => panic!("{query:?}: {refused:?}, but {found:?}"),
+        }
+    }
+
+    // before its first sample, and where it did not run, a server cannot know; what was not there when it ran is missing
+    let (long_ago, gone) = (at.minus(Span::minutes(10)), query(Form::Count { of: named("gone") }, "shop"));
+    let rows = prometheus.range(&[query(failed(), "shop"), gone], long_ago, at, Span::seconds(2)).await;
+    assert_eq!(rows.len(), 301);
+    let unobserved = Reading::Unknown(Unknown::Unobserved);
+    assert!(rows[0].1.iter().all(|answered| answered.reading == unobserved), "{:?}", rows[0]);
+    let (_, last) = &rows[300];
+    assert!(last[0].reading.value().is_some() && last[1].reading.unknown() == Some(Unknown::NoAnswer), "{last:?}");
 
     // the target goes away: what was healthy is stale, not healthy
     drop(page);

@@ -1,5 +1,7 @@
 //! What an answer is worth: one number without warnings, or unknown with the reason.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::engine::decimal::ParseDecimalError;
@@ -55,22 +57,41 @@ pub fn judge_age(body: &Value, scrape_every: Span, answered: Answered) -> Answer
     }
 }
 
-/// One instant of a range answer, as the answer of an instant query.
-pub fn row(body: &Value, at: Timestamp) -> Value {
-    let mut result = Vec::new();
-    for series in body["data"]["result"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        for pair in series["values"].as_array().map(Vec::as_slice).unwrap_or_default() {
-            let time = pair.get(0).map(ToString::to_string).and_then(|time| time.parse::<Decimal>().ok());
-            if time == Some(Decimal::new(i128::from(at.0), -3)) {
-                result.push(json!({ "value": pair }));
+/// A range answer by its instants.
+#[derive(Debug, Default)]
+pub struct Rows {
+    points: BTreeMap<Timestamp, Vec<Value>>,
+    warnings: Option<Value>,
+}
+
+impl Rows {
+    /// Indexes an answer: looking through it once per instant would be quadratic over days.
+    pub fn new(mut body: Value) -> Rows {
+        let warnings = body.get_mut("warnings").map(Value::take);
+        let mut points: BTreeMap<Timestamp, Vec<Value>> = BTreeMap::new();
+        for series in body["data"]["result"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            for pair in series["values"].as_array().map(Vec::as_slice).unwrap_or_default() {
+                let Some(seconds) = pair.get(0).and_then(Value::as_f64) else { continue };
+                points.entry(Timestamp((seconds * 1000.0).round() as i64)).or_default().push(json!({ "value": pair }));
             }
         }
+        Rows { points, warnings }
     }
-    let mut instant = json!({ "data": { "resultType": "vector", "result": result } });
-    if let Some(warnings) = body.get("warnings") {
-        instant["warnings"] = warnings.clone();
+
+    /// Whether anything was answered for an instant.
+    pub fn has(&self, at: Timestamp) -> bool {
+        self.points.contains_key(&at)
     }
-    instant
+
+    /// One instant, as the answer of an instant query.
+    pub fn row(&self, at: Timestamp) -> Value {
+        let result = self.points.get(&at).cloned().unwrap_or_default();
+        let mut instant = json!({ "data": { "resultType": "vector", "result": result } });
+        if let Some(warnings) = &self.warnings {
+            instant["warnings"] = warnings.clone();
+        }
+        instant
+    }
 }
 
 fn unknown(reason: Unknown, detail: String) -> Answered {

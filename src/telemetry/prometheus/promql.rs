@@ -47,15 +47,11 @@ pub fn age(query: &Query) -> Option<String> {
     Some(format!("time() - max(timestamp({}{suffix}{}))", of.metric, braces(of, &query.matchers)))
 }
 
-/// Whether the metric behind a query is there at all, whatever its arm: nobody is exposed before the start.
-pub fn presence(query: &Query) -> Option<String> {
-    let (of, suffix) = match &query.form {
-        Form::Ratio { over, .. } => (over, ""),
-        Form::Count { of } => (of, ""),
-        Form::Quantile { of, .. } | Form::Slow { of, .. } => (of, "_bucket"),
-        Form::Raw { .. } => return None,
-    };
-    Some(format!("count({}{suffix})", of.metric))
+/// A raw query without its matchers, to tell an empty group from a metric that is not there: every series is without
+/// this label.
+pub fn whatever_group(query: &Query) -> String {
+    let anything = Matcher { label: "flagstaff_no_such_label".to_owned(), is: LabelTest::Equal(String::new()) };
+    text(&Query { matchers: vec![anything], ..query.clone() })
 }
 
 fn braces(of: &Selector, common: &[Matcher]) -> String {
@@ -137,6 +133,7 @@ mod tests {
             window: Span::minutes(5),
             every: Span::seconds(30),
             flag: flag.to_owned(),
+            born_later: false,
         }
     }
 

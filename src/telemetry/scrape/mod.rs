@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use self::history::History;
 use super::http::{bounded, client, fetch};
-use super::{Answered, Source};
+use super::{Answered, Source, metrics, needed_metrics};
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Span, Timestamp};
@@ -75,25 +77,28 @@ impl Scrape {
 
     /// Reads all pages once.
     pub async fn poll(&self) {
-        for target in &self.targets {
-            let page = match &self.client {
-                Ok(client) => fetch(client.get(target)).await,
-                Err(error) => Err(error.clone()),
-            };
-            let samples = page.and_then(|(status, text, _)| match status {
-                200 => exposition::parse(&text).map_err(|error| error.to_string()),
-                _ => Err(format!("status {status}: {}", bounded(&text))),
-            });
-            let now = self.clock.now();
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let Seen { targets, wanted, longest } = &mut *seen;
-            let Some(history) = targets.get_mut(target) else { continue };
-            match samples {
-                Ok(samples) => history.take(now, samples, wanted),
-                Err(trouble) => history.fail(now, trouble),
-            }
-            history.forget(now, Span(longest.0 + KEPT_BEYOND.0));
+        // side by side: a page that hangs must not make the others stale
+        join_all(self.targets.iter().map(|target| self.read(target))).await;
+    }
+
+    async fn read(&self, target: &String) {
+        let page = match &self.client {
+            Ok(client) => fetch(client.get(target)).await,
+            Err(error) => Err(error.clone()),
+        };
+        let samples = page.and_then(|(status, text, _)| match status {
+            200 => exposition::parse(&text).map_err(|error| format!("not a metrics page: {error}")),
+            _ => Err(format!("status {status}: {}", bounded(&text))),
+        });
+        let now = self.clock.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seen { targets, wanted, longest } = &mut *seen;
+        let Some(history) = targets.get_mut(target) else { return };
+        match samples {
+            Ok(samples) => history.take(now, samples, wanted),
+            Err(trouble) => history.fail(now, trouble),
         }
+        history.forget(now, Span(longest.0 + KEPT_BEYOND.0));
     }
 
     /// Reads all pages every `every`, for as long as it is polled. It touches no backend.
@@ -108,6 +113,31 @@ impl Scrape {
     fn answer(&self, query: &Query, at: Timestamp) -> Answered {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         forms::answer(&seen.targets, query, at, self.every)
+    }
+
+    /// What a query needs and the newest pages do not have, or what keeps them from being read.
+    fn check(&self, queries: &[Query], at: Timestamp) -> Vec<Result<(), String>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let check = |query: &Query| {
+            for (target, history) in &seen.targets {
+                let newest = history.scrape_at(self.clock.now().max(at));
+                if let Some(trouble) = newest.and_then(|scrape| scrape.trouble.clone()) {
+                    return Err(format!("{target}: {trouble}"));
+                }
+            }
+            if let Form::Raw { .. } = query.form {
+                return Err("pages have no query language; use a form".to_owned());
+            }
+            let missing = |metric: &String| !seen.targets.values().any(|history| history.has_metric(metric));
+            match needed_metrics(query).into_iter().find(missing) {
+                Some(metric) => Err(format!(
+                    "no page has the metric `{metric}`; if it begins with its first event, write `born_later: true` \
+                         at the metric"
+                )),
+                None => Ok(()),
+            }
+        };
+        queries.iter().map(check).collect()
     }
 }
 
@@ -144,39 +174,12 @@ impl Source for Scrape {
                 self.watch(queries);
                 self.poll().await;
             }
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let check = |query: &Query| {
-                for (target, history) in &seen.targets {
-                    let newest = history.scrape_at(self.clock.now().max(at));
-                    if let Some(trouble) = newest.and_then(|scrape| scrape.trouble.clone()) {
-                        return Err(format!("{target}: {trouble}"));
-                    }
-                }
-                let missing = |metric: &String| !seen.targets.values().any(|history| history.has_metric(metric));
-                match needed_metrics(query).into_iter().find(missing) {
-                    Some(metric) => Err(format!("no page has the metric `{metric}`")),
-                    None => Ok(()),
-                }
-            };
-            queries.iter().map(check).collect()
+            self.check(queries, at)
         })
     }
-}
 
-/// The names of the series that a query reads.
-fn metrics(query: &Query) -> Vec<String> {
-    match &query.form {
-        Form::Ratio { of, over } => vec![of.metric.clone(), over.metric.clone()],
-        Form::Count { of } => vec![of.metric.clone()],
-        Form::Quantile { of, .. } | Form::Slow { of, .. } => vec![format!("{}_bucket", of.metric)],
-        Form::Raw { .. } => Vec::new(),
-    }
-}
-
-/// Those that must be there before anybody is exposed: a numerator is born with its first event.
-fn needed_metrics(query: &Query) -> Vec<String> {
-    match &query.form {
-        Form::Ratio { over, .. } => vec![over.metric.clone()],
-        _ => metrics(query),
+    fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
+        // whoever only looks has read no page yet: what one reading says is what can be said
+        Box::pin(async move { self.exists(queries, at).await.into_iter().map(Result::err).collect() })
     }
 }

@@ -65,6 +65,7 @@ fn series(name: &str, arm: Arm, unit: Unit) -> Series {
         window: EVERY,
         every: EVERY,
         flag: "checkout".to_owned(),
+        born_later: false,
     };
     Series { name: name.to_owned(), arm, unit, query }
 }

@@ -34,6 +34,52 @@ fn project() {
 }
 
 #[test]
+fn an_address_carries_no_password_and_none_is_shown() {
+    for (from, to, marked) in [
+        ("http://127.0.0.1:9090", "http://bob:hunter2@127.0.0.1:9090", "bob:hunter2@"),
+        ("http://127.0.0.1:8080/metrics", "http://hunter2@127.0.0.1:8080/metrics", "hunter2@"),
+    ] {
+        check("flagstaff.yaml", from, to, &format!("url `{marked}` an address carries no user or password"));
+        let mut files = example_files();
+        files[0].1 = files[0].1.replacen(from, to, 1);
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let dir = project_dir(&files);
+        let loaded = flagstaff::spec::load(dir.path());
+        assert_eq!(told(&loaded).len(), 1, "{:?}", told(&loaded));
+        for environment in ["staging", "production"] {
+            let plan = loaded.plan("checkout-v2", environment).unwrap().plan;
+            assert!(!serde_json::to_string(&plan).unwrap().contains("hunter2"), "pinned: {plan:?}");
+        }
+        for format in ["human", "json"] {
+            let run = std::process::Command::new(env!("CARGO_BIN_EXE_flagstaff"))
+                .args(["-o", format, "-C"])
+                .arg(dir.path())
+                .arg("validate")
+                .output()
+                .unwrap();
+            let shown = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
+            assert_eq!(run.status.code(), Some(3), "{shown}");
+            assert!(shown.contains("token_file") && !shown.contains("hunter2"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn ticks_closer_than_scrapes_and_windows_of_raw_queries() {
+    let file = "policies.yaml";
+    check(file, "every: 30s", "every: 4s", "short-every `4s`");
+    let raw = "query: 'max_over_time(sum(rate(x{ {{ match }} }[5m]))[1h:1m])', unit: ratio";
+    let written = "ratio: { of: checkout_failed_total, over: checkout_total }";
+    let mut files = example_files();
+    let (_, text) = files.iter_mut().find(|(name, _)| name.ends_with(file)).unwrap();
+    *text = text.replacen(written, raw, 1);
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let dir = project_dir(&files);
+    let plan = flagstaff::spec::load(dir.path()).plan("checkout-v2", "production").unwrap().plan;
+    assert_eq!(plan.settle.to_string(), "1h5m15s");
+}
+
+#[test]
 fn template() {
     let file = "templates.yaml";
     check(file, "percentage: 50%", "percentage: 5%", "stage-order `5%` does not grow");

@@ -1,3 +1,4 @@
 //! What several test modules need.
 
 pub(crate) mod page;
+pub(crate) mod server;

@@ -1,0 +1,94 @@
+//! Who may ask a server when: so many requests at once, each with patience of its own. A request that hung stands in a
+//! lane beside the others from then on, so that it never holds up one that would be answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::clock::{Clock, within};
+use crate::engine::{Span, Timestamp};
+
+/// Requests at once; a Prometheus evaluates 20 by default and queues the rest.
+const AT_ONCE: usize = 16;
+/// Requests at once of those that hung or are slow.
+const DOUBTFUL_AT_ONCE: usize = 8;
+/// What the first request has, and what is not slow.
+const PATIENCE: Span = Span::seconds(4);
+/// What a request has that is slow, and every fourth time one that hangs: it may be slow alone.
+const LONG: Span = Span::seconds(8);
+/// What a request has at most that hung.
+const SHORT: Span = Span::seconds(2);
+/// So many doubtful requests are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// The lanes to one server.
+#[derive(Clone)]
+pub struct Lanes {
+    quick: Arc<Semaphore>,
+    doubtful: Arc<Semaphore>,
+    /// How often in a row a request was not answered; none is slow.
+    hung: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+/// How long somebody has patience.
+#[derive(Debug, Clone, Copy)]
+pub struct Until {
+    /// For everything together.
+    pub end: Timestamp,
+    /// For what hangs again and again: less than the distance of ticks, or the others' present ticks would be past
+    /// when they are judged, and none of them would ever grow.
+    pub again: Span,
+}
+
+impl Default for Lanes {
+    fn default() -> Lanes {
+        Lanes {
+            quick: Arc::new(Semaphore::new(AT_ONCE)),
+            doubtful: Arc::new(Semaphore::new(DOUBTFUL_AT_ONCE)),
+            hung: Arc::default(),
+        }
+    }
+}
+
+impl Lanes {
+    /// Sends a request when there is room; none where it was not answered in time, or by the end.
+    pub async fn ask<T>(
+        &self,
+        clock: &dyn Clock,
+        name: &str,
+        by: Until,
+        request: impl Future<Output = T>,
+    ) -> Option<T> {
+        let hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let (lane, patience) = match hung {
+            None => (&self.quick, PATIENCE),
+            Some(0) => (&self.doubtful, LONG),
+            Some(times) => (&self.doubtful, if times % 4 == 3 { LONG } else { SHORT.min(by.again) }),
+        };
+        let in_turn = async {
+            let _permit = lane.acquire().await.ok()?;
+            let began = clock.now();
+            let answer = within(clock, patience, request).await;
+            self.remember(name, answer.is_none(), clock.now().since(began));
+            answer
+        };
+        // what never got its turn did not hang
+        within(clock, by.end.since(clock.now()), in_turn).await.flatten()
+    }
+
+    fn remember(&self, name: &str, hangs: bool, took: Span) {
+        let mut hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner);
+        if hangs {
+            if hung.len() >= REMEMBERED {
+                hung.clear();
+            }
+            *hung.entry(name.to_owned()).or_default() += 1;
+        } else if took < Span(PATIENCE.0 / 2) {
+            hung.remove(name);
+        } else {
+            // answers, but would be cut off beside the quick ones
+            hung.insert(name.to_owned(), 0);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Whether a query names something that exists, before anybody is exposed.
+
+use serde_json::Value;
+
+use super::answer::number;
+use super::{Prometheus, promql};
+use crate::engine::plan::{Form, Query};
+use crate::engine::{Decimal, Timestamp, Unknown};
+use crate::telemetry::{Source as _, needed_metrics};
+
+impl Prometheus {
+    /// Whether what a query reads is there, else what is missing.
+    pub(super) async fn is_there(&self, query: &Query, at: Timestamp) -> Result<(), String> {
+        let told = |detail: String| format!("{}: {detail}", self.place());
+        for metric in needed_metrics(query) {
+            if !self.knows(&metric, at).await.map_err(told)? {
+                return Err(format!("{} has no metric `{metric}`{BORN_LATER}", self.place()));
+            }
+        }
+        match &query.form {
+            Form::Slow { bound, of } => self.has_bound(*bound, &of.metric, at).await.map_err(told),
+            Form::Raw { .. } => self.answers(query, at).await.map_err(told),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether any series has this name, whatever its labels: nobody is exposed yet. An hour back, because a counter of
+    /// errors goes away with the pod that counted the last one.
+    async fn knows(&self, metric: &str, at: Timestamp) -> Result<bool, String> {
+        for text in [format!("count({metric})"), format!("count(count_over_time({metric}[1h]))")] {
+            if number(&self.ask(&text, at).await?).is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn ask(&self, text: &str, at: Timestamp) -> Result<Value, String> {
+        let until = self.until(&[]);
+        self.query(text, at, until).await.map(|heard| heard.body)
+    }
+
+    /// A bucket that is not there is no answer, for ever.
+    async fn has_bound(&self, bound: Decimal, histogram: &str, at: Timestamp) -> Result<(), String> {
+        let body = self.ask(&format!("count by (le) ({histogram}_bucket)"), at).await?;
+        let series = body["data"]["result"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut bounds: Vec<Decimal> =
+            series.iter().filter_map(|series| series["metric"]["le"].as_str()?.parse().ok()).collect();
+        bounds.sort();
+        if bounds.is_empty() || bounds.contains(&bound) {
+            return Ok(());
+        }
+        let known: Vec<String> = bounds.iter().map(ToString::to_string).collect();
+        Err(format!("{bound} s is no bucket bound of `{histogram}`; there are {}", known.join(", ")))
+    }
+
+    /// A raw query must be one, and answer with one number. One that answers nothing because nobody is exposed yet
+    /// answers once its matchers are gone.
+    async fn answers(&self, query: &Query, at: Timestamp) -> Result<(), String> {
+        let body = self.ask(&promql::text(query), at).await?;
+        match number(&body) {
+            Err(Unknown::NoAnswer) if query.born_later => Ok(()),
+            Err(Unknown::NoAnswer) => match number(&self.ask(&promql::whatever_group(query), at).await?) {
+                Err(Unknown::NoAnswer) => Err(format!("the query answers nothing, whatever the group{BORN_LATER}")),
+                _ => Ok(()),
+            },
+            Err(Unknown::SeveralSeries) => Err("the query answers with several series instead of one".to_owned()),
+            Err(Unknown::Error | Unknown::NotANumber) => Err("the query answers with no number".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How to say that something is not there yet.
+const BORN_LATER: &str = "; if it begins with its first event, write `born_later: true` at the metric";
