@@ -60,7 +60,8 @@ pub fn counts(of: impl Iterator<Item = Attention>) -> String {
         (Attention::Baking, "baking"),
         (Attention::Completed, "completed"),
     ];
-    let counted = words.into_iter().map(|(kind, word)| (all.iter().filter(|known| **known == kind).count(), kind, word));
+    let counted =
+        words.into_iter().map(|(kind, word)| (all.iter().filter(|known| **known == kind).count(), kind, word));
     let said = counted.filter(|(count, ..)| *count > 0).map(|(count, kind, word)| match (count, kind) {
         (1, Attention::Person) => "1 needs you".to_owned(),
         _ => format!("{count} {word}"),

@@ -6,15 +6,16 @@ use super::words;
 use crate::control::Rollout;
 use crate::engine::Phase;
 
-/// More lines than this are not read.
+/// More lines than this are not read: then it is the first few.
 const MOST: usize = 10;
+const SHOWN: usize = 5;
 
 /// A line for each rollout that is exposed and neither completed nor stopped: who still has it, and what to type.
 pub fn lines(rollouts: &[&Rollout]) -> Vec<String> {
     let mut lines: Vec<String> = rollouts.iter().filter_map(|rollout| line(rollout)).collect();
-    let more = lines.len().saturating_sub(MOST);
-    if more > 0 {
-        lines.truncate(MOST);
+    if lines.len() > MOST {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
         lines.push(format!("… and {} more: flagstaff status", count(more)));
     }
     lines

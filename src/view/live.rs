@@ -129,9 +129,11 @@ fn history(rollouts: &[&Rollout]) -> Vec<News> {
     for rollout in rollouts {
         for (_, step) in rollout.steps.iter().rev().take(KEPT * 4) {
             let of_step = step.events.iter().rev().filter_map(|event| words::event(&rollout.plan, event));
-            news.extend(of_step.map(|what| {
-                (step.at, News { clock: words::clock(step.at), address: safe(&rollout.address()), what })
-            }));
+            news.extend(
+                of_step.map(|what| {
+                    (step.at, News { clock: words::clock(step.at), address: safe(&rollout.address()), what })
+                }),
+            );
         }
     }
     // newest first where the times are the same, as they were taken; then the oldest first

@@ -79,9 +79,12 @@ fn pairs(printer: &Printer, pairs: &[(String, String)]) {
 fn general(plan: &Plan) -> Vec<(String, String)> {
     let mut pairs = vec![
         ("flag".to_owned(), plan.flag.clone()),
-        ("backend".to_owned(), match &plan.target {
-            Target::Flagd { path } => format!("flagd file {path}"),
-        }),
+        (
+            "backend".to_owned(),
+            match &plan.target {
+                Target::Flagd { path } => format!("flagd file {path}"),
+            },
+        ),
         ("stickiness".to_owned(), plan.stickiness.clone()),
         ("template".to_owned(), plan.template.clone()),
         ("policy".to_owned(), plan.policy.clone()),

@@ -181,7 +181,7 @@ impl Printer {
         painted
     }
 
-    /// Lines that are too wide are broken between words. One with a command stays whole: people copy it.
+    /// Lines that are too wide are broken between words. A command stays whole, on a line of its own: people copy it.
     fn fit(&self, text: &str, wraps: bool, hang: usize) -> String {
         if !wraps || self.machine() {
             return text.to_owned();
@@ -189,7 +189,20 @@ impl Printer {
         let text = if self.unicode { text.to_owned() } else { text::ascii(text) };
         let fitted = text.split('\n').flat_map(|line| {
             let lead = line.chars().take_while(|c| *c == ' ').count();
-            if line.contains("flagstaff ") { vec![line.to_owned()] } else { text::wrap(line, self.width, lead + hang) }
+            match line.find("flagstaff ") {
+                None => text::wrap(line, self.width, lead + hang),
+                Some(_) if text::width(line) <= self.width => vec![line.to_owned()],
+                Some(at) => {
+                    let (before, command) = line.split_at(at);
+                    // between quotes it is part of a sentence, and nothing else of the line is left
+                    if before.trim().is_empty() || !before.ends_with(": ") {
+                        return vec![line.to_owned()];
+                    }
+                    let mut lines = text::wrap(before.trim_end(), self.width, lead + hang);
+                    lines.push(format!("{}{command}", " ".repeat(lead + 2)));
+                    lines
+                }
+            }
         });
         fitted.collect::<Vec<_>>().join("\n")
     }
@@ -242,8 +255,9 @@ mod tests {
         let printer = printer(Colour::Never, true);
         let wide = "  - the source does not answer and nothing grows until it does";
         assert_eq!(printer.fit(wide, true, 2), "  - the source does not answer and\n    nothing grows until it does");
-        let command = "undo: flagstaff start checkout-v2 --again --at ten-percent";
+        let command = "flagstaff start checkout-v2 --again --at ten-percent";
         assert_eq!(printer.fit(command, true, 2), command);
+        assert_eq!(printer.fit(&format!("undo: {command}"), true, 2), format!("undo:\n  {command}"));
         assert_eq!(printer.fit(wide, false, 2), wide, "nobody looks: a line stays a line");
     }
 }

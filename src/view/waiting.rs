@@ -22,8 +22,13 @@ impl Waiting {
         let shows = printer.live && std::io::stderr().is_terminal() && !printer.machine() && !printer.quiet;
         let line = shows.then(|| {
             let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
-            let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-            line.set_style(style.tick_chars(if printer.unicode { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ " } else { "-\\|/ " }));
+            let style =
+                ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            line.set_style(style.tick_chars(if printer.unicode {
+                "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "
+            } else {
+                "-\\|/ "
+            }));
             line
         });
         Waiting { printer: printer.clone(), line }

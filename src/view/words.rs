@@ -1,12 +1,12 @@
 //! States, events and obstacles in words.
 
 use super::safe::safe;
+use crate::control::Rollout;
 use crate::engine::event::{Event, Fired, Missing};
 use crate::engine::plan::{Plan, Unit};
-use crate::engine::state::{Cause, Phase, State};
-use crate::control::Rollout;
 use crate::engine::reading::Unknown;
-use crate::engine::{Decimal, Reading, Span, Timestamp};
+use crate::engine::state::{Cause, Phase, State};
+use crate::engine::{Decimal, Exposure, Percentage, Reading, Span, Timestamp};
 
 /// The state as people call it.
 pub fn phase(state: &State) -> &'static str {
@@ -50,6 +50,30 @@ pub fn because(rollout: &Rollout) -> String {
     match causes.next().filter(|_| matches!(rollout.state.phase, Phase::Paused | Phase::Stopped)) {
         Some(found) => event(&rollout.plan, found).unwrap_or_default(),
         None => why(&rollout.state),
+    }
+}
+
+/// The same where there is little room: the rules and what they saw.
+pub fn because_briefly(rollout: &Rollout) -> String {
+    let news = rollout.steps.iter().rev().flat_map(|(_, step)| step.events.iter().rev());
+    let mut causes = news.filter_map(|event| match event {
+        Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
+            Some(because)
+        }
+        _ => None,
+    });
+    let said = causes.next().map(|because| {
+        let rules = because.iter().map(|fired| format!("{}: {}", safe(&fired.rule), evidence(&rollout.plan, fired)));
+        rules.collect::<Vec<_>>().join("; ")
+    });
+    said.filter(|said| !said.is_empty()).unwrap_or_else(|| why(&rollout.state))
+}
+
+/// Who gets the feature in a word: the share, where there is one.
+pub fn share(exposure: &Exposure) -> String {
+    match exposure.percentage {
+        Percentage::ZERO | Percentage::FULL => safe(&exposure.to_string()),
+        share => share.to_string(),
     }
 }
 
@@ -140,16 +164,17 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
 /// A rule that fired, with its evidence.
 pub fn fired(plan: &Plan, fired: &Fired) -> String {
     let condition = plan.rules.iter().find(|rule| rule.name == fired.rule).map(|rule| safe(&rule.text));
-    let evidence: Vec<String> = fired
-        .evidence
-        .iter()
-        .map(|(name, value)| {
-            let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
-            format!("{} {}", safe(name), reading(value, unit))
-        })
-        .collect();
     let condition = condition.map(|condition| format!(" ({condition})")).unwrap_or_default();
-    format!("{}{condition}: {} since {}", safe(&fired.rule), evidence.join(", "), clock(fired.since))
+    format!("{}{condition}: {} since {}", safe(&fired.rule), evidence(plan, fired), clock(fired.since))
+}
+
+/// What a rule saw.
+fn evidence(plan: &Plan, fired: &Fired) -> String {
+    let seen = fired.evidence.iter().map(|(name, value)| {
+        let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
+        format!("{} {}", safe(name), reading(value, unit))
+    });
+    seen.collect::<Vec<_>>().join(", ")
 }
 
 /// One event as a line without its time; `None` for what is no news.
@@ -165,7 +190,9 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
         Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
         Event::Advancing { stage: index, .. } => format!("advancing to {}", stage(*index)),
-        Event::Effective { exposure, stage: index, .. } => format!("{} is effective: {}", stage(*index), safe(&exposure.to_string())),
+        Event::Effective { exposure, stage: index, .. } => {
+            format!("{} is effective: {}", stage(*index), safe(&exposure.to_string()))
+        }
         Event::NotApplied { detail, .. } => format!("not applied: {}", safe(detail)),
         Event::Confirmed { .. } => "read back at the backend".to_owned(),
         Event::Paused { causes, because, by, .. } => {
@@ -192,7 +219,9 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Reduced { exposure, .. } => format!("reduced by hand to {}: accepted", safe(&exposure.to_string())),
         Event::Drifted { detail, .. } => format!("drift: {}", safe(detail)),
         Event::DriftEnded { .. } => "the backend shows what is allowed again".to_owned(),
-        Event::LateWrite { exposure, .. } => format!("a late write of ours ({}) is set back", safe(&exposure.to_string())),
+        Event::LateWrite { exposure, .. } => {
+            format!("a late write of ours ({}) is set back", safe(&exposure.to_string()))
+        }
         Event::Touched { hand, .. } => format!("another hand was at the flag: {}", safe(hand)),
         Event::Completed { .. } => "completed".to_owned(),
     })

@@ -3,13 +3,13 @@
 use super::super::attention::{Attention, attention};
 use super::super::printer::Tone;
 use super::super::safe::safe;
-use super::super::text::{pad, tone, width, wrap};
+use super::super::text::{clip, pad, tone, width, wrap};
 use super::super::words;
 use super::{Look, rows};
 use crate::control::Rollout;
 use crate::engine::explain::explain;
 use crate::engine::plan::Stage;
-use crate::engine::{Condition, Phase, Reading, Timestamp};
+use crate::engine::{Condition, Decimal, Phase, Reading, Timestamp};
 
 /// Columns of a bake bar.
 const BAR: usize = 8;
@@ -18,12 +18,16 @@ const SPARK: usize = 16;
 
 /// The first three lines: what, why, when next.
 pub(super) fn head(rollout: &Rollout, now: Timestamp, look: Look) -> Vec<String> {
-    vec![what(rollout, look), format!("  why   {}", why(rollout, now)), format!("  next  {}", next(rollout, now, look))]
+    vec![
+        what(rollout, look),
+        format!("  why   {}", why(rollout, now, look)),
+        format!("  next  {}", next(rollout, now, look)),
+    ]
 }
 
 /// A rollout in three lines: what, why and when next in one, the stages.
 pub(super) fn short(rollout: &Rollout, now: Timestamp, look: Look) -> Vec<String> {
-    let mut lines = vec![what(rollout, look), format!("  {}", why(rollout, now))];
+    let mut lines = vec![what(rollout, look), format!("  {}", why(rollout, now, look))];
     lines.extend(strip(rollout, look));
     lines
 }
@@ -34,20 +38,26 @@ fn what(rollout: &Rollout, look: Look) -> String {
     let at = if state.is_live() { format!(" at {stage}") } else { String::new() };
     let address = safe(&rollout.address());
     let (phase, allowed) = (words::phase(state), safe(&state.allowed.to_string()));
-    let mut text = format!("{address}  {phase}{at}, on for {allowed}");
-    if width(&text) > look.line() {
-        // who still has the feature is what must not be cut
-        text = format!("{} {phase}, on for {allowed}", safe(&plan.release));
-    }
+    // who still has the feature is what must not be cut
+    let release = safe(&plan.release);
+    let forms = [
+        format!("{address}  {phase}{at}, on for {allowed}"),
+        format!("{address} {phase}, on for {allowed}"),
+        format!("{address} {phase}, on for {}", words::share(&state.allowed)),
+    ];
+    let fitting = forms.into_iter().find(|text| width(text) <= look.line());
+    let text = fitting
+        .unwrap_or_else(|| format!("{} on for {}", clip(&release, look.line() / 2), words::share(&state.allowed)));
     match attention(state) {
         Attention::Baking => tone(&text, Tone::Strong),
         kind => rows::coloured(&text, kind),
     }
 }
 
-fn why(rollout: &Rollout, now: Timestamp) -> String {
+fn why(rollout: &Rollout, now: Timestamp, look: Look) -> String {
     let (plan, state) = (&rollout.plan, &rollout.state);
     match state.phase {
+        Phase::Paused | Phase::Stopped if look.is_narrow() => words::because_briefly(rollout),
         Phase::Paused | Phase::Stopped => words::because(rollout),
         Phase::Completed => "every stage is baked".to_owned(),
         Phase::None => "not started".to_owned(),
@@ -69,13 +79,17 @@ fn next(rollout: &Rollout, now: Timestamp, look: Look) -> String {
         Phase::Running if state.approvable => format!("a person: flagstaff approve {on}"),
         Phase::Running => {
             let to = match plan.stages.get(state.stage + 1) {
+                Some(stage) if look.is_narrow() => safe(&stage.name),
                 Some(stage) => format!("{} ({})", safe(&stage.name), safe(&stage.exposure.to_string())),
                 None => "completed".to_owned(),
             };
             match explain(plan, state, now).earliest {
                 Some(at) => {
                     let left = words::lasting(at.since(now));
-                    format!("{to}, at the earliest {} (in {left})", words::clock(at))
+                    match look.is_narrow() {
+                        true => format!("{to} in {left} at the earliest"),
+                        false => format!("{to}, at the earliest {} (in {left})", words::clock(at)),
+                    }
                 }
                 None => to,
             }
@@ -105,7 +119,10 @@ pub(super) fn stages(rollout: &Rollout, look: Look) -> Vec<String> {
         plan.stages.iter().map(|stage| width(&of(stage))).max().unwrap_or(0).min(most)
     };
     let name = |stage: &Stage| safe(&stage.name);
-    let exposure = |stage: &Stage| safe(&stage.exposure.to_string());
+    let exposure = |stage: &Stage| match look.is_narrow() {
+        true => words::share(&stage.exposure),
+        false => safe(&stage.exposure.to_string()),
+    };
     let (names, exposures) = match look.is_narrow() {
         true => (widest(&name, 12), widest(&exposure, 10)),
         false => (widest(&name, 20), widest(&exposure, 28)),
@@ -126,7 +143,12 @@ fn progress(rollout: &Rollout, index: usize, stage: &Stage, look: Look) -> Strin
         _ => {
             let mut text = bar(state.baked, plan.ticks(stage.bake), look);
             if let Some(samples) = &stage.samples {
-                text.push_str(&format!("  {} of {} samples", state.samples, samples.at_least));
+                let (have, need) = (state.samples, samples.at_least);
+                match look.is_narrow() {
+                    true if have >= Decimal::whole(i64::try_from(need).unwrap_or(i64::MAX)) => {}
+                    true => text.push_str(&format!(" {have}/{need} samples")),
+                    false => text.push_str(&format!("  {have} of {need} samples")),
+                }
             }
             text
         }
@@ -162,30 +184,35 @@ pub(super) fn bar(have: u32, need: u32, look: Look) -> String {
     format!("{}{} {shown}/{need}", "█".repeat(filled), "░".repeat(BAR - filled))
 }
 
-/// Each metric with its value, its course and its thresholds; below each other on a narrow screen.
+/// Each metric with its value, its course and its thresholds: beside each other, or below where that is too wide.
 pub(super) fn metrics(rollout: &Rollout, look: Look) -> Vec<String> {
+    let beside = metrics_beside(rollout, look);
+    if beside.iter().all(|line| width(line) <= look.line()) {
+        return beside;
+    }
     let mut lines = Vec::new();
     for (index, line) in values(rollout, look).into_iter().enumerate() {
         let thresholds = thresholds(rollout, index);
-        if look.is_narrow() {
-            lines.push(line);
-            if !thresholds.is_empty() {
-                let broken = wrap(&format!("      {thresholds}"), look.line(), 6);
-                lines.extend(broken.into_iter().take(2));
-            }
-        } else {
-            lines.push(format!("{line}  {thresholds}"));
+        lines.push(line);
+        if !thresholds.is_empty() {
+            let broken = wrap(&format!("      {thresholds}"), look.line(), 6);
+            lines.extend(broken.into_iter().take(2));
         }
     }
     lines
 }
 
+/// Each metric in a line, whatever is too wide for it.
+pub(super) fn metrics_beside(rollout: &Rollout, look: Look) -> Vec<String> {
+    let values = values(rollout, look).into_iter().enumerate();
+    values.map(|(index, line)| format!("{line}  {}", thresholds(rollout, index)).trim_end().to_owned()).collect()
+}
+
 /// Each metric with its value and its course.
 pub(super) fn values(rollout: &Rollout, look: Look) -> Vec<String> {
     let plan = &rollout.plan;
-    let readings = |index: usize| -> Vec<&Reading> {
-        rollout.ticks.values().filter_map(|readings| readings.get(index)).collect()
-    };
+    let readings =
+        |index: usize| -> Vec<&Reading> { rollout.ticks.values().filter_map(|readings| readings.get(index)).collect() };
     let newest: Vec<String> = plan
         .series
         .iter()

@@ -75,10 +75,16 @@ fn one(rollout: &Rollout, news: &[News], now: Timestamp, look: Look) -> Vec<Stri
     let strip = detail::strip(rollout, look);
     let metrics = detail::metrics(rollout, look);
     let values = detail::values(rollout, look);
+    // half a threshold says less than none
+    let beside = if look.is_narrow() { values.clone() } else { detail::metrics_beside(rollout, look) };
     let room = |events: &Vec<String>| look.rows.saturating_sub(head.len() + events.len());
-    for (stages, metrics, spaced) in
-        [(&stages, &metrics, true), (&stages, &metrics, false), (&strip, &metrics, false), (&strip, &values, false)]
-    {
+    for (stages, metrics, spaced) in [
+        (&stages, &metrics, true),
+        (&stages, &metrics, false),
+        (&stages, &beside, false),
+        (&strip, &beside, false),
+        (&strip, &values, false),
+    ] {
         // stages and metrics say more than the fourth event before the last
         for most in [NEWS, 3] {
             let events = told(news, false, look, most);
@@ -99,7 +105,8 @@ fn one(rollout: &Rollout, news: &[News], now: Timestamp, look: Look) -> Vec<Stri
 /// counted.
 fn several(rollouts: &[&Rollout], news: &[News], now: Timestamp, look: Look) -> Vec<String> {
     let kinds = || rollouts.iter().map(|rollout| attention(&rollout.state));
-    let mut lines = vec![tone(&format!("{}: {}", count(rollouts.len()), counts(kinds())), Tone::Strong)];
+    let all = if look.is_narrow() { rollouts.len().to_string() } else { count(rollouts.len()) };
+    let mut lines = vec![tone(&format!("{all}: {}", counts(kinds())), Tone::Strong)];
     let full: Vec<String> = rollouts
         .iter()
         .flat_map(|rollout| {
@@ -111,7 +118,10 @@ fn several(rollouts: &[&Rollout], news: &[News], now: Timestamp, look: Look) -> 
         })
         .collect();
     let short = |spaced: bool| -> Vec<String> {
-        rollouts.iter().flat_map(|rollout| detail::short(rollout, now, look).into_iter().chain(spaced.then(String::new))).collect()
+        rollouts
+            .iter()
+            .flat_map(|rollout| detail::short(rollout, now, look).into_iter().chain(spaced.then(String::new)))
+            .collect()
     };
     for (body, spaced) in [(full, true), (short(true), true), (short(false), false)] {
         for most in [NEWS, 3] {

@@ -24,10 +24,13 @@ pub(super) fn rows(rollouts: &[&Rollout], look: Look) -> Vec<String> {
             let stage = rollout.plan.stages.get(rollout.state.stage).map(|stage| safe(&stage.name));
             [
                 name(rollout),
-                safe(&rollout.state.allowed.to_string()),
+                match look.is_narrow() {
+                    true => words::share(&rollout.state.allowed),
+                    false => safe(&rollout.state.allowed.to_string()),
+                },
                 stage.unwrap_or_default(),
                 progress(rollout, look),
-                why(rollout),
+                why(rollout, look),
             ]
         })
         .collect();
@@ -70,11 +73,13 @@ fn progress(rollout: &Rollout, look: Look) -> String {
 }
 
 /// Why it is where it is, in a few words: the row has no room for more.
-fn why(rollout: &Rollout) -> String {
+fn why(rollout: &Rollout, look: Look) -> String {
     let state = &rollout.state;
     match state.phase {
+        Phase::Paused if look.is_narrow() => words::why(state),
         Phase::Paused => format!("paused: {}", words::why(state)),
         Phase::Stopped if state.is_stopping() => format!("stopping: {}", words::why(state)),
+        Phase::Stopped if look.is_narrow() => format!("off: {}", words::why(state)),
         Phase::Stopped => format!("shut down: {}", words::why(state)),
         Phase::Completed => "completed".to_owned(),
         Phase::None => "not started".to_owned(),
