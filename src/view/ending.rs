@@ -16,7 +16,7 @@ pub fn lines(rollouts: &[&Rollout]) -> Vec<String> {
     if lines.len() > MOST {
         let more = lines.len() - SHOWN;
         lines.truncate(SHOWN);
-        lines.push(format!("… and {} more: flagstaff status", count(more)));
+        lines.push(format!("and {} more: flagstaff status", count(more)));
     }
     lines
 }
@@ -42,4 +42,35 @@ fn line(rollout: &Rollout) -> Option<String> {
             "{address} running at {stage}, {still}; nobody drives it now: flagstaff run {release} -e {environment}"
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{approvable, completed, paused, running, shut_down};
+    use super::*;
+
+    #[test]
+    fn whoever_is_left_exposed_is_named_with_what_to_type() {
+        let rollouts = [approvable("a", 3), paused("c", 0), running("d", 2), shut_down("x", 2), completed("y")];
+        let said = lines(&rollouts.iter().collect::<Vec<_>>());
+        assert_eq!(
+            said,
+            [
+                "a@staging waits for approval at half, still ON for beta-testers + employees + 50%: \
+             flagstaff approve a -e staging",
+                "c@staging paused (errors), still ON for employees; nobody guards it now: \
+             flagstaff run c -e staging --stay",
+                "d@staging running at ten-percent, still ON for beta-testers + employees + 10%; nobody drives it now: \
+             flagstaff run d -e staging",
+            ]
+        );
+    }
+
+    #[test]
+    fn of_many_the_first_are_named() {
+        let rollouts: Vec<Rollout> = (0..50).map(|number| paused(&format!("r{number}"), 1)).collect();
+        let said = lines(&rollouts.iter().collect::<Vec<_>>());
+        assert_eq!(said.len(), SHOWN + 1);
+        assert_eq!(said[SHOWN], "and 45 rollouts more: flagstaff status");
+    }
 }

@@ -6,6 +6,8 @@ pub mod audit;
 pub mod ending;
 pub mod explain;
 pub mod findings;
+#[cfg(test)]
+mod fixture;
 pub mod live;
 pub mod picture;
 pub mod plan;

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_terminal_without_unicode_gets_ascii() {
-        assert_eq!(printer(Colour::Never, false).paint("✓ half … →"), "+ half ... ->");
+        assert_eq!(printer(Colour::Never, false).paint("✓ half … →"), "+ half ~ ->");
         assert_eq!(printer(Colour::Never, true).paint("✓ half"), "✓ half");
     }
 

@@ -88,7 +88,7 @@ fn needs_somebody(row: &StatusRow) -> bool {
 
 fn why(row: &StatusRow) -> String {
     match row.state.as_str() {
-        "running" if undriven(row) => format!("{}; nobody drives it", row.progress),
+        "running" if undriven(row) => format!("nobody drives it; {}", row.progress),
         "running" | "waiting for approval" => row.progress.clone(),
         _ => safe(&row.causes.join(", ")),
     }
@@ -185,7 +185,7 @@ fn print_narrow(printer: &Printer, row: &StatusRow, many: bool) {
     let mark = if needs_somebody(row) { "!" } else { " " };
     let name = format!("{}@{}", safe(&row.release), safe(&row.environment));
     let why = why(row);
-    if many && !needs_somebody(row) {
+    if many && row.attention > Attention::Unhealthy {
         let how = if row.state == "running" { &why } else { &row.state };
         let line = format!("{mark} {name} {} {how}", row.exposure);
         printer.out(&toned(&text::clip(&line, printer.width)));
@@ -291,5 +291,32 @@ pub fn print_served(printer: &Printer, answer: &StatusAnswer) {
             None => format!("unknown: {}", safe(row.detail.as_deref().unwrap_or_default())),
         };
         printer.out(&format!("{mark} {name}  {what}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{paused, running};
+    use super::*;
+    use crate::engine::Decimal;
+
+    #[test]
+    fn a_full_bake_says_what_else_is_missing() {
+        let mut rollout = running("a", 0);
+        let need = rollout.plan.ticks(rollout.plan.stages[0].bake);
+        rollout.state.baked = need + 6;
+        rollout.state.missing = vec![Missing::Samples { have: Decimal::whole(0), need: 50 }];
+        assert_eq!(row(&rollout, None).progress, "baked; 0 of 50 samples");
+        rollout.state.baked = 3;
+        rollout.state.missing = vec![Missing::Bake { have: 3, need }];
+        assert_eq!(row(&rollout, None).progress, format!("baked 3 of {need}"));
+    }
+
+    #[test]
+    fn what_needs_somebody_is_marked_and_so_is_what_nobody_drives() {
+        let driven = Some("run@host".to_owned());
+        assert!(needs_somebody(&row(&paused("a", 1), driven.clone())));
+        assert!(needs_somebody(&row(&running("a", 1), None)));
+        assert!(!needs_somebody(&row(&running("a", 1), driven)));
     }
 }

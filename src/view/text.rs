@@ -41,12 +41,11 @@ pub fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
-/// At most so many columns; what is left out is shown by `…` (`~` in ASCII), between words where one ends near.
+/// At most so many columns; what is left out is shown by `…`, between words where one ends near.
 pub fn clip(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();
     }
-    let mark = if text.is_ascii() { '~' } else { '…' };
     let (mut kept, mut used, mut word_end) = (String::new(), 0, None);
     let mut marks = String::new();
     for c in text.chars() {
@@ -74,7 +73,7 @@ pub fn clip(text: &str, most: usize) -> String {
         marks.insert_str(0, &lost);
     }
     if most > 0 {
-        kept.push(mark);
+        kept.push('…');
     }
     kept + &marks
 }
@@ -128,7 +127,8 @@ pub fn ascii(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         plain.push_str(match c {
-            '…' => "...",
+            // as wide as it was: columns stay where they are
+            '…' => "~",
             '·' => "|",
             '✓' => "+",
             '✗' => "x",
@@ -163,8 +163,8 @@ mod tests {
     fn a_clipped_line_ends_between_words_and_says_so() {
         assert_eq!(clip("paused by rule errors", 40), "paused by rule errors");
         assert_eq!(clip("paused by rule error-rate · ok", 20), "paused by rule …");
-        assert_eq!(clip("paused by rule error-rate", 20), "paused by rule ~");
-        assert_eq!(clip("abcdefghijklmnop", 5), "abcd~");
+        assert_eq!(clip("paused by rule error-rate", 20), "paused by rule …");
+        assert_eq!(clip("abcdefghijklmnop", 5), "abcd…");
     }
 
     #[test]

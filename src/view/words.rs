@@ -150,7 +150,7 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
         Missing::RuleTrue { rule: index, have, need } => {
             format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
         }
-        Missing::Samples { have, need } => format!("measured {have} of {need}"),
+        Missing::Samples { have, need } => format!("{have} of {need} samples measured"),
         Missing::Held { detail, .. } => format!("held: {}", safe(detail)),
         Missing::Backend { detail } => format!("the backend: {}", safe(detail)),
         Missing::EffectOpen => "a change is under way at the backend".to_owned(),

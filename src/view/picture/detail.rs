@@ -9,10 +9,12 @@ use super::{Look, rows};
 use crate::control::Rollout;
 use crate::engine::explain::explain;
 use crate::engine::plan::Stage;
-use crate::engine::{Condition, Decimal, Phase, Reading, Timestamp};
+use crate::engine::{Condition, Decimal, Phase, Plan, Reading, Span, Timestamp};
 
 /// Columns of a bake bar.
 const BAR: usize = 8;
+/// A bake of more ticks than this is told in time.
+const MANY: u32 = 100;
 /// Values of a sparkline.
 const SPARK: usize = 16;
 
@@ -78,21 +80,17 @@ fn next(rollout: &Rollout, now: Timestamp, look: Look) -> String {
         Phase::Running if state.approvable && look.is_narrow() => "a person: approve".to_owned(),
         Phase::Running if state.approvable => format!("a person: flagstaff approve {on}"),
         Phase::Running => {
-            let to = match plan.stages.get(state.stage + 1) {
-                Some(stage) if look.is_narrow() => safe(&stage.name),
-                Some(stage) => format!("{} ({})", safe(&stage.name), safe(&stage.exposure.to_string())),
-                None => "completed".to_owned(),
-            };
-            match explain(plan, state, now).earliest {
-                Some(at) => {
-                    let left = words::lasting(at.since(now));
-                    match look.is_narrow() {
-                        true => format!("{to} in {left} at the earliest"),
-                        false => format!("{to}, at the earliest {} (in {left})", words::clock(at)),
-                    }
-                }
-                None => to,
-            }
+            let stage = plan.stages.get(state.stage + 1);
+            let to = stage.map_or_else(|| "completed".to_owned(), |stage| safe(&stage.name));
+            let Some(at) = explain(plan, state, now).earliest else { return to };
+            let left = words::lasting(at.since(now));
+            let clock = words::clock(at);
+            let brief = format!("{to} in {left} at the earliest");
+            let to_whom = stage.map(|stage| format!(" ({})", safe(&stage.exposure.to_string()))).unwrap_or_default();
+            let forms =
+                [format!("{to}{to_whom}, at the earliest {clock} (in {left})"), format!("{brief} ({clock})"), brief];
+            let fits = |form: &String| width(form) + 8 <= look.line();
+            forms.into_iter().find(fits).unwrap_or_else(|| format!("{to} in {left}"))
         }
         Phase::Stopped if state.is_stopping() => "switched off until the backend confirms it".to_owned(),
         Phase::Stopped | Phase::Completed | Phase::None => "nothing more to come".to_owned(),
@@ -119,13 +117,16 @@ pub(super) fn stages(rollout: &Rollout, look: Look) -> Vec<String> {
         plan.stages.iter().map(|stage| width(&of(stage))).max().unwrap_or(0).min(most)
     };
     let name = |stage: &Stage| safe(&stage.name);
-    let exposure = |stage: &Stage| match look.is_narrow() {
-        true => words::share(&stage.exposure),
-        false => safe(&stage.exposure.to_string()),
+    let room = if look.is_narrow() { 0 } else { look.columns / 3 };
+    // the share is what a clipped exposure would lose
+    let all_fit = plan.stages.iter().all(|stage| width(&stage.exposure.to_string()) <= room);
+    let exposure = |stage: &Stage| match all_fit {
+        true => safe(&stage.exposure.to_string()),
+        false => words::share(&stage.exposure),
     };
     let (names, exposures) = match look.is_narrow() {
         true => (widest(&name, 12), widest(&exposure, 10)),
-        false => (widest(&name, 20), widest(&exposure, 28)),
+        false => (widest(&name, 20), widest(&exposure, 40)),
     };
     let line = |(index, stage): (usize, &Stage)| {
         let (mark, name) = (mark(rollout, index), pad(&name(stage), names));
@@ -141,7 +142,7 @@ fn progress(rollout: &Rollout, index: usize, stage: &Stage, look: Look) -> Strin
         '✗' => format!("shut down: {}", words::why(state)),
         '·' => format!("bake {}", stage.bake),
         _ => {
-            let mut text = bar(state.baked, plan.ticks(stage.bake), look);
+            let mut text = here(plan, state.baked, stage, look);
             if let Some(samples) = &stage.samples {
                 let (have, need) = (state.samples, samples.at_least);
                 match look.is_narrow() {
@@ -161,7 +162,7 @@ pub(super) fn strip(rollout: &Rollout, look: Look) -> Vec<String> {
     let piece = |(index, stage): (usize, &Stage)| {
         let text = format!("{} {}", mark(rollout, index), safe(&stage.name));
         match index == state.stage && state.is_live() {
-            true => format!("{text} {}", bar(state.baked, plan.ticks(stage.bake), look)),
+            true => format!("{text} {}", here(plan, state.baked, stage, look)),
             false => text,
         }
     };
@@ -174,14 +175,29 @@ pub(super) fn strip(rollout: &Rollout, look: Look) -> Vec<String> {
     vec![format!("  stage {} of {}: {here}", state.stage + 1, plan.stages.len())]
 }
 
-/// `████░░░░ 3/11`; without its bar on a narrow screen.
-pub(super) fn bar(have: u32, need: u32, look: Look) -> String {
-    let shown = have.min(need);
-    if look.is_narrow() {
-        return format!("{shown}/{need}");
+/// How far a bake is, with a bar where there is room.
+fn here(plan: &Plan, have: u32, stage: &Stage, look: Look) -> String {
+    if look.is_narrow() { fraction(plan, have, stage) } else { bar(plan, have, stage) }
+}
+
+/// `████░░░░ 3/11`
+pub(super) fn bar(plan: &Plan, have: u32, stage: &Stage) -> String {
+    let need = plan.ticks(stage.bake);
+    let filled = (have.min(need) as usize * BAR).checked_div(need as usize).unwrap_or(BAR);
+    format!("{}{} {}", "█".repeat(filled), "░".repeat(BAR - filled), fraction(plan, have, stage))
+}
+
+/// `3/11` ticks; of a long bake its time, `12h/1d`: nobody counts in thousands of ticks.
+pub(super) fn fraction(plan: &Plan, have: u32, stage: &Stage) -> String {
+    let need = plan.ticks(stage.bake);
+    let have = have.min(need);
+    if need <= MANY {
+        return format!("{have}/{need}");
     }
-    let filled = (shown as usize * BAR).checked_div(need as usize).unwrap_or(BAR);
-    format!("{}{} {shown}/{need}", "█".repeat(filled), "░".repeat(BAR - filled))
+    // both ends count: the first tick is at no time
+    let passed = Span(plan.every.0.saturating_mul(u64::from(have.saturating_sub(1)))).0.min(stage.bake.0);
+    let step = if stage.bake >= Span::hours(1) { 60_000 } else { 1000 };
+    format!("{}/{}", Span(passed / step * step), stage.bake)
 }
 
 /// Each metric with its value, its course and its thresholds: beside each other, or below where that is too wide.

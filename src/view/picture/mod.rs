@@ -64,7 +64,10 @@ pub fn picture(rollouts: &[&Rollout], news: &[News], now: Timestamp, look: Look)
         [only] => one(only, news, now, look),
         many => several(many, news, now, look),
     };
-    let fits = |line: String| clip(&if look.unicode { line } else { ascii(&line) }, look.line());
+    let fits = |line: String| match look.unicode {
+        true => clip(&line, look.line()),
+        false => ascii(&clip(&ascii(&line), look.line())),
+    };
     lines.into_iter().take(look.rows).map(fits).collect()
 }
 
@@ -146,9 +149,10 @@ fn several(rollouts: &[&Rollout], news: &[News], now: Timestamp, look: Look) -> 
         lines.extend(rows);
     } else {
         let shown = room.saturating_sub(1);
+        let dots = if look.unicode { "…" } else { "..." };
         let left = rollouts.iter().skip(shown).map(|rollout| attention(&rollout.state));
         lines.extend(rows.into_iter().take(shown));
-        lines.push(tone(&format!("  … {} more: {}", rollouts.len() - shown, counts(left)), Tone::Dim));
+        lines.push(tone(&format!("  {dots} {} more: {}", rollouts.len() - shown, counts(left)), Tone::Dim));
     }
     lines.extend(events);
     lines

@@ -18,28 +18,21 @@ pub(super) fn rows(rollouts: &[&Rollout], look: Look) -> Vec<String> {
         true => safe(&rollout.plan.release),
         false => safe(&rollout.address()),
     };
-    let cells: Vec<[String; 5]> = rollouts
-        .iter()
-        .map(|rollout| {
-            let stage = rollout.plan.stages.get(rollout.state.stage).map(|stage| safe(&stage.name));
-            [
-                name(rollout),
-                match look.is_narrow() {
-                    true => words::share(&rollout.state.allowed),
-                    false => safe(&rollout.state.allowed.to_string()),
-                },
-                stage.unwrap_or_default(),
-                progress(rollout, look),
-                why(rollout, look),
-            ]
-        })
-        .collect();
-    // a long name may take what is left of the line, but not the room of the others
-    let most = if look.is_narrow() { [14, 9, 8, 9] } else { [look.columns * 2 / 5, 20, 16, 16] };
-    let wide: Vec<usize> = (0..4)
-        .map(|column| cells.iter().map(|cells| width(&cells[column])).max().unwrap_or(0).min(most[column]))
-        .collect();
     let gap = if look.is_narrow() { " " } else { "  " };
+    // a long name may take what is left of the line, but not the room of the others
+    let most = [if look.is_narrow() { 14 } else { look.columns * 2 / 5 }, 28, 16, 20];
+    let layout = |given_up: usize| {
+        let cells: Vec<[String; 5]> =
+            rollouts.iter().map(|rollout| cells(rollout, name(rollout), given_up, look)).collect();
+        let widest = |column: usize| cells.iter().map(|cells| width(&cells[column])).max().unwrap_or(0);
+        let wide: Vec<usize> = (0..4).map(|column| widest(column).min(most[column])).collect();
+        let taken: usize = wide.iter().filter(|wide| **wide > 0).map(|wide| wide + gap.len()).sum();
+        let fits = 2 + taken + widest(4).min(if look.is_narrow() { 12 } else { 20 }) <= look.line();
+        (cells, wide, fits)
+    };
+    // why it stands still is worth more than audiences, a bar, and on a telephone the stage's name
+    let least = if look.is_narrow() { 2 } else { 0 };
+    let (cells, wide, _) = (least..3).map(layout).find(|(.., fits)| *fits).unwrap_or_else(|| layout(3));
     let row = |(rollout, cells): (&&Rollout, &[String; 5])| {
         let kind = attention(&rollout.state);
         let mark = if kind <= Attention::Unhealthy { "!" } else { " " };
@@ -64,10 +57,24 @@ pub(super) fn coloured(text: &str, kind: Attention) -> String {
     }
 }
 
-fn progress(rollout: &Rollout, look: Look) -> String {
+/// Name, exposure, stage, bake and why; with audiences unless 1 is given up, a bar unless 2, a stage unless 3.
+fn cells(rollout: &Rollout, name: String, given_up: usize, look: Look) -> [String; 5] {
+    let allowed = &rollout.state.allowed;
+    let stage = rollout.plan.stages.get(rollout.state.stage).map(|stage| safe(&stage.name));
+    [
+        name,
+        if given_up < 1 { safe(&allowed.to_string()) } else { words::share(allowed) },
+        stage.filter(|_| given_up < 3).unwrap_or_default(),
+        progress(rollout, given_up < 2),
+        why(rollout, look),
+    ]
+}
+
+fn progress(rollout: &Rollout, with_bar: bool) -> String {
     let (plan, state) = (&rollout.plan, &rollout.state);
     match plan.stages.get(state.stage).filter(|_| state.is_live()) {
-        Some(stage) => detail::bar(state.baked, plan.ticks(stage.bake), look),
+        Some(stage) if with_bar => detail::bar(plan, state.baked, stage),
+        Some(stage) => detail::fraction(plan, state.baked, stage),
         None => String::new(),
     }
 }
