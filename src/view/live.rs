@@ -106,6 +106,9 @@ impl Live {
     /// Draws the last picture and leaves it standing.
     pub fn finish(mut self, rollouts: &[&Rollout], now: Timestamp) {
         self.redraw(rollouts, now);
+        if let Some(screen) = &mut self.screen {
+            screen.close(&mut std::io::stdout().lock());
+        }
     }
 
     fn redraw(&mut self, rollouts: &[&Rollout], now: Timestamp) {

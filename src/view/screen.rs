@@ -47,6 +47,12 @@ impl Screen {
         self.shown = lines.to_vec();
         self.columns = columns;
     }
+
+    /// Leaves the picture standing, and nothing below it: the echo of a Ctrl-C stands there.
+    pub(super) fn close(&mut self, out: &mut dyn Write) {
+        let _ = out.write_all(b"\r\x1b[J");
+        let _ = out.flush();
+    }
 }
 
 /// A line as [`Screen::draw`] takes it.

@@ -14,5 +14,6 @@ mod simulator;
 mod spec;
 mod support;
 mod telemetry;
+mod terminal;
 mod together;
 mod without_journal;
