@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::control::{CommandReport, ControlError, Rollout, Site};
 use crate::engine::decide::RefusalKind;
 use crate::engine::input::Actor;
-use crate::engine::{Command, Phase, Plan, State};
+use crate::engine::{Command, Phase, Plan};
 use crate::env;
 use crate::journal::DriverSeen;
 use crate::view::printer::Printer;
@@ -189,12 +189,12 @@ pub(crate) fn after(report: &CommandReport) -> Exit {
 }
 
 /// The exit of a rollout that somebody waited for.
-pub(crate) fn ended(state: &State) -> Exit {
-    match state.phase {
+pub(crate) fn ended(rollout: &Rollout) -> Exit {
+    match rollout.state.phase {
         Phase::Completed => Exit::Done,
         Phase::Stopped => Exit::Stopped,
         Phase::Paused => Exit::NeedsPerson,
-        Phase::Running if state.approvable => Exit::NeedsPerson,
+        Phase::Running if rollout.state.waits_for_approval(&rollout.plan) => Exit::NeedsPerson,
         Phase::Running | Phase::None => Exit::Done,
     }
 }
@@ -205,6 +205,7 @@ impl From<ControlError> for Failure {
             ControlError::Refused(refusal) => {
                 let exit = match refusal.kind {
                     RefusalKind::Stopped => Exit::Stopped,
+                    RefusalKind::NotAuthorised => Exit::NotAuthorised,
                     _ => Exit::Failed,
                 };
                 let failure = Failure::new(exit, format!("refused: {}", refusal.reason));

@@ -19,14 +19,8 @@ impl Explain {
         let mut site = context.site()?;
         let drivers = site.drivers();
         let rollout = context.rollout(&site, &self.release)?;
-        let mut answer = explain::answer(rollout, site.now());
         // what holds growth now, whether or not a tick has said so yet
-        for hold in site.holds(&rollout.plan) {
-            let text = format!("held: {}", hold.detail);
-            if rollout.state.is_live() && !answer.missing.contains(&text) {
-                answer.missing.push(text);
-            }
-        }
+        let mut answer = explain::answer(rollout, &site.holds(&rollout.plan), site.now());
         if rollout.state.is_live() {
             answer.telemetry = site.trouble_of(rollout).await;
         }

@@ -77,8 +77,11 @@ impl Run {
             return Ok(Exit::Interrupted);
         }
         // one pass of many leaves what runs to the next pass
-        let left: Vec<&Rollout> =
-            driven.iter().copied().filter(|rollout| !self.once || rollout.state.approvable).collect();
+        let left: Vec<&Rollout> = driven
+            .iter()
+            .copied()
+            .filter(|rollout| !self.once || rollout.state.waits_for_approval(&rollout.plan))
+            .collect();
         if !context.printer.machine() {
             ending::lines(&left).iter().for_each(|line| context.printer.note(line));
         }
@@ -86,7 +89,7 @@ impl Run {
         for rollout in driven {
             // only what was named on the command line is answered for
             if self.releases.contains(&rollout.plan.release) {
-                worst = worst.worst(ended(&rollout.state));
+                worst = worst.worst(ended(rollout));
             }
         }
         Ok(worst)

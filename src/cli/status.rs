@@ -51,7 +51,7 @@ impl Status {
             .rollouts()
             .filter(|rollout| self.releases.contains(&rollout.plan.release))
             .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment));
-        Ok(named.fold(Exit::Done, |worst, rollout| worst.worst(ended(&rollout.state))))
+        Ok(named.fold(Exit::Done, |worst, rollout| worst.worst(ended(rollout))))
     }
 
     /// The project with its journal; or why the journal tells nothing.

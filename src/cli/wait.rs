@@ -40,9 +40,9 @@ impl Wait {
             }
             if !goes_on(rollout) {
                 waiting.finish();
-                let (address, phase, why) = (safe(&rollout.address()), words::phase(&state), words::why(&state));
+                let (address, phase, why) = (safe(&rollout.address()), words::phase(rollout), words::why(&state));
                 context.printer.err(format!("{address}  {phase}  {why}").trim_end());
-                return Ok(match ended(&state) {
+                return Ok(match ended(rollout) {
                     Exit::Done => Exit::Failed,
                     exit => exit,
                 });

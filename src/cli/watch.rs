@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::context::{Context, ended};
+use super::context::{Context, driver_of, ended};
 use super::exit::{Exit, Failure};
 use crate::control::drive::goes_on;
 use crate::engine::Span;
@@ -30,10 +30,12 @@ impl Watch {
                         live.step(rollout, &step);
                     }
                 }
+                let drivers = site.drivers();
                 let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
+                live.driven = driver_of(&drivers, &rollout.address()).is_some();
                 live.draw(&[rollout], site.now());
                 if !goes_on(rollout) {
-                    return Ok(ended(&rollout.state));
+                    return Ok(ended(rollout));
                 }
                 site.clock.sleep_until(site.now().plus(Span(500))).await;
             }
@@ -46,7 +48,7 @@ impl Watch {
         live.finish(&[rollout], site.now());
         // below the picture: anything in between would be drawn over
         if matches!(result, Ok(Exit::NeedsPerson | Exit::Stopped | Exit::Done)) {
-            let (state, why) = (words::phase(&rollout.state), words::why(&rollout.state));
+            let (state, why) = (words::phase(rollout), words::why(&rollout.state));
             let line = format!("{}  {state}  {why}", safe(&rollout.address()));
             context.printer.note(line.trim_end());
         }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::error::ControlError;
-use super::record::Step;
+use super::record::{Freeze, Step};
 use super::site::Site;
 use super::store::{Batch, is_conflict};
 use super::ticks::next_due;
+use crate::engine::decide::{Refusal, RefusalKind};
 use crate::engine::input::{Command, Issued, Observation};
 use crate::engine::{Event, Exposure, Input, Phase, Plan, Span};
 
@@ -119,10 +120,30 @@ impl Site {
             backend,
         };
         let mut batch = Batch::default();
-        let events = self.store.fold(&mut batch, id, now, Input::Command(Box::new(issued)))?;
+        let folded = self.store.fold(&mut batch, id, now, Input::Command(Box::new(issued)));
+        let events = folded.map_err(|refusal| match self.store.rollout(id) {
+            Some(rollout) => self.refused(refusal, &rollout.plan),
+            None => refusal.into(),
+        })?;
         let steps = self.store.commit(now, batch)?;
         self.own(id, &events);
         Ok(steps)
+    }
+
+    /// A refusal whose command can be typed as it stands.
+    pub(super) fn refused(&self, refusal: Refusal, plan: &Plan) -> ControlError {
+        if refusal.kind != RefusalKind::Frozen {
+            return refusal.at(&plan.release, &plan.environment).into();
+        }
+        // what is lifted is the freeze, with its own scope
+        let named = |freeze: &&&Freeze| refusal.reason.contains(&format!("`{}`", freeze.name));
+        let freezes = self.store.freezes(self.now());
+        let scope = freezes.iter().find(named).map(|freeze| {
+            let release = freeze.release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
+            let environment = freeze.environment.as_ref().map(|it| format!(" -e {it}")).unwrap_or_default();
+            format!("freeze{release} --lift{environment}")
+        });
+        Refusal { instead: scope.or_else(|| refusal.instead.clone()), ..refusal }.into()
     }
 
     /// Remembers the growths that this process intended: nobody else may send them.

@@ -128,7 +128,7 @@ impl Site {
 pub fn goes_on(rollout: &Rollout) -> bool {
     let state = &rollout.state;
     match state.phase {
-        Phase::Running => !state.approvable,
+        Phase::Running => !state.waits_for_approval(&rollout.plan),
         Phase::Paused | Phase::Stopped => state.effect.is_some(),
         Phase::None | Phase::Completed => false,
     }

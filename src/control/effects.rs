@@ -156,9 +156,21 @@ impl Site {
                 growing.push(errand.grow(self.may_grow(errand, look), &*clock));
             }
             let grown = join_all(growing).await;
+            for errand in &growths {
+                self.ended.insert((errand.id.clone(), errand.effect.id));
+            }
             steps.extend(self.record(&grown)?);
         }
+        self.forget_settled();
         Ok(steps)
+    }
+
+    /// Of the growths whose requests are over, those are kept that still wait to be read.
+    fn forget_settled(&mut self) {
+        let store = &self.store;
+        self.ended.retain(|(id, effect)| {
+            store.rollout(id).and_then(|rollout| rollout.state.effect.as_ref()).is_some_and(|open| open.id == *effect)
+        });
     }
 
     /// The open effects that are this process' to carry out: growths, and stops.

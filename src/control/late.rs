@@ -15,23 +15,32 @@ impl Site {
     /// Asks again for all rollouts at once, and folds what came late.
     pub(super) async fn ask_again(&mut self, ids: &BTreeSet<String>) -> Result<Vec<(String, Step)>, ControlError> {
         let mut questions = Questions::default();
-        let mut again = Vec::new();
+        let mut due = Vec::new();
         for rollout in ids.iter().filter_map(|id| self.store.rollout(id)) {
-            let Some((first, last)) = unanswered(rollout) else { continue };
-            let queries: Vec<_> = rollout.plan.series.iter().map(|series| series.query.clone()).collect();
-            questions.range(first, last, &queries);
-            again.push(rollout.id.clone());
+            if let Some(Again { series, first, last }) = again(rollout) {
+                let queries = series.iter().filter_map(|index| rollout.plan.series.get(*index));
+                let queries: Vec<_> = queries.map(|series| series.query.clone()).collect();
+                questions.range(first, last, &queries);
+                due.push(rollout.id.clone());
+            } else if rollout.state.is_live() && !rollout.unfinished.is_empty() {
+                due.push(rollout.id.clone());
+            }
         }
-        if again.is_empty() {
+        if due.is_empty() {
             return Ok(Vec::new());
         }
         let answers = questions.ask(&self.sources, &*self.clock).await;
         let mut steps = self.hear()?;
         let mut batch = Batch::default();
-        for id in again {
-            let late = self.store.rollout(&id).and_then(|rollout| late_run(rollout, &answers, self.now()));
-            if let Some(late) = late {
+        for id in due {
+            let run = self.store.rollout(&id).and_then(|rollout| late_run(rollout, &answers, self.now()));
+            let Some(LateRun { late, answered }) = run else { continue };
+            // a run that only goes on is recorded when it stops something
+            let mut alone = Batch::default();
+            if answered || !self.fold_fact(&mut alone, &id, Input::Late(late.clone())).is_empty() {
                 self.fold_fact(&mut batch, &id, Input::Late(late));
+            } else {
+                self.store.judged_unfinished(&id, &late);
             }
         }
         match self.store.commit(self.now(), batch) {
@@ -48,40 +57,77 @@ fn is_error(reading: &Reading) -> bool {
     reading.unknown() == Some(Unknown::Error)
 }
 
-/// From which tick to which a live rollout has not been answered, if its newest tick tells that its sources are back.
-fn unanswered(rollout: &Rollout) -> Option<(Timestamp, Timestamp)> {
-    let (first, last) = (*rollout.unanswered.first()?, *rollout.unanswered.last()?);
-    let (_, newest) = rollout.ticks.last_key_value()?;
-    (rollout.state.is_live() && !newest.iter().any(is_error)).then_some((first, last))
+/// What a rollout asks again.
+struct Again {
+    /// The series whose sources are back: the newest tick has an answer of them, and older ones have none.
+    series: Vec<usize>,
+    first: Timestamp,
+    last: Timestamp,
 }
 
-fn late_run(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Option<Late> {
-    let (first, last) = unanswered(rollout)?;
-    let plan = &rollout.plan;
-    if plan.series.iter().any(|series| answers.is_silent(&series.query.source)) {
-        return None;
-    }
-    let from = earliest(plan, first);
-    let mut ticks = Vec::new();
-    for (at, recorded) in rollout.ticks.range(from..=last) {
-        let mut readings = recorded.clone();
-        let late = rollout.unanswered.contains(at);
-        for (reading, series) in readings.iter_mut().zip(&plan.series).filter(|(reading, _)| late && is_error(reading))
-        {
-            *reading = match answers.get(*at, &series.query) {
-                // what is still an error has had its second chance: nobody will ever know
-                answer if is_error(&answer) => Reading::Unknown(Unknown::Unobserved),
-                answer => answer,
-            };
+/// What of a live rollout's unanswered ticks can be asked again. A series that still errs keeps no other from being heard.
+fn again(rollout: &Rollout) -> Option<Again> {
+    let (_, newest) = rollout.ticks.last_key_value().filter(|_| rollout.state.is_live())?;
+    let mut series = BTreeSet::new();
+    let mut span: Option<(Timestamp, Timestamp)> = None;
+    for at in &rollout.unanswered {
+        let Some(readings) = rollout.ticks.get(at) else { continue };
+        let back = |(reading, now): (&Reading, &Reading)| is_error(reading) && !is_error(now);
+        let found = readings.iter().zip(newest).enumerate().filter(|(_, pair)| back(*pair)).map(|(index, _)| index);
+        let found: Vec<usize> = found.collect();
+        if !found.is_empty() {
+            span = Some((span.map_or(*at, |(first, _)| first), *at));
         }
-        ticks.push(LateTick { at: *at, late, readings });
+        series.extend(found);
     }
-    Some(Late { evaluated: now, ticks })
+    let (first, last) = span?;
+    Some(Again { series: series.into_iter().collect(), first, last })
+}
+
+/// A late run that is due.
+struct LateRun {
+    late: Late,
+    /// Whether ticks of it are answered only now.
+    answered: bool,
+}
+
+/// The late run that a rollout is due: ticks answered now, and those answered late before whose runs are unfinished, with
+/// the recorded ones from before them up to the newest.
+fn late_run(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Option<LateRun> {
+    let plan = &rollout.plan;
+    let mut answered: BTreeMap<Timestamp, Vec<Reading>> = BTreeMap::new();
+    if let Some(Again { series, first, last }) = again(rollout) {
+        let asked = series.iter().filter_map(|index| Some((*index, plan.series.get(*index)?)));
+        let asked: Vec<_> = asked.filter(|(_, series)| !answers.is_silent(&series.query.source)).collect();
+        for at in rollout.unanswered.range(first..=last) {
+            let Some(recorded) = rollout.ticks.get(at) else { continue };
+            let mut readings = recorded.clone();
+            for (index, series) in &asked {
+                let Some(reading) = readings.get_mut(*index).filter(|reading| is_error(reading)) else { continue };
+                *reading = match answers.get(*at, &series.query) {
+                    // what is still an error has had its second chance: nobody will ever know
+                    answer if is_error(&answer) => Reading::Unknown(Unknown::Unobserved),
+                    answer => answer,
+                };
+            }
+            if readings != *recorded {
+                answered.insert(*at, readings);
+            }
+        }
+    }
+    let goes_on = rollout.ticks.last_key_value().is_some_and(|(newest, _)| *newest > rollout.judged_to);
+    let unfinished = rollout.unfinished.first().filter(|_| goes_on);
+    let first = answered.keys().next().into_iter().chain(unfinished).min()?;
+    let ticks = rollout.ticks.range(earliest(plan, *first)..).map(|(at, recorded)| {
+        let late = answered.contains_key(at) || rollout.unfinished.contains(at);
+        LateTick { at: *at, late, readings: answered.get(at).unwrap_or(recorded).clone() }
+    });
+    Some(LateRun { late: Late { evaluated: now, ticks: ticks.collect() }, answered: !answered.is_empty() })
 }
 
 /// From where a run must begin so that no rule's `for` is cut off before `first`.
 fn earliest(plan: &Plan, first: Timestamp) -> Timestamp {
-    let longest = plan.rules.iter().map(|rule| plan.rule_ticks(rule.hold_for)).max().unwrap_or(1);
+    let longest = plan.longest_run();
     first.minus(Span(plan.every.0.saturating_mul(u64::from(longest))))
 }
 
@@ -94,3 +140,6 @@ pub(super) fn behind_run(rollout: &Rollout, at: Timestamp, readings: Vec<Reading
     let ticks = before.chain([LateTick { at, late: true, readings }]).collect();
     Late { evaluated: now, ticks }
 }
+
+#[cfg(test)]
+mod tests;

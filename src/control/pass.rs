@@ -13,12 +13,13 @@ use super::store::{Batch, Rollout, is_conflict};
 use super::ticks::{Due, behind, due, next_due};
 use crate::backend::Backend;
 use crate::clock::{Clock, within};
-use crate::engine::input::{Gates, Observation, Tick};
+use crate::engine::input::{Gates, Observation, Outcome, Tick};
 use crate::engine::plan::Query;
+use crate::engine::state::REQUEST_TIMEOUT;
 use crate::engine::{Event, Input, Phase, Plan, Reading, Span, Timestamp};
 
 /// How long a read of a backend may take.
-pub(super) const BACKEND_PATIENCE: Span = Span::seconds(10);
+pub(super) const BACKEND_PATIENCE: Span = REQUEST_TIMEOUT;
 /// How long a stopped rollout is read at every tick, in case a late write of ours brings it back; then hourly.
 const WATCHED_AFTER_STOP: Span = Span::minutes(10);
 
@@ -188,6 +189,7 @@ impl Site {
                 at = at.plus(rollout.plan.every);
             }
         }
+        self.settle_ended(batch, &need.id, &seen);
         let tick = Tick {
             at: asked.present,
             evaluated: now,
@@ -197,6 +199,19 @@ impl Site {
             gates: Gates { backend: seen, holds: self.holds(&rollout.plan) },
         };
         self.fold_fact(batch, &need.id, Input::Tick(tick))
+    }
+
+    /// A growth of ours that was not read back, and whose request is over: it had until now to land. Others wait until it
+    /// must have timed out.
+    fn settle_ended(&self, batch: &mut Batch, id: &str, seen: &Observation) {
+        let now = self.now();
+        let Some(effect) = self.store.state(batch, id).and_then(|state| state.effect.as_ref()) else { return };
+        let expired = effect.expires.is_some_and(|expires| now >= expires);
+        if expired && self.ended.contains(&(id.to_owned(), effect.id)) {
+            let (effect, backend) = (effect.id, seen.clone());
+            let outcome = Outcome { effect, at: now, backend, settled: true, trouble: None };
+            self.fold_fact(batch, id, Input::Outcome(outcome));
+        }
     }
 
     /// Folds an input that cannot be refused: only commands are.

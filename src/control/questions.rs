@@ -31,6 +31,15 @@ pub(super) struct Answers {
     silent: BTreeSet<String>,
 }
 
+#[cfg(test)]
+impl Answers {
+    /// One source's answers.
+    pub(super) fn of(readings: impl IntoIterator<Item = (Timestamp, Query, Reading)>) -> Answers {
+        let readings = readings.into_iter().map(|(at, query, reading)| ((at, query), reading)).collect();
+        Answers { readings, silent: BTreeSet::new() }
+    }
+}
+
 impl Answers {
     /// What was answered; a source that said nothing failed to answer.
     pub(super) fn get(&self, at: Timestamp, query: &Query) -> Reading {

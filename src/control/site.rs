@@ -42,6 +42,8 @@ pub struct Site {
     pub actor: Actor,
     /// Growths that this process intended, and may send.
     pub(super) mine: BTreeSet<(String, u64)>,
+    /// Growths whose requests this process sent and has an end of: nothing of them is under way any more.
+    pub(super) ended: BTreeSet<(String, u64)>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
 }
@@ -67,6 +69,7 @@ impl Site {
             clock,
             actor,
             mine: BTreeSet::new(),
+            ended: BTreeSet::new(),
             driving: None,
             loaded,
         })
@@ -95,6 +98,7 @@ impl Site {
             clock,
             actor,
             mine: BTreeSet::new(),
+            ended: BTreeSet::new(),
             driving: None,
         }
     }
@@ -118,14 +122,14 @@ impl Site {
         let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
         if self.loaded.target(&plan.environment).is_some_and(|target| target != plan.target) {
             let detail = "the environment names another backend than the plan".to_owned();
-            holds.push(Hold { kind: HoldKind::AddressChanged, detail });
+            holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
         }
         if let Some(project) = self.loaded.project() {
             for (name, address) in &plan.sources {
                 let now = project.sources.iter().find(|source| source.name.value == *name);
                 if now.is_some_and(|now| now.address != *address) {
                     let detail = format!("source `{name}` has another address than the plan");
-                    holds.push(Hold { kind: HoldKind::AddressChanged, detail });
+                    holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
                 }
             }
         }
@@ -136,7 +140,7 @@ impl Site {
             .any(|known| known.release == plan.release && known.environments.contains(&plan.environment));
         if !declared {
             let detail = format!("no document declares {}", plan.address());
-            holds.push(Hold { kind: HoldKind::DocumentGone, detail });
+            holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
         }
         holds
     }

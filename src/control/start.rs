@@ -91,7 +91,8 @@ impl Site {
     fn runs_already(&self, plan: &Plan, options: &StartOptions) -> Result<bool, ControlError> {
         let newest = self.store.newest(&plan.release, &plan.environment);
         let phase = newest.map_or(Phase::None, |rollout| rollout.state.phase);
-        if may_start(phase, options.again)? == Opening::Running {
+        let opening = may_start(phase, options.again).map_err(|refusal| self.refused(refusal, plan))?;
+        if opening == Opening::Running {
             return Ok(true);
         }
         self.refuse_second_rollout(plan)?;
@@ -121,7 +122,8 @@ impl Site {
             holds: self.store.frozen(now, &plan.release, &plan.environment),
             backend,
         };
-        let events = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)))?;
+        let folded = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)));
+        let events = folded.map_err(|refusal| self.refused(refusal, plan))?;
         let steps = self.store.commit(now, batch)?;
         self.own(&id, &events);
         Ok((id, steps))

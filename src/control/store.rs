@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::error::ControlError;
 use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record};
 use crate::engine::decide::{self, Refusal};
-use crate::engine::input::{Command, Hold, HoldKind};
+use crate::engine::input::{Command, Hold, HoldKind, Late};
 use crate::engine::{Event, Input, Plan, Reading, State, Timestamp, Unknown};
 use crate::journal::{Head, Journal, JournalError, NewRecord, Record, Sequence};
 
 /// How many steps and ticks of a rollout are kept for people to look at.
 const KEPT: usize = 240;
+/// How many ticks are kept beyond those that runs of late ticks need.
+const SLACK: usize = 16;
 /// How many ticks are kept while some of them wait for an answer.
 const KEPT_UNANSWERED: usize = 25_000;
 
@@ -39,8 +41,12 @@ pub struct Rollout {
     pub unanswered: BTreeSet<Timestamp>,
     /// Ticks that were judged only after newer ones were recorded: the clock had been ahead.
     pub behind: BTreeMap<Timestamp, Vec<Reading>>,
-    /// The newest tick of the last late run.
+    /// The newest late tick that was judged.
     pub judged_late: Option<Timestamp>,
+    /// Ticks answered late whose runs the next ticks may lengthen until a rule fires.
+    pub unfinished: BTreeSet<Timestamp>,
+    /// Up to which tick those runs have been judged.
+    pub judged_to: Timestamp,
 }
 
 /// The journal's content.
@@ -265,6 +271,13 @@ impl Store {
         (newest.id != rollout.id).then_some(newest)
     }
 
+    /// A late run went on with newer ticks, and stopped nothing.
+    pub(super) fn judged_unfinished(&mut self, id: &str, late: &Late) {
+        if let Some(rollout) = self.rollouts.get_mut(id) {
+            rollout.judge_unfinished(late);
+        }
+    }
+
     /// Whether a spooled stop was merged already.
     pub fn is_merged(&self, spool_id: &str) -> bool {
         self.spooled.contains(spool_id)
@@ -284,13 +297,14 @@ impl Store {
         let hold = |freeze: &Freeze| Hold {
             kind: HoldKind::Freeze,
             detail: format!("{} until {}", freeze.name, freeze.until),
+            until: Some(freeze.until),
         };
         self.freezes(now).into_iter().filter(applies).map(hold).collect()
     }
 }
 
 impl Rollout {
-    fn new(id: &str, opened: Sequence, plan: Arc<Plan>, plan_hash: String) -> Rollout {
+    pub(super) fn new(id: &str, opened: Sequence, plan: Arc<Plan>, plan_hash: String) -> Rollout {
         Rollout {
             id: id.to_owned(),
             opened,
@@ -302,40 +316,46 @@ impl Rollout {
             unanswered: BTreeSet::new(),
             behind: BTreeMap::new(),
             judged_late: None,
+            unfinished: BTreeSet::new(),
+            judged_to: Timestamp(i64::MIN),
         }
     }
 
-    fn keep(&mut self, sequence: Sequence, step: &Step) {
+    pub(super) fn keep(&mut self, sequence: Sequence, step: &Step) {
         match &step.input {
             Input::Tick(tick) => {
-                let failed = tick.readings.iter().any(|reading| reading.unknown() == Some(Unknown::Error));
-                if failed {
+                if has_error(&tick.readings) {
                     self.unanswered.insert(tick.at);
                 }
                 self.ticks.insert(tick.at, tick.readings.clone());
             }
             Input::Late(late) => {
-                self.judged_late = late.ticks.last().map(|tick| tick.at);
-                for tick in late.ticks.iter().filter(|tick| tick.late) {
-                    let was_asked = self.unanswered.remove(&tick.at) || self.ticks.contains_key(&tick.at);
-                    let kept = if was_asked { &mut self.ticks } else { &mut self.behind };
-                    kept.insert(tick.at, tick.readings.clone());
-                    if self.behind.len() > KEPT {
-                        self.behind.pop_first();
-                    }
-                }
+                self.keep_late(late);
             }
             Input::Command(issued) => {
                 if let Command::Adopt { plan, hash } = &issued.command
                     && self.state.plan == *hash
                 {
+                    if plan.series != self.plan.series {
+                        // the readings of the other series mean nothing to the new rules
+                        self.ticks.clear();
+                        self.unanswered.clear();
+                        self.behind.clear();
+                    }
                     self.plan = Arc::new((**plan).clone());
                     self.plan_hash.clone_from(hash);
                 }
             }
             _ => {}
         }
+        if step.events.iter().any(Event::starts_timers_anew) {
+            // so do those of late runs
+            self.unfinished.clear();
+        }
+        // twice the longest run: a late run begins one before its first late tick, and may go on for another
+        let longest = usize::try_from(self.plan.longest_run()).unwrap_or(KEPT_UNANSWERED).min(KEPT_UNANSWERED);
         let most = if self.unanswered.is_empty() { KEPT } else { KEPT_UNANSWERED };
+        let most = most.max(2 * longest + SLACK);
         while self.ticks.len() > most {
             if let Some((oldest, _)) = self.ticks.pop_first() {
                 self.unanswered.remove(&oldest);
@@ -347,10 +367,42 @@ impl Rollout {
         }
     }
 
+    fn keep_late(&mut self, late: &Late) {
+        let newest_late = late.ticks.iter().rev().find(|tick| tick.late).map(|tick| tick.at);
+        self.judged_late = newest_late.or(self.judged_late);
+        for tick in late.ticks.iter().filter(|tick| tick.late) {
+            if !self.ticks.contains_key(&tick.at) {
+                self.behind.insert(tick.at, tick.readings.clone());
+                if self.behind.len() > KEPT {
+                    self.behind.pop_first();
+                }
+                continue;
+            }
+            self.ticks.insert(tick.at, tick.readings.clone());
+            if !has_error(&tick.readings) {
+                self.unanswered.remove(&tick.at);
+            }
+        }
+        self.judge_unfinished(late);
+    }
+
+    /// Which of a late run's ticks must be judged again with the next ones. All of it follows from what is recorded.
+    pub(super) fn judge_unfinished(&mut self, late: &Late) {
+        if let Some(last) = late.ticks.last().filter(|last| self.ticks.contains_key(&last.at)) {
+            self.unfinished = decide::unfinished(&self.plan, &self.state, &late.ticks);
+            self.unfinished.retain(|at| self.ticks.contains_key(at));
+            self.judged_to = last.at;
+        }
+    }
+
     /// `release@environment`.
     pub fn address(&self) -> String {
         self.plan.address()
     }
+}
+
+fn has_error(readings: &[Reading]) -> bool {
+    readings.iter().any(|reading| reading.unknown() == Some(Unknown::Error))
 }
 
 /// Whether an error says that somebody appended meanwhile.

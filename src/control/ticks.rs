@@ -28,7 +28,8 @@ pub fn due(plan: &Plan, state: &State, now: Timestamp) -> Option<Due> {
 /// (`judged`: the newest tick of the last late run). It can stop and do nothing else.
 pub fn behind(plan: &Plan, state: &State, judged: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
     let present = now.minus(plan.delay).floor_to(plan.every);
-    let went_back = plan.every.0 > 0 && state.last_tick.unwrap_or(state.started) > present;
+    // a tick at or before the start is not its
+    let went_back = plan.every.0 > 0 && state.last_tick.is_some_and(|last| last > present) && present > state.started;
     (went_back && judged != Some(present)).then_some(present)
 }
 
@@ -68,5 +69,9 @@ mod tests {
         assert_eq!(behind(&plan(), &state, None, Timestamp(50_000)), Some(Timestamp(30_000)));
         assert_eq!(behind(&plan(), &state, Some(Timestamp(30_000)), Timestamp(50_000)), None, "once is enough");
         assert_eq!(behind(&plan(), &state, None, Timestamp(110_000)), None, "the newest tick is judged");
+        let started = State { started: Timestamp(60_000), ..State::default() };
+        assert_eq!(behind(&plan(), &started, None, Timestamp(61_000)), None, "no tick is its own yet");
+        let back = State { started: Timestamp(60_000), ..state };
+        assert_eq!(behind(&plan(), &back, None, Timestamp(50_000)), None, "30 s is before its start");
     }
 }

@@ -92,7 +92,7 @@ fn tell(printer: &Printer, site: &Site) -> bool {
         let why = last.find(|line| !line.starts_with("read back")).unwrap_or_default();
         if !printer.machine() {
             let tone = if state.phase == Phase::Completed { Tone::Good } else { Tone::Warn };
-            let name = printer.tone(&format!("{release:<12} {:<10}", words::phase(state)), tone);
+            let name = printer.tone(&format!("{release:<12} {:<10}", words::phase(rollout)), tone);
             printer.out(&format!("{name} on for {:<10} {why}", state.allowed.to_string()));
         }
     }

@@ -3,7 +3,7 @@
 use super::decimal::Decimal;
 use super::event::{Credit, Event, Fired, Judged, Mark, Missing};
 use super::exposure::Exposure;
-use super::state::{Cause, EffectKind, Phase, State, Timer};
+use super::state::{Cause, EffectKind, PersonPause, Phase, State, Timer};
 use super::time::Timestamp;
 
 impl State {
@@ -55,8 +55,13 @@ impl State {
                     self.effective = Some(*at);
                 }
             }
-            Event::Paused { causes, .. } => {
+            Event::Paused { at, causes, by, reason, .. } => {
                 self.pause(causes.iter().cloned());
+                self.pauses.extend(by.iter().map(|by| PersonPause {
+                    at: *at,
+                    by: by.name.clone(),
+                    reason: reason.clone(),
+                }));
                 if causes.iter().any(|cause| *cause != Cause::Person) {
                     self.reset_bake();
                 }
@@ -87,8 +92,13 @@ impl State {
                 self.approvals.insert(by.name.clone());
                 self.earns_after = self.earns_after.max(*at);
             }
-            Event::Muted { at, rule, until, .. } => {
+            Event::Muted { at, rule, index, until, .. } => {
                 self.muted.insert(rule.clone(), *until);
+                // the rule starts anew when the mute ends: at ticks before that it is silent, and there may be none
+                match index {
+                    Some(index) => self.rules.get_mut(*index).into_iter().for_each(|timer| *timer = Timer::default()),
+                    None => self.no_data = Timer::default(),
+                }
                 self.earns_after = self.earns_after.max(*at);
             }
             Event::Adopted { at, plan, stage, .. } => {
@@ -128,6 +138,7 @@ impl State {
 
     fn tick(&mut self, judged: &Judged) {
         self.last_tick = Some(judged.at);
+        self.judged_here = true;
         self.rules.resize(judged.rules.len(), Timer::default());
         self.lines.resize(judged.lines.len(), Timer::default());
         for (timer, mark) in self.rules.iter_mut().zip(&judged.rules) {
@@ -167,6 +178,7 @@ impl State {
     fn let_go(&mut self, at: Timestamp) {
         self.phase = Phase::Running;
         self.causes.clear();
+        self.pauses.clear();
         self.rolled_back.clear();
         self.approvals.clear();
         self.approvable = false;
@@ -186,6 +198,7 @@ impl State {
     }
 
     fn reset_timers(&mut self) {
+        self.judged_here = false;
         self.rules.fill(Timer::default());
         self.lines.fill(Timer::default());
         self.no_data = Timer::default();

@@ -147,6 +147,23 @@ impl Condition {
             Condition::Missing(series) => visit(*series),
         }
     }
+
+    /// Whether the condition can only come out as `verdict` by comparing a series that `counts`. That something answers
+    /// (`missing(x)`), or how many are exposed, is no measurement of how they fare.
+    pub fn measures(&self, verdict: bool, counts: &impl Fn(usize) -> bool) -> bool {
+        match self {
+            Condition::Compare { left, right, .. } => {
+                let counts = |term: &Term| matches!(term, Term::Series { series, .. } if counts(*series));
+                counts(left) || counts(right)
+            }
+            // one part settles the one verdict, all of them are needed for the other
+            Condition::All(parts) if verdict => parts.iter().any(|part| part.measures(verdict, counts)),
+            Condition::Any(parts) if !verdict => parts.iter().any(|part| part.measures(verdict, counts)),
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().all(|part| part.measures(verdict, counts)),
+            Condition::Not(part) => part.measures(!verdict, counts),
+            Condition::Missing(_) => false,
+        }
+    }
 }
 
 impl Term {

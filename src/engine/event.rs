@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
 use super::exposure::Exposure;
-use super::input::{Actor, HoldKind, Observed, Stamp};
+use super::input::{Actor, Hold, HoldKind, Observed, Stamp};
 use super::plan::Action;
 use super::reading::{Reading, Unknown};
 use super::state::{Cause, Effect};
@@ -86,6 +86,9 @@ pub enum Event {
         because: Vec<Fired>,
         /// The person, if one did.
         by: Option<Actor>,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Back to a smaller stage, paused.
     RolledBack {
@@ -142,6 +145,9 @@ pub enum Event {
         at: Timestamp,
         /// The rule.
         rule: String,
+        /// Its index in the plan; none for `no_data`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<usize>,
         /// Until when.
         until: Timestamp,
         /// Who.
@@ -198,6 +204,24 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+}
+
+impl Event {
+    /// Whether all timers start anew with it.
+    pub fn starts_timers_anew(&self) -> bool {
+        matches!(
+            self,
+            Event::Started { .. }
+                | Event::Effective { changed: true, .. }
+                | Event::RolledBack { .. }
+                | Event::Stopped { .. }
+                | Event::Resumed { .. }
+                | Event::Forced { .. }
+                | Event::Adopted { .. }
+                | Event::Reduced { .. }
+                | Event::LateWrite { .. }
+        )
+    }
 }
 
 /// How one tick was judged. Everything the counters need.
@@ -305,6 +329,9 @@ pub enum Missing {
         kind: HoldKind,
         /// For people.
         detail: String,
+        /// When it ends by itself, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
     },
     /// The backend could not be read, or shows something else than is allowed.
     Backend {
@@ -326,6 +353,13 @@ pub enum Missing {
         /// Needed.
         need: u32,
     },
+}
+
+impl Missing {
+    /// Something outside that holds.
+    pub fn held(hold: &Hold) -> Missing {
+        Missing::Held { kind: hold.kind, detail: hold.detail.clone(), until: hold.until }
+    }
 }
 
 /// A rule that fired, with its evidence.

@@ -64,6 +64,9 @@ pub struct Hold {
     pub kind: HoldKind,
     /// For people: the freeze's name and end, the changed address …
     pub detail: String,
+    /// When it ends by itself, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The kinds of hold.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::condition::{Condition, Verdict};
 use super::event::{Credit, Judged, Mark, Missing};
 use super::input::{Observation, Tick};
-use super::plan::{Action, Arm, Plan, Rule, Stage};
+use super::plan::{Action, Plan, RollbackStage, Rule, Stage};
 use super::reading::{Reading, Unknown};
 use super::state::{Phase, State, Timer};
 use super::time::Timestamp;
@@ -108,14 +108,14 @@ impl Judging<'_> {
         let mut proven = false;
         for (index, (line, mark)) in self.plan.healthy.iter().zip(lines).enumerate() {
             match mark {
-                Mark::True => proven |= self.reads_exposed(&line.condition),
+                Mark::True => proven |= self.plan.measures_exposed(&line.condition),
                 Mark::False => {
                     let run = self.state.lines.get(index).map_or(0, |timer| timer.run) + 1;
                     health.unhealthy |= run >= self.plan.rule_ticks(line.hold_for);
                     health.obstacles.push(Missing::Unhealthy { line: index });
                 }
                 Mark::Unknown | Mark::Lapsed => {
-                    proven |= self.idle_enough(&line.condition) && self.reads_exposed(&line.condition);
+                    proven |= self.idle_enough(&line.condition) && self.plan.measures_exposed(&line.condition);
                     self.collect_unknown(&line.condition, &mut unknown);
                 }
                 Mark::Silent => {}
@@ -141,14 +141,6 @@ impl Judging<'_> {
             health.obstacles.push(Missing::NoEvidence);
         }
         health
-    }
-
-    fn reads_exposed(&self, condition: &Condition) -> bool {
-        let mut exposed = false;
-        condition.each_series(&mut |index| {
-            exposed |= self.plan.series.get(index).is_some_and(|series| series.arm == Arm::Exposed);
-        });
-        exposed
     }
 
     fn unknown_reason(&self, index: usize) -> Option<Unknown> {
@@ -199,7 +191,10 @@ impl Judging<'_> {
         if self.state.muted.get(NO_DATA).is_some_and(|until| self.tick.at < *until) {
             return Some(false);
         }
-        if self.state.phase != Phase::Running && rule.then != Action::Shutdown {
+        // from the first stage a rollback is an abort
+        let back_to_nobody = rule.then == Action::Rollback(RollbackStage::Previous) && self.state.stage == 0;
+        let shuts_down = rule.then == Action::Shutdown || back_to_nobody;
+        if self.state.phase != Phase::Running && !shuts_down {
             return None;
         }
         let (mut missing, mut unobserved) = (false, false);
@@ -256,9 +251,7 @@ impl Judging<'_> {
                 missing.push(Missing::Samples { have, need: samples.at_least });
             }
         }
-        for hold in &self.tick.gates.holds {
-            missing.push(Missing::Held { kind: hold.kind, detail: hold.detail.clone() });
-        }
+        missing.extend(self.tick.gates.holds.iter().map(Missing::held));
         if let Some(detail) = self.backend_obstacle() {
             missing.push(Missing::Backend { detail });
         }

@@ -90,7 +90,7 @@ pub struct Samples {
 pub struct Approval {
     /// The groups named in the template; empty means anybody.
     pub groups: Vec<String>,
-    /// Members of these groups when the plan was made; empty means anybody.
+    /// Members of these groups when the plan was made; where groups are named, nobody else may approve.
     pub people: BTreeSet<String>,
     /// How many distinct people.
     pub count: u32,
@@ -361,6 +361,14 @@ impl Plan {
         hold_for.map_or(1, |span| self.ticks(span))
     }
 
+    /// The longest run of ticks that any rule, line or `no_data` waits for.
+    pub fn longest_run(&self) -> u32 {
+        let rules = self.rules.iter().map(|rule| rule.hold_for);
+        let lines = self.healthy.iter().map(|line| line.hold_for);
+        let waits = rules.chain(lines).map(|hold_for| self.rule_ticks(hold_for));
+        waits.chain(self.no_data.iter().map(|rule| self.ticks(rule.after))).max().unwrap_or(1)
+    }
+
     /// The index of a stage by its name.
     pub fn stage_named(&self, name: &str) -> Option<usize> {
         self.stages.iter().position(|stage| stage.name == name)
@@ -380,6 +388,11 @@ impl Plan {
             needs_control |= self.series.get(index).is_some_and(|series| series.arm == Arm::Control);
         });
         control || !needs_control
+    }
+
+    /// Whether a condition that holds says how the exposed group fares. A line of `healthy` that does not is a timer.
+    pub fn measures_exposed(&self, condition: &Condition) -> bool {
+        condition.measures(true, &|index| self.series.get(index).is_some_and(|series| series.arm == Arm::Exposed))
     }
 }
 

@@ -8,7 +8,8 @@ use super::decimal::Decimal;
 use super::event::Missing;
 use super::exposure::Exposure;
 use super::input::Stamp;
-use super::time::Timestamp;
+use super::plan::Plan;
+use super::time::{Span, Timestamp};
 
 /// Where a rollout is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -43,6 +44,17 @@ pub enum Cause {
     NotApplied,
 }
 
+/// A pause by a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonPause {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// What they said.
+    pub reason: Option<String>,
+}
+
 /// What kind of effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,6 +67,9 @@ pub enum EffectKind {
     Off,
 }
 
+/// How long a request to a backend may take: after this, whoever sent it gives it up.
+pub const REQUEST_TIMEOUT: Span = Span::seconds(10);
+
 /// Something to be done at the backend. Always "set to", never "add".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -66,7 +81,7 @@ pub struct Effect {
     pub to: Exposure,
     /// The stage it belongs to.
     pub stage: usize,
-    /// Whether the switch is to be turned on, last: only for start, resume and force, by a person.
+    /// Whether the switch is to be turned on, last: only for start and resume, by a person.
     pub switch_on: bool,
     /// Whether a person asked for it: not read back, it leaves the rollout paused.
     pub by_person: bool,
@@ -76,6 +91,14 @@ pub struct Effect {
     pub take_over: bool,
     /// When it was decided.
     pub at: Timestamp,
+}
+
+impl Effect {
+    /// From when on anybody may settle a growth by reading: sent at the last moment, its request has timed out. Before
+    /// that only its own process knows whether it is still under way.
+    pub fn given_up(&self) -> Option<Timestamp> {
+        self.expires.map(|expires| expires.plus(REQUEST_TIMEOUT))
+    }
 }
 
 /// The run of a rule or of a line of `healthy`.
@@ -104,6 +127,8 @@ pub struct State {
     pub stage: usize,
     /// Why it is paused.
     pub causes: BTreeSet<Cause>,
+    /// The people who paused it since it last ran, and what they said, in their order.
+    pub pauses: Vec<PersonPause>,
     /// Why it was stopped.
     pub stopped_by: Option<Cause>,
     /// What is allowed now.
@@ -140,6 +165,8 @@ pub struct State {
     pub earns_after: Timestamp,
     /// Everything that was missing at the newest tick.
     pub missing: Vec<Missing>,
+    /// Whether the newest tick was judged at this stage, and since timers last started anew.
+    pub judged_here: bool,
     /// Whether the backend shows something larger than is allowed, by another hand.
     pub drifted: bool,
     /// Whether the start may write over another journal's stamp, until it was read back.
@@ -154,6 +181,17 @@ impl State {
     /// Whether a driver must look at it: running or paused.
     pub fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Paused)
+    }
+
+    /// Whether it needs nothing but people who agree: the last tick lacked nothing else, and too few have approved since.
+    pub fn waits_for_approval(&self, plan: &Plan) -> bool {
+        self.phase == Phase::Running && self.approvable && self.approvals_missing(plan) > 0
+    }
+
+    /// How many people must still agree to leave the stage.
+    pub fn approvals_missing(&self, plan: &Plan) -> u32 {
+        let needed = plan.stages.get(self.stage).and_then(|stage| stage.approval.as_ref()).map_or(0, |it| it.count);
+        needed.saturating_sub(u32::try_from(self.approvals.len()).unwrap_or(u32::MAX))
     }
 
     /// Stopped, but the backend has not been read back yet.

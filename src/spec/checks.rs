@@ -8,7 +8,7 @@ use super::load::Loaded;
 use super::reader::Text;
 use super::resolve::{Parts, scrape_every};
 use super::typing;
-use crate::engine::plan::{Action, Arm, Plan, RollbackStage, Target, Unit};
+use crate::engine::plan::{Action, Plan, RollbackStage, Target, Unit};
 use crate::engine::{Exposure, Percentage, Span};
 
 /// The codes that [`all`] finds anew each time.
@@ -243,13 +243,10 @@ pub(super) fn plan(parts: &Parts<'_>, plan: &Plan) -> Vec<Finding> {
         }
     }
     for (index, stage) in plan.stages.iter().enumerate() {
-        let proven = plan.healthy.iter().any(|line| {
-            let mut exposed = false;
-            line.condition.each_series(&mut |series| {
-                exposed |= plan.series.get(series).is_some_and(|series| series.arm == Arm::Exposed);
-            });
-            exposed && plan.applies(&line.condition, index)
-        });
+        let proven = plan
+            .healthy
+            .iter()
+            .any(|line| plan.measures_exposed(&line.condition) && plan.applies(&line.condition, index));
         if !proven {
             let message = format!("no line of `healthy` measures the exposed group at stage `{}`", stage.name);
             let finding = Finding::error("no-evidence", &policy.at, message);

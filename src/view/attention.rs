@@ -2,7 +2,7 @@
 
 use crate::control::Rollout;
 use crate::engine::event::Missing;
-use crate::engine::{Phase, State, Unknown};
+use crate::engine::{Phase, Unknown};
 
 /// How much a rollout wants to be looked at, most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,11 +22,13 @@ pub enum Attention {
 }
 
 /// How much a state wants to be looked at.
-pub fn attention(state: &State) -> Attention {
+pub fn attention(rollout: &Rollout) -> Attention {
+    let state = &rollout.state;
     match state.phase {
         Phase::Paused => Attention::Person,
-        Phase::Running if state.approvable => Attention::Person,
-        Phase::Running if state.missing.iter().any(is_wrong) => Attention::Unhealthy,
+        Phase::Running if state.waits_for_approval(&rollout.plan) => Attention::Person,
+        // what an older situation lacked says nothing about this one
+        Phase::Running if state.judged_here && state.missing.iter().any(is_wrong) => Attention::Unhealthy,
         Phase::Running | Phase::None => Attention::Baking,
         Phase::Stopped if state.is_stopping() => Attention::Stopping,
         Phase::Stopped => Attention::Stopped,
@@ -45,7 +47,7 @@ fn is_wrong(missing: &Missing) -> bool {
 /// Rollouts with the most urgent first, else by name.
 pub fn ordered<'r>(rollouts: &[&'r Rollout]) -> Vec<&'r Rollout> {
     let mut ordered = rollouts.to_vec();
-    ordered.sort_by_cached_key(|rollout| (attention(&rollout.state), rollout.address()));
+    ordered.sort_by_cached_key(|rollout| (attention(rollout), rollout.address()));
     ordered
 }
 

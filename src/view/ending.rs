@@ -31,12 +31,12 @@ fn line(rollout: &Rollout) -> Option<String> {
     let stage = plan.stages.get(state.stage).map(|stage| safe(&stage.name)).unwrap_or_default();
     let still = format!("still ON for {}", safe(&state.allowed.to_string()));
     Some(match state.phase {
-        Phase::Running if state.approvable => {
+        Phase::Running if state.waits_for_approval(plan) => {
             format!("{address} waits for approval at {stage}, {still}: flagstaff approve {release} -e {environment}")
         }
         Phase::Paused => format!(
             "{address} paused ({}), {still}; nobody guards it now: flagstaff run {release} -e {environment} --stay",
-            words::why(state)
+            words::causes(state)
         ),
         _ => format!(
             "{address} running at {stage}, {still}; nobody drives it now: flagstaff run {release} -e {environment}"

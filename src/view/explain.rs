@@ -8,6 +8,7 @@ use super::text;
 use super::words;
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
+use crate::engine::input::Hold;
 use crate::engine::{Phase, Timestamp};
 
 /// `explain -o json`.
@@ -27,6 +28,8 @@ pub struct ExplainAnswer {
     pub exposure: String,
     /// Everything that is missing for the next step.
     pub missing: Vec<String>,
+    /// How many people must still agree to leave the stage.
+    pub approvals: u32,
     /// The newest values.
     pub values: Vec<(String, String)>,
     /// What is wrong with the sources of values that are unknown.
@@ -40,15 +43,15 @@ pub struct ExplainAnswer {
 }
 
 /// Explains a rollout.
-pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
+pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswer {
     let (plan, state) = (&rollout.plan, &rollout.state);
-    let explained = explain(plan, state, now);
+    let explained = explain(plan, state, Some(holds), now);
     let newest = rollout.ticks.last_key_value().map(|(_, readings)| readings.as_slice()).unwrap_or_default();
     let values = plan.series.iter().zip(newest);
     let on = format!("{} -e {}", plan.release, plan.environment);
     let commands = match state.phase {
         Phase::Paused => vec![format!("flagstaff resume {on}"), format!("flagstaff abort {on}")],
-        Phase::Running if state.approvable => vec![format!("flagstaff approve {on}")],
+        Phase::Running if state.waits_for_approval(plan) => vec![format!("flagstaff approve {on}")],
         Phase::Running => vec![format!("flagstaff pause {on}"), format!("flagstaff abort {on}")],
         Phase::Stopped => vec![format!("flagstaff start {on} --again")],
         Phase::None | Phase::Completed => Vec::new(),
@@ -56,15 +59,12 @@ pub fn answer(rollout: &Rollout, now: Timestamp) -> ExplainAnswer {
     ExplainAnswer {
         schema: "flagstaff/explain/v1",
         address: rollout.address(),
-        state: words::phase(state).to_owned(),
+        state: words::phase(rollout).to_owned(),
         why: words::why(state),
         stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
-        missing: if state.is_live() {
-            explained.missing.iter().map(|missing| words::missing(plan, missing)).collect()
-        } else {
-            Vec::new()
-        },
+        missing: explained.missing.iter().map(|missing| words::missing(plan, missing)).collect(),
+        approvals: state.approvals_missing(plan),
         values: values.map(|(series, reading)| (series.name.clone(), words::reading(reading, series.unit))).collect(),
         telemetry: Vec::new(),
         next_tick: explained.next_tick.map(|at| at.to_string()),
@@ -109,6 +109,9 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
         ));
     }
     match &answer.earliest {
+        Some(earliest) if answer.approvals > 0 => {
+            printer.out(&format!("people may approve from {earliest}, if everything is healthy from now on"));
+        }
         Some(earliest) => printer.out(&format!("earliest next step: {earliest}, if everything is healthy from now on")),
         None if answer.next_tick.is_some() => printer.out("it goes no further until a person acts"),
         None => {}

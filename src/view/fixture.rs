@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::control::{Rollout, Step};
 use crate::engine::event::{Fired, Missing};
@@ -15,8 +15,12 @@ use crate::journal::Sequence;
 pub(super) const NOW: Timestamp = Timestamp(1_709_209_845_000);
 
 pub(super) fn plan(release: &str) -> Plan {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop");
-    let plan = crate::spec::load(&dir).plan("checkout-v2", "production").expect("the example resolves").plan;
+    static EXAMPLE: OnceLock<Plan> = OnceLock::new();
+    let example = EXAMPLE.get_or_init(|| {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop");
+        crate::spec::load(&dir).plan("checkout-v2", "production").expect("the example resolves").plan
+    });
+    let plan = example.clone();
     Plan { release: release.to_owned(), flag: release.to_owned(), environment: "staging".to_owned(), ..plan }
 }
 
@@ -38,6 +42,7 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
         lines: timers(plan.healthy.len()),
         last_tick: Some(NOW.floor_to(plan.every)),
         missing: vec![Missing::Bake { have: need / 2 + 1, need }],
+        judged_here: true,
         ..State::default()
     };
     let values = |at: i64| plan.series.iter().map(|_| Reading::Value(Decimal::new(i128::from(at % 5), -3))).collect();
@@ -55,6 +60,8 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
         unanswered: std::collections::BTreeSet::new(),
         behind: BTreeMap::new(),
         judged_late: None,
+        judged_to: Default::default(),
+        unfinished: Default::default(),
     }
 }
 
@@ -73,7 +80,7 @@ pub(super) fn paused(release: &str, stage: usize) -> Rollout {
     let causes = std::collections::BTreeSet::from([Cause::Rule("errors".to_owned())]);
     rollout.state.phase = Phase::Paused;
     rollout.state.causes = causes.clone();
-    happened(&mut rollout, Event::Paused { at: NOW, causes, because: fired(), by: None });
+    happened(&mut rollout, Event::Paused { at: NOW, causes, because: fired(), by: None, reason: None });
     rollout
 }
 

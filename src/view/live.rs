@@ -36,6 +36,8 @@ pub struct Live {
     screen: Option<Screen>,
     news: Vec<News>,
     drawn: Option<Timestamp>,
+    /// Whether somebody drives what is shown.
+    pub driven: bool,
     /// The trouble that was said last, while it lasts.
     trouble: Option<String>,
 }
@@ -45,7 +47,7 @@ impl Live {
     pub fn new(printer: &Printer) -> Live {
         let redraws = printer.live && printer.format == Format::Human && !printer.quiet;
         let screen = redraws.then(Screen::default);
-        Live { printer: printer.clone(), screen, news: Vec::new(), drawn: None, trouble: None }
+        Live { printer: printer.clone(), screen, news: Vec::new(), drawn: None, driven: true, trouble: None }
     }
 
     /// Takes in a step.
@@ -119,7 +121,7 @@ impl Live {
         self.drawn = Some(now);
         let (columns, rows) = self.printer.size();
         // the line below the picture is the cursor's
-        let look = Look { columns, rows: rows.saturating_sub(1), unicode: self.printer.unicode };
+        let look = Look { columns, rows: rows.saturating_sub(1), unicode: self.printer.unicode, driven: self.driven };
         let lines = picture(rollouts, &self.news, now, look);
         let painted: Vec<(String, usize)> = lines.iter().map(|text| line(self.printer.paint(text), text)).collect();
         screen.draw(&mut std::io::stdout().lock(), &painted, columns);

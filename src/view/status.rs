@@ -34,6 +34,8 @@ pub struct StatusRow {
     pub exposure: String,
     /// Why it is paused or stopped.
     pub causes: Vec<String>,
+    /// Who paused it, and what they said.
+    pub said: Vec<String>,
     /// Ticks that earned the bake, and how many are needed.
     pub baked: u32,
     /// How many are needed.
@@ -59,18 +61,19 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         release: rollout.plan.release.clone(),
         environment: rollout.plan.environment.clone(),
         flag: rollout.plan.flag.clone(),
-        state: words::phase(state).to_owned(),
+        state: words::phase(rollout).to_owned(),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: safe(&state.allowed.to_string()),
         causes: match state.phase {
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
         },
+        said: if state.phase == Phase::Paused { words::pauses(state) } else { Vec::new() },
         baked: state.baked,
         bake: stage.map_or(0, |stage| rollout.plan.ticks(stage.bake)),
         driver,
         version: state.version,
-        attention: attention(state),
+        attention: attention(rollout),
         progress: progress(rollout),
     }
 }
@@ -90,7 +93,9 @@ fn why(row: &StatusRow) -> String {
     match row.state.as_str() {
         "running" if undriven(row) => format!("nobody drives it; {}", row.progress),
         "running" | "waiting for approval" => row.progress.clone(),
-        _ => safe(&row.causes.join(", ")),
+        _ if row.said.is_empty() => safe(&row.causes.join(", ")),
+        // the words are safe already
+        _ => format!("{} ({})", safe(&row.causes.join(", ")), row.said.join("; ")),
     }
 }
 
@@ -103,7 +108,7 @@ fn progress(rollout: &Rollout) -> String {
         true => "baked".to_owned(),
         false => format!("baked {} of {need}", state.baked),
     }];
-    parts.extend(state.missing.iter().filter_map(|missing| match missing {
+    parts.extend(state.missing.iter().filter(|_| state.judged_here).filter_map(|missing| match missing {
         Missing::Bake { .. } | Missing::Paused => None,
         Missing::Samples { have, need } => Some(format!("{have} of {need} samples")),
         other => Some(words::missing(plan, other)),

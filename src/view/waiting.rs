@@ -44,7 +44,7 @@ impl Waiting {
         let text = format!(
             "{}  {} at {name}, on for {}, baked {} of {need}",
             safe(&rollout.address()),
-            words::phase(state),
+            words::phase(rollout),
             safe(&state.allowed.to_string()),
             state.baked.min(need)
         );

@@ -5,14 +5,15 @@ use crate::control::Rollout;
 use crate::engine::event::{Event, Fired, Missing};
 use crate::engine::plan::{Plan, Unit};
 use crate::engine::reading::Unknown;
-use crate::engine::state::{Cause, Phase, State};
+use crate::engine::state::{Cause, PersonPause, Phase, State};
 use crate::engine::{Decimal, Exposure, Percentage, Reading, Span, Timestamp};
 
 /// The state as people call it.
-pub fn phase(state: &State) -> &'static str {
+pub fn phase(rollout: &Rollout) -> &'static str {
+    let state = &rollout.state;
     match state.phase {
         Phase::None => "not started",
-        Phase::Running if state.approvable => "waiting for approval",
+        Phase::Running if state.waits_for_approval(&rollout.plan) => "waiting for approval",
         Phase::Running => "running",
         Phase::Paused => "paused",
         Phase::Stopped if state.is_stopping() => "stopping",
@@ -35,10 +36,34 @@ pub fn cause(cause: &Cause) -> String {
 /// Why a rollout is where it is, in a few words.
 pub fn why(state: &State) -> String {
     match state.phase {
-        Phase::Paused => state.causes.iter().map(cause).collect::<Vec<_>>().join(", "),
+        Phase::Paused => {
+            let said = pauses(state);
+            let with_words = |of: &Cause| match of {
+                Cause::Person if !said.is_empty() => format!("person ({})", said.join("; ")),
+                of => cause(of),
+            };
+            state.causes.iter().map(with_words).collect::<Vec<_>>().join(", ")
+        }
         Phase::Stopped => state.stopped_by.as_ref().map(cause).unwrap_or_default(),
         _ => String::new(),
     }
+}
+
+/// The bare causes: where the words of people would be in the way.
+pub fn causes(state: &State) -> String {
+    match state.phase {
+        Phase::Paused => state.causes.iter().map(cause).collect::<Vec<_>>().join(", "),
+        _ => state.stopped_by.as_ref().map(cause).unwrap_or_default(),
+    }
+}
+
+/// Who paused it, and what they said, in their order.
+pub fn pauses(state: &State) -> Vec<String> {
+    let told = |pause: &PersonPause| match &pause.reason {
+        Some(reason) => format!("{}: {}", safe(&pause.by), safe(reason)),
+        None => safe(&pause.by),
+    };
+    state.pauses.iter().map(told).collect()
 }
 
 /// Why a rollout is paused or stopped, with the evidence as far as its newest steps still tell it.
@@ -195,10 +220,11 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         }
         Event::NotApplied { detail, .. } => format!("not applied: {}", safe(detail)),
         Event::Confirmed { .. } => "read back at the backend".to_owned(),
-        Event::Paused { causes, because, by, .. } => {
+        Event::Paused { causes, because, by, reason, .. } => {
             let names: Vec<String> = causes.iter().map(cause).collect();
+            let said = reason.as_ref().map(|reason| format!(": {}", safe(reason))).unwrap_or_default();
             match by {
-                Some(by) => format!("paused by {}", safe(&by.name)),
+                Some(by) => format!("paused by {}{said}", safe(&by.name)),
                 None if because.is_empty() => format!("paused: {}", names.join(", ")),
                 None => format!("paused: {}", reasons(because)),
             }

@@ -317,3 +317,30 @@ fn a_freeze_never_ends_another_one_sooner() {
     ends(dir, &["freeze", "my-feature", "-e", "staging", "--for", "1ms"], 0);
     assert!(ends(dir, &["freeze"], 0).out.contains("my-feature@production"));
 }
+
+#[test]
+fn who_may_not_approve_ends_with_4_and_a_refusal_names_what_can_be_typed() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    replace(
+        &dir.join("flagstaff/templates.yaml"),
+        "idle: bake }",
+        "idle: bake, approval: { from: [release-managers] } }",
+    );
+    let sure = ["--reason", "PAY-1", "--confirm", "my-feature"];
+    ends(dir, &[&["start", "my-feature"][..], &sure].concat(), 0);
+    let refused = ends(dir, &[&["approve", "my-feature", "--as", "mallory"][..], &sure].concat(), 4).err;
+    assert!(refused.contains("mallory is not in release-managers"), "{refused}");
+
+    ends(dir, &["pause", "my-feature"], 0);
+    ends(dir, &["pause", "my-feature", "--as", "bo", "--reason", "INC-7"], 0);
+    for args in [&["explain", "my-feature"][..], &["status"], &["audit", "log", "my-feature"]] {
+        let told = run(dir, args).out;
+        assert!(told.contains("INC-7"), "{args:?}: {told}");
+    }
+    let refused = ends(dir, &[&["start", "my-feature"][..], &sure].concat(), 1).err;
+    assert!(refused.contains("flagstaff resume my-feature -e production"), "{refused}");
+    ends(dir, &["freeze", "--for", "1h"], 0);
+    let refused = ends(dir, &[&["resume", "my-feature"][..], &sure].concat(), 1).err;
+    assert!(refused.contains("flagstaff freeze --lift") && !refused.contains("--lift my"), "{refused}");
+}

@@ -123,7 +123,7 @@ fn a_pause_elsewhere_ends_the_driver_and_says_what_stays_exposed() {
     assert_eq!(flagstaff(folder.path(), &["wait", "r", "--until", "paused"]).status.code(), Some(0));
     assert_eq!(flagstaff(folder.path(), &["wait", "r", "--until", "complete"]).status.code(), Some(7));
     let explain = flagstaff(folder.path(), &["explain", "r"]);
-    assert!(String::from_utf8_lossy(&explain.stdout).contains("paused by person at half"), "{explain:?}");
+    assert!(String::from_utf8_lossy(&explain.stdout).contains("paused by person ("), "{explain:?}");
 }
 
 #[test]

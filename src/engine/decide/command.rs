@@ -1,6 +1,6 @@
 //! Human commands: the state table of the design, cell by cell.
 
-use super::{Folding, Refusal, RefusalKind};
+use super::{Folding, Growth, Refusal, RefusalKind};
 use crate::engine::event::Event;
 use crate::engine::exposure::{Exposure, Percentage};
 use crate::engine::input::{Actor, Command, HoldKind, Issued, Observation, Observed, Stamp};
@@ -42,6 +42,10 @@ fn refuse(reason: &str, instead: Option<&str>) -> Refusal {
     Refusal { reason: reason.to_owned(), instead: instead.map(str::to_owned), kind: RefusalKind::NotInThisState }
 }
 
+fn said(command: &str) -> Option<String> {
+    Some(command.to_owned())
+}
+
 fn not_ready(reason: impl Into<String>) -> Refusal {
     Refusal { reason: reason.into(), instead: None, kind: RefusalKind::NotReady }
 }
@@ -75,7 +79,7 @@ impl Folding<'_> {
                     self.start(issued, &StartOf { stage: *stage, stamp, plan, again: *again, take_over: *take_over })
                 }
             },
-            Command::Pause => self.pause_by_person(at, by),
+            Command::Pause => self.pause_by_person(issued),
             Command::Resume => self.resume(issued),
             Command::Approve => self.approve(issued),
             Command::Force { stage } => self.force(issued, *stage),
@@ -161,16 +165,21 @@ impl Folding<'_> {
             stage: start.stage,
             by: issued.actor.clone(),
         });
-        self.intend_growth(start.stage, true, start.take_over, issued.at);
+        self.intend_growth(start.stage, Growth::Switching { take_over: start.take_over }, issued.at);
         Ok(())
     }
 
-    fn pause_by_person(&mut self, at: Timestamp, by: &Actor) -> Result<(), Refusal> {
+    /// Every person's pause is recorded, also on a paused rollout: whoever resumes must have seen it.
+    fn pause_by_person(&mut self, issued: &Issued) -> Result<(), Refusal> {
         match self.state.phase {
             Phase::None => return Err(refuse("it has not started", Some("start"))),
-            Phase::Running | Phase::Paused => self.pause(at, vec![Cause::Person], Vec::new(), Some(by.clone())),
-            Phase::Stopped | Phase::Completed => {}
+            Phase::Stopped | Phase::Completed => return Ok(()),
+            Phase::Running | Phase::Paused => {}
         }
+        let causes = self.new_causes(vec![Cause::Person]);
+        let (by, reason) = (Some(issued.actor.clone()), issued.reason.clone());
+        self.withdraw_growth();
+        self.emit(Event::Paused { at: issued.at, causes, because: Vec::new(), by, reason });
         Ok(())
     }
 
@@ -181,14 +190,15 @@ impl Folding<'_> {
             Phase::Stopped => {
                 Err(Refusal { kind: RefusalKind::Stopped, ..refuse("it was stopped", Some("start --again")) })
             }
-            Phase::Completed => Err(refuse("it is completed", None)),
+            Phase::Completed => Err(refuse("it is completed", Some("rollback"))),
             Phase::Paused => {
                 let seen = self.seen(issued)?;
                 self.refuse_foreign(seen)?;
                 self.refuse_changed(seen)?;
                 self.withdraw_growth();
                 self.emit(Event::Resumed { at: issued.at, by: issued.actor.clone() });
-                self.intend_growth(self.state.stage, true, self.state.taking_over, issued.at);
+                let take_over = self.state.taking_over;
+                self.intend_growth(self.state.stage, Growth::Switching { take_over }, issued.at);
                 Ok(())
             }
         }
@@ -227,15 +237,23 @@ impl Folding<'_> {
         })
     }
 
+    /// Only a start and a resume switch on: a force under an off switch would reach nobody.
+    fn refuse_switched_off(&self, seen: &Observed) -> Result<(), Refusal> {
+        match (seen.on, self.state.phase) {
+            (true, _) => Ok(()),
+            (false, Phase::Paused) => Err(refuse("the flag is switched off", Some("resume"))),
+            (false, _) => Err(refuse("the flag is not switched on yet", Some("explain"))),
+        }
+    }
+
     /// An approval is of the last tick: what holds growth since then, or shows otherwise, makes it void.
     fn refuse_held(&self, issued: &Issued) -> Result<(), Refusal> {
         if let Some(hold) = issued.holds.iter().find(|hold| hold.kind != HoldKind::Freeze) {
             return Err(not_ready(format!("growth is held since the last tick: {}", hold.detail)));
         }
-        match &issued.backend {
-            Observation::Seen(seen) => self.refuse_foreign(seen).and_then(|()| self.refuse_changed(seen)),
-            Observation::Unreadable(_) | Observation::NotRead => Ok(()),
-        }
+        let seen = self.seen(issued)?;
+        self.refuse_foreign(seen)?;
+        self.refuse_changed(seen)
     }
 
     fn approve(&mut self, issued: &Issued) -> Result<(), Refusal> {
@@ -245,15 +263,19 @@ impl Folding<'_> {
             Phase::None => return Err(refuse("it has not started", Some("start"))),
             Phase::Paused => return Err(refuse("it is paused", Some("resume"))),
             Phase::Stopped => return Err(refuse("it was stopped", Some("start --again"))),
-            Phase::Completed => return Err(refuse("it is completed", None)),
+            Phase::Completed => return Err(refuse("it is completed", Some("status"))),
         }
         let stage = self.plan.stages.get(self.state.stage);
         let Some(approval) = stage.and_then(|stage| stage.approval.as_ref()) else {
-            return Err(not_ready("this stage asks for no approval"));
+            return Err(Refusal { instead: said("explain"), ..not_ready("this stage asks for no approval") });
         };
-        if !approval.people.is_empty() && !approval.people.contains(&by.name) {
-            let groups = approval.groups.join(", ");
-            return Err(not_ready(format!("{} is not in {groups}", by.name)));
+        // a group without members lets nobody approve; only where no group is named anybody may
+        if !approval.groups.is_empty() && !approval.people.contains(&by.name) {
+            return Err(Refusal {
+                reason: format!("{} is not in {}", by.name, approval.groups.join(", ")),
+                instead: None,
+                kind: RefusalKind::NotAuthorised,
+            });
         }
         if !self.state.approvable {
             return Err(Refusal {
@@ -271,22 +293,25 @@ impl Folding<'_> {
 
     fn force(&mut self, issued: &Issued, stage: usize) -> Result<(), Refusal> {
         if stage >= self.plan.stages.len() {
-            return Err(not_ready("the plan has no such stage"));
+            return Err(Refusal { instead: said("explain"), ..not_ready("the plan has no such stage") });
         }
         match self.state.phase {
             Phase::None => Err(refuse("it has not started", Some("start"))),
             _ if stage < self.state.stage => self.rollback_by_person(issued.at, Some(stage), &issued.actor),
             Phase::Stopped => Err(refuse("it was stopped", Some("start --again"))),
-            Phase::Completed => Err(refuse("it is completed", None)),
-            Phase::Running if stage == self.state.stage => Err(refuse("it is at that stage: nothing to do", None)),
+            Phase::Completed => Err(refuse("it is completed", Some("rollback"))),
+            Phase::Running if stage == self.state.stage => {
+                Err(refuse("it is at that stage: nothing to do", Some("explain")))
+            }
             Phase::Paused if stage == self.state.stage => Err(refuse("it is paused at that stage", Some("resume"))),
             Phase::Running | Phase::Paused => {
                 let seen = self.seen(issued)?;
                 self.refuse_foreign(seen)?;
                 self.refuse_changed(seen)?;
+                self.refuse_switched_off(seen)?;
                 self.withdraw_growth();
                 self.emit(Event::Forced { at: issued.at, stage, by: issued.actor.clone() });
-                self.intend_growth(stage, true, self.state.taking_over, issued.at);
+                self.intend_growth(stage, Growth::Forced { take_over: self.state.taking_over }, issued.at);
                 Ok(())
             }
         }
@@ -304,7 +329,14 @@ impl Folding<'_> {
             Some(stage) if stage < self.state.stage => {
                 self.roll_back(at, stage, Cause::Person, Vec::new(), Some(by.clone()));
             }
-            Some(_) => return Err(refuse("that stage is not below the current one", Some("force"))),
+            Some(stage) if stage == self.state.stage => {
+                return Err(refuse("it is at that stage", Some("rollback")));
+            }
+            Some(stage) => {
+                let name = self.plan.stages.get(stage).map(|stage| format!("force --to {}", stage.name));
+                let instead = name.unwrap_or_else(|| "explain".to_owned());
+                return Err(refuse("that stage is not below the current one", Some(&instead)));
+            }
         }
         Ok(())
     }
@@ -317,10 +349,17 @@ impl Folding<'_> {
         }
     }
 
-    fn adopt(&mut self, at: Timestamp, plan: &Plan, hash: &str, by: &Actor) -> Result<(), Refusal> {
-        if !self.state.is_live() {
-            return Err(refuse("only a running or paused rollout adopts a plan", None));
+    fn refuse_not_live(&self, reason: &str, when_completed: &str) -> Result<(), Refusal> {
+        match self.state.phase {
+            Phase::Running | Phase::Paused => Ok(()),
+            Phase::None => Err(refuse(reason, Some("start"))),
+            Phase::Stopped => Err(refuse(reason, Some("start --again"))),
+            Phase::Completed => Err(refuse(reason, Some(when_completed))),
         }
+    }
+
+    fn adopt(&mut self, at: Timestamp, plan: &Plan, hash: &str, by: &Actor) -> Result<(), Refusal> {
+        self.refuse_not_live("only a running or paused rollout adopts a plan", "abort")?;
         if self.state.is_growing() {
             return Err(not_ready("a growth is under way; try again when it is settled"));
         }
@@ -349,17 +388,16 @@ impl Folding<'_> {
     }
 
     fn mute(&mut self, at: Timestamp, rule: &str, until: Timestamp, by: &Actor) -> Result<(), Refusal> {
-        if !self.state.is_live() {
-            return Err(refuse("only a running or paused rollout has armed rules", None));
-        }
-        if rule != NO_DATA && !self.plan.rules.iter().any(|known| known.name == rule) {
+        self.refuse_not_live("only a running or paused rollout has armed rules", "status")?;
+        let index = self.plan.rules.iter().position(|known| known.name == rule);
+        if rule != NO_DATA && index.is_none() {
             let names: Vec<&str> = self.plan.rules.iter().map(|rule| rule.name.as_str()).collect();
             return Err(not_ready(format!("there is no rule `{rule}`; rules: {}, {NO_DATA}", names.join(", "))));
         }
         if until <= at {
             return Err(not_ready("a mute must end later than now"));
         }
-        self.emit(Event::Muted { at, rule: rule.to_owned(), until, by: by.clone() });
+        self.emit(Event::Muted { at, rule: rule.to_owned(), index, until, by: by.clone() });
         Ok(())
     }
 }

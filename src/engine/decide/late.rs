@@ -1,36 +1,73 @@
 //! Ticks answered late: judged as a run of their own with fresh timers. They can stop and do nothing else.
 
+use std::collections::BTreeSet;
+
 use super::tick::cause_of_rule;
 use super::{Asked, Folding};
 use crate::engine::event::Mark;
-use crate::engine::input::Late;
+use crate::engine::input::{Late, LateTick};
 use crate::engine::judge::rule_mark;
-use crate::engine::state::Timer;
+use crate::engine::plan::{Plan, Rule};
+use crate::engine::state::{State, Timer};
+use crate::engine::time::Timestamp;
+
+/// How a rule's run over late and recorded ticks ends.
+enum Run<'t> {
+    /// It fires at this tick.
+    Fires(&'t LateTick, Timer),
+    /// It goes on beyond the last tick; these late ones lengthened it.
+    Open(BTreeSet<Timestamp>),
+}
+
+fn run<'t>(plan: &Plan, state: &State, rule: &Rule, ticks: &'t [LateTick]) -> Run<'t> {
+    let mut timer = Timer::default();
+    let mut newest = None;
+    let mut late = BTreeSet::new();
+    for tick in ticks {
+        if tick.at <= state.started || newest.is_some_and(|newest| tick.at <= newest) {
+            continue;
+        }
+        newest = Some(tick.at);
+        let mark = rule_mark(plan, state, rule, &tick.readings, tick.at, &timer);
+        timer.step(mark, Mark::True, tick.at);
+        if timer.run == 0 {
+            late.clear();
+        }
+        if mark != Mark::True {
+            continue;
+        }
+        if tick.late {
+            late.insert(tick.at);
+        }
+        // a run of ticks that were all judged in their time has had its say, and people may have answered it
+        if !late.is_empty() && timer.run >= plan.rule_ticks(rule.hold_for) {
+            return Run::Fires(tick, timer);
+        }
+    }
+    Run::Open(late)
+}
+
+/// The late ticks of runs that the ticks after these may yet lengthen until they fire: those must be judged together
+/// with them.
+pub fn unfinished(plan: &Plan, state: &State, ticks: &[LateTick]) -> BTreeSet<Timestamp> {
+    let mut open = BTreeSet::new();
+    for rule in plan.rules.iter().filter(|rule| rule.then.stops()) {
+        if let Run::Open(late) = run(plan, state, rule, ticks) {
+            open.extend(late);
+        }
+    }
+    open
+}
 
 impl Folding<'_> {
     pub(super) fn late(&mut self, late: &Late) {
         if !self.state.is_live() {
             return;
         }
-        let plan = self.plan;
         let mut asked = Asked::default();
-        for rule in plan.rules.iter().filter(|rule| rule.then.stops()) {
-            let mut timer = Timer::default();
-            let mut newest = None;
-            let mut has_late = false;
-            for tick in &late.ticks {
-                if tick.at <= self.state.started || newest.is_some_and(|newest| tick.at <= newest) {
-                    continue;
-                }
-                newest = Some(tick.at);
-                let mark = rule_mark(plan, self.state, rule, &tick.readings, tick.at, &timer);
-                timer.step(mark, Mark::True, tick.at);
-                // a run of ticks that were all judged in their time has had its say, and people may have answered it
-                has_late = timer.run > 0 && (has_late || tick.late);
-                if mark == Mark::True && has_late && timer.run >= plan.rule_ticks(rule.hold_for) {
-                    asked.add(self.fired(&rule.name, &rule.then, &rule.condition, &tick.readings, tick.at, &timer));
-                    break;
-                }
+        for rule in self.plan.rules.iter().filter(|rule| rule.then.stops()) {
+            if let Run::Fires(tick, timer) = run(self.plan, self.state, rule, &late.ticks) {
+                asked.add(self.fired(&rule.name, &rule.then, &rule.condition, &tick.readings, tick.at, &timer));
             }
         }
         self.carry_out(late.evaluated, asked, cause_of_rule);

@@ -5,6 +5,8 @@ mod late;
 mod observe;
 mod tick;
 
+use std::collections::BTreeSet;
+
 use super::event::{Event, Fired};
 use super::exposure::Exposure;
 use super::input::{Actor, Input};
@@ -13,6 +15,7 @@ use super::state::{Cause, Effect, EffectKind, Phase, State};
 use super::time::Timestamp;
 
 pub use command::{Opening, may_start};
+pub use late::unfinished;
 
 /// Why a command was refused. Nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,10 +23,23 @@ pub use command::{Opening, may_start};
 pub struct Refusal {
     /// What stands against it, for people.
     pub reason: String,
-    /// The command that would do, without `flagstaff` before it, where there is one.
+    /// The command that would do, without `flagstaff` before it, where there is one. The engine says the verb and its
+    /// options; whoever knows where it happens adds the address: [`Refusal::at`].
     pub instead: Option<String>,
     /// Which branch callers take.
     pub kind: RefusalKind,
+}
+
+impl Refusal {
+    /// The same with the release and environment in the command that would do, so that it can be typed as it stands.
+    #[must_use]
+    pub fn at(self, release: &str, environment: &str) -> Refusal {
+        let addressed = |instead: String| {
+            let (verb, options) = instead.split_once(' ').unwrap_or((&instead, ""));
+            format!("{verb} {release} -e {environment} {options}").trim_end().to_owned()
+        };
+        Refusal { instead: self.instead.map(addressed), ..self }
+    }
 }
 
 /// The branches that callers tell apart.
@@ -41,6 +57,8 @@ pub enum RefusalKind {
     NotReady,
     /// Another rollout's or journal's stamp.
     ForeignStamp,
+    /// The actor may not do this: not a member of the groups that may.
+    NotAuthorised,
 }
 
 /// Folds one input: the returned events have been applied to `state` already.
@@ -76,6 +94,23 @@ struct Asked {
     shutdown: Vec<Fired>,
     rollback: Vec<Fired>,
     pause: Vec<Fired>,
+}
+
+/// Who wants a growth, and what it may do about the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Growth {
+    /// The next stage, by rule; the switch stays as it is.
+    ByRule,
+    /// A force, by a person; the switch stays as it is.
+    Forced {
+        /// Whether it may write over another stamp.
+        take_over: bool,
+    },
+    /// A start or a resume, by a person: turns the switch on, last.
+    Switching {
+        /// Whether it may write over another stamp.
+        take_over: bool,
+    },
 }
 
 /// Where a rollback ends.
@@ -120,7 +155,7 @@ impl Folding<'_> {
     }
 
     /// Records a growth. It expires when the next tick falls due: evidence is not fresh for longer.
-    fn intend_growth(&mut self, stage: usize, by_person: bool, take_over: bool, at: Timestamp) {
+    fn intend_growth(&mut self, stage: usize, growth: Growth, at: Timestamp) {
         let Some(to) = self.plan.stages.get(stage).map(|stage| stage.exposure.clone()) else { return };
         let next_due = at.minus(self.plan.delay).floor_to(self.plan.every).plus(self.plan.every).plus(self.plan.delay);
         self.emit(Event::Intended(Effect {
@@ -128,10 +163,10 @@ impl Folding<'_> {
             kind: EffectKind::Grow,
             to,
             stage,
-            switch_on: by_person,
-            by_person,
+            switch_on: matches!(growth, Growth::Switching { .. }),
+            by_person: growth != Growth::ByRule,
             expires: Some(next_due),
-            take_over,
+            take_over: matches!(growth, Growth::Switching { take_over: true } | Growth::Forced { take_over: true }),
             at,
         }));
     }
@@ -161,14 +196,17 @@ impl Folding<'_> {
     }
 
     /// Adds causes; says nothing where all of them stand already.
-    fn pause(&mut self, at: Timestamp, causes: Vec<Cause>, because: Vec<Fired>, by: Option<Actor>) {
-        let new: std::collections::BTreeSet<Cause> =
-            causes.into_iter().filter(|cause| !self.state.causes.contains(cause)).collect();
+    fn pause(&mut self, at: Timestamp, causes: Vec<Cause>, because: Vec<Fired>) {
+        let new = self.new_causes(causes);
         if new.is_empty() && self.state.phase == Phase::Paused {
             return;
         }
         self.withdraw_growth();
-        self.emit(Event::Paused { at, causes: new, because, by });
+        self.emit(Event::Paused { at, causes: new, because, by: None, reason: None });
+    }
+
+    fn new_causes(&self, causes: Vec<Cause>) -> BTreeSet<Cause> {
+        causes.into_iter().filter(|cause| !self.state.causes.contains(cause)).collect()
     }
 
     fn destination(&self, to: &RollbackStage) -> Destination {
@@ -214,7 +252,7 @@ impl Folding<'_> {
             because.extend(pause);
             self.roll_back(at, stage, cause, because, None);
             if !others.is_empty() {
-                self.pause(at, others, Vec::new(), None);
+                self.pause(at, others, Vec::new());
             }
             return true;
         }
@@ -222,7 +260,7 @@ impl Folding<'_> {
             return false;
         }
         let causes = pause.iter().map(|fired| cause_of(&fired.rule)).collect();
-        self.pause(at, causes, pause, None);
+        self.pause(at, causes, pause);
         true
     }
 }

@@ -63,7 +63,7 @@ impl Folding<'_> {
                 self.emit(Event::Confirmed { effect, at });
             }
             self.emit(Event::Reduced { at, exposure: Exposure::nobody() });
-            self.pause(at, vec![Cause::Drift], Vec::new(), None);
+            self.pause(at, vec![Cause::Drift], Vec::new());
         }
     }
 
@@ -80,14 +80,14 @@ impl Folding<'_> {
             });
             return;
         }
-        let expired = effect.expires.is_some_and(|expires| at >= expires);
-        if !settled && !expired {
+        let given_up = effect.given_up().is_some_and(|instant| at >= instant);
+        if !settled && !given_up {
             return;
         }
         let detail = format!("the backend shows {}", describe(seen));
         self.emit(Event::NotApplied { effect: effect.id, at, detail });
         if effect.by_person {
-            self.pause(at, vec![Cause::NotApplied], Vec::new(), None);
+            self.pause(at, vec![Cause::NotApplied], Vec::new());
         }
         // a start that did not land leaves the old stamp there: nothing of ours to compare
         if self.is_ours(seen) {
@@ -129,7 +129,7 @@ impl Folding<'_> {
             }
         } else if shown.within(&self.state.allowed) {
             self.emit(Event::Reduced { at, exposure: shown });
-            self.pause(at, vec![Cause::Drift], Vec::new(), None);
+            self.pause(at, vec![Cause::Drift], Vec::new());
         } else if self.is_late_write(seen) {
             let back = self.state.allowed.clone();
             self.emit(Event::LateWrite { at, exposure: shown });
@@ -166,7 +166,7 @@ impl Folding<'_> {
         if !self.state.drifted {
             self.emit(Event::Drifted { at, observed: seen.clone(), detail });
         }
-        self.pause(at, vec![Cause::Drift], Vec::new(), None);
+        self.pause(at, vec![Cause::Drift], Vec::new());
     }
 }
 

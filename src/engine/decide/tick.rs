@@ -1,6 +1,6 @@
 //! One tick: the backend's drift first, then what fired, else advance.
 
-use super::{Asked, Folding};
+use super::{Asked, Folding, Growth};
 use crate::engine::condition::Condition;
 use crate::engine::event::{Event, Fired, Mark};
 use crate::engine::input::{Gates, Late, LateTick, Signal, Tick};
@@ -141,7 +141,7 @@ impl Folding<'_> {
         let next = self.state.stage + 1;
         if next < self.plan.stages.len() {
             self.emit(Event::Advancing { stage: next, at: tick.at });
-            self.intend_growth(next, false, false, tick.evaluated);
+            self.intend_growth(next, Growth::ByRule, tick.evaluated);
         } else {
             self.emit(Event::Completed { at: tick.at });
         }

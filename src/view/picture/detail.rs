@@ -39,7 +39,7 @@ fn what(rollout: &Rollout, look: Look) -> String {
     let stage = plan.stages.get(state.stage).map(|stage| safe(&stage.name)).unwrap_or_default();
     let at = if state.is_live() { format!(" at {stage}") } else { String::new() };
     let address = safe(&rollout.address());
-    let (phase, allowed) = (words::phase(state), safe(&state.allowed.to_string()));
+    let (phase, allowed) = (words::phase(rollout), safe(&state.allowed.to_string()));
     // who still has the feature is what must not be cut
     let release = safe(&plan.release);
     let forms = [
@@ -50,7 +50,7 @@ fn what(rollout: &Rollout, look: Look) -> String {
     let fitting = forms.into_iter().find(|text| width(text) <= look.line());
     let text = fitting
         .unwrap_or_else(|| format!("{} on for {}", clip(&release, look.line() / 2), words::share(&state.allowed)));
-    match attention(state) {
+    match attention(rollout) {
         Attention::Baking => tone(&text, Tone::Strong),
         kind => rows::coloured(&text, kind),
     }
@@ -64,7 +64,7 @@ fn why(rollout: &Rollout, now: Timestamp, look: Look) -> String {
         Phase::Completed => "every stage is baked".to_owned(),
         Phase::None => "not started".to_owned(),
         Phase::Running => {
-            let missing = explain(plan, state, now).missing;
+            let missing = explain(plan, state, None, now).missing;
             let words: Vec<String> = missing.iter().map(|missing| words::missing(plan, missing)).collect();
             if words.is_empty() { "nothing is missing".to_owned() } else { words.join("; ") }
         }
@@ -77,16 +77,23 @@ fn next(rollout: &Rollout, now: Timestamp, look: Look) -> String {
     match state.phase {
         Phase::Paused if look.is_narrow() => "a person: resume or abort".to_owned(),
         Phase::Paused => format!("nothing until a person acts: flagstaff resume {on}"),
-        Phase::Running if state.approvable && look.is_narrow() => "a person: approve".to_owned(),
-        Phase::Running if state.approvable => format!("a person: flagstaff approve {on}"),
+        Phase::Running if state.waits_for_approval(plan) && look.is_narrow() => "a person: approve".to_owned(),
+        Phase::Running if state.waits_for_approval(plan) => format!("a person: flagstaff approve {on}"),
+        Phase::Running if !look.driven && look.is_narrow() => "nothing: nobody drives it".to_owned(),
+        Phase::Running if !look.driven => format!("nothing, nobody drives it: flagstaff run {on}"),
         Phase::Running => {
             let stage = plan.stages.get(state.stage + 1);
-            let to = stage.map_or_else(|| "completed".to_owned(), |stage| safe(&stage.name));
-            let Some(at) = explain(plan, state, now).earliest else { return to };
+            let to = match stage {
+                _ if state.approvals_missing(plan) > 0 => "approval".to_owned(),
+                Some(stage) => safe(&stage.name),
+                None => "completed".to_owned(),
+            };
+            let Some(at) = explain(plan, state, None, now).earliest else { return to };
             let left = words::lasting(at.since(now));
             let clock = words::clock(at);
             let brief = format!("{to} in {left} at the earliest");
-            let to_whom = stage.map(|stage| format!(" ({})", safe(&stage.exposure.to_string()))).unwrap_or_default();
+            let to_whom = stage.filter(|_| state.approvals_missing(plan) == 0);
+            let to_whom = to_whom.map(|stage| format!(" ({})", safe(&stage.exposure.to_string()))).unwrap_or_default();
             let forms =
                 [format!("{to}{to_whom}, at the earliest {clock} (in {left})"), format!("{brief} ({clock})"), brief];
             let fits = |form: &String| width(form) + 8 <= look.line();
@@ -139,7 +146,7 @@ fn progress(rollout: &Rollout, index: usize, stage: &Stage, look: Look) -> Strin
     let (plan, state) = (&rollout.plan, &rollout.state);
     match mark(rollout, index) {
         '✓' => "baked".to_owned(),
-        '✗' => format!("shut down: {}", words::why(state)),
+        '✗' => format!("shut down: {}", words::causes(state)),
         '·' => format!("bake {}", stage.bake),
         _ => {
             let mut text = here(plan, state.baked, stage, look);

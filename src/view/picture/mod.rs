@@ -21,6 +21,8 @@ pub struct Look {
     pub rows: usize,
     /// Whether more than ASCII may be drawn.
     pub unicode: bool,
+    /// Whether somebody drives what is shown: without that nothing comes next.
+    pub driven: bool,
 }
 
 /// Something that happened.
@@ -107,7 +109,7 @@ fn one(rollout: &Rollout, news: &[News], now: Timestamp, look: Look) -> Vec<Stri
 /// Several rollouts: each in a few lines if all fit so, else a row each, the most urgent first, and what is left out is
 /// counted.
 fn several(rollouts: &[&Rollout], news: &[News], now: Timestamp, look: Look) -> Vec<String> {
-    let kinds = || rollouts.iter().map(|rollout| attention(&rollout.state));
+    let kinds = || rollouts.iter().map(|rollout| attention(rollout));
     let all = if look.is_narrow() { rollouts.len().to_string() } else { count(rollouts.len()) };
     let mut lines = vec![tone(&format!("{all}: {}", counts(kinds())), Tone::Strong)];
     let full: Vec<String> = rollouts
@@ -150,7 +152,7 @@ fn several(rollouts: &[&Rollout], news: &[News], now: Timestamp, look: Look) -> 
     } else {
         let shown = room.saturating_sub(1);
         let dots = if look.unicode { "…" } else { "..." };
-        let left = rollouts.iter().skip(shown).map(|rollout| attention(&rollout.state));
+        let left = rollouts.iter().skip(shown).map(|rollout| attention(rollout));
         lines.extend(rows.into_iter().take(shown));
         lines.push(tone(&format!("  {dots} {} more: {}", rollouts.len() - shown, counts(left)), Tone::Dim));
     }

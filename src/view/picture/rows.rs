@@ -34,7 +34,7 @@ pub(super) fn rows(rollouts: &[&Rollout], look: Look) -> Vec<String> {
     let least = if look.is_narrow() { 2 } else { 0 };
     let (cells, wide, _) = (least..3).map(layout).find(|(.., fits)| *fits).unwrap_or_else(|| layout(3));
     let row = |(rollout, cells): (&&Rollout, &[String; 5])| {
-        let kind = attention(&rollout.state);
+        let kind = attention(rollout);
         let mark = if kind <= Attention::Unhealthy { "!" } else { " " };
         let mut line = format!("{mark} ");
         for (cell, wide) in cells.iter().zip(&wide).filter(|(_, wide)| **wide > 0) {
@@ -83,16 +83,17 @@ fn progress(rollout: &Rollout, with_bar: bool) -> String {
 fn why(rollout: &Rollout, look: Look) -> String {
     let state = &rollout.state;
     match state.phase {
-        Phase::Paused if look.is_narrow() => words::why(state),
-        Phase::Paused => format!("paused: {}", words::why(state)),
-        Phase::Stopped if state.is_stopping() => format!("stopping: {}", words::why(state)),
-        Phase::Stopped if look.is_narrow() => format!("off: {}", words::why(state)),
-        Phase::Stopped => format!("shut down: {}", words::why(state)),
+        Phase::Paused if look.is_narrow() => words::causes(state),
+        Phase::Paused => format!("paused: {}", words::causes(state)),
+        Phase::Stopped if state.is_stopping() => format!("stopping: {}", words::causes(state)),
+        Phase::Stopped if look.is_narrow() => format!("off: {}", words::causes(state)),
+        Phase::Stopped => format!("shut down: {}", words::causes(state)),
         Phase::Completed => "completed".to_owned(),
         Phase::None => "not started".to_owned(),
-        Phase::Running if state.approvable => "needs approval".to_owned(),
+        Phase::Running if state.waits_for_approval(&rollout.plan) => "needs approval".to_owned(),
         Phase::Running => {
-            let first = state.missing.iter().find(|missing| !matches!(missing, Missing::Bake { .. }));
+            let mut newest = state.missing.iter().filter(|_| state.judged_here);
+            let first = newest.find(|missing| !matches!(missing, Missing::Bake { .. }));
             match first {
                 Some(Missing::Settling { .. }) => "settling".to_owned(),
                 Some(missing) => words::missing(&rollout.plan, missing),

@@ -12,7 +12,7 @@ fn news(count: usize) -> Vec<News> {
 }
 
 fn look(columns: usize, rows: usize, unicode: bool) -> Look {
-    Look { columns, rows, unicode }
+    Look { columns, rows, unicode, driven: true }
 }
 
 /// Without the marks of tones.
@@ -93,7 +93,7 @@ fn one_says_what_why_and_when_next_first() {
     let text = drawn(&[running("a", 2)], look(80, 40, true));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "a@staging  running at ten-percent, on for beta-testers + employees + 10%");
-    assert_eq!(lines[1], "  why   baked 1441 of 2881 healthy ticks");
+    assert_eq!(lines[1], "  why   baked 1441 of 2881 healthy ticks; 7 of 10000 samples measured");
     assert!(lines[2].starts_with("  next  half in 12h at the earliest (00:30:30)"), "{text}");
     let stage = lines.iter().find(|line| line.contains("▶ ten-percent")).expect("its stage");
     assert!(stage.contains("████░░░░ 12h/1d  7 of"), "{text}");
@@ -101,6 +101,12 @@ fn one_says_what_why_and_when_next_first() {
     assert!(lines[metric].contains('█') && lines[metric].contains('?'), "value and course:\n{text}");
     assert!(text.contains("error_rate < 1% · error_rate > 2% for 2m → pause"), "thresholds:\n{text}");
     assert!(lines[lines.len() - 1].contains("event 8"), "{text}");
+}
+
+#[test]
+fn what_nobody_drives_has_nothing_next() {
+    let text = drawn(&[running("a", 2)], Look { driven: false, ..look(80, 40, true) });
+    assert!(text.lines().any(|line| line == "  next  nothing, nobody drives it: flagstaff run a -e staging"), "{text}");
 }
 
 #[test]

@@ -68,10 +68,11 @@ fn a_growth_is_decided_by_a_present_tick_of_a_running_rollout_or_by_a_person() {
 }
 
 #[test]
-fn only_a_person_switches_on() {
+fn only_a_start_and_a_resume_switch_on() {
     everywhere(22, "switched on", |step| {
         let on = |event: &Event| matches!(event, Event::Intended(effect) if effect.switch_on);
-        !step.events.iter().any(on) || grows_or_lets_go(step)
+        let switches = matches!(command(step), Some(Command::Start { .. } | Command::Resume));
+        !step.events.iter().any(on) || switches
     });
 }
 

@@ -189,9 +189,11 @@ pub(super) fn samples(at_least: u64) -> Option<Samples> {
     Some(Samples { series: REQUESTS, at_least })
 }
 
+/// By these people; by anybody if none is named.
 pub(super) fn approval(people: &[&str], count: u32) -> Option<Approval> {
+    let groups = if people.is_empty() { Vec::new() } else { vec!["release-managers".to_owned()] };
     let people = people.iter().map(|name| (*name).to_owned()).collect();
-    Some(Approval { groups: vec!["release-managers".to_owned()], people, count })
+    Some(Approval { groups, people, count })
 }
 
 pub(super) fn stamp(rollout: &str) -> Stamp {
@@ -199,11 +201,11 @@ pub(super) fn stamp(rollout: &str) -> Stamp {
 }
 
 pub(super) fn freeze(name: &str) -> Hold {
-    Hold { kind: HoldKind::Freeze, detail: format!("{name} until Monday") }
+    Hold { kind: HoldKind::Freeze, detail: format!("{name} until Monday"), until: None }
 }
 
 pub(super) fn hold(kind: HoldKind) -> Hold {
-    Hold { kind, detail: "held".to_owned() }
+    Hold { kind, detail: "held".to_owned(), until: None }
 }
 
 /// A rollout on a line of ticks, with the backend as an obedient server would show it.

@@ -127,8 +127,8 @@ fn nonsense_never_panics() {
             if index == cut {
                 spoil(&mut plan);
             }
-            let _ = explain(&plan, &healthy, Timestamp(i64::MAX));
-            let _ = explain(&plan, &spoilt, Timestamp(i64::MIN));
+            let _ = explain(&plan, &healthy, None, Timestamp(i64::MAX));
+            let _ = explain(&plan, &spoilt, None, Timestamp(i64::MIN));
         }
     }
 }

@@ -86,6 +86,7 @@ fn every_mutant_is_caught() {
     use Mutant::*;
     let mutants = [
         EarnsOnUnknown,
+        AnAnswerIsHealth,
         ForIsOneShort,
         BakeIsOneShort,
         ResumeKeepsTimers,
@@ -104,7 +105,11 @@ fn every_mutant_is_caught() {
         FailedGrowthStartsTimersAnew,
         OldTicksEarnAfterMute,
         UnseenStateMayResume,
+        SecondPauseIsSwallowed,
+        FirstRollbackIsNoStop,
+        ShortMuteKeepsTimer,
         LateWriteStands,
+        SettledInFlight,
     ];
     let mut alive: Vec<Mutant> = mutants.to_vec();
     for history in histories(8, 20_000) {

@@ -11,8 +11,8 @@ use super::kit::*;
 enum Cell {
     /// Changes nothing and succeeds, or does not concern it.
     Nothing,
-    /// Refused, naming this command where there is one that would do.
-    Refused(Option<&'static str>),
+    /// Refused, naming this command, which would do or says what to wait for.
+    Refused(&'static str),
     /// The phase and stage it leads to, with the exposure sent.
     To(Phase, usize),
     /// Stays paused where it is, with this many causes.
@@ -35,63 +35,57 @@ const ROWS: &[Row] = &[
     (
         "start",
         |t| t.start().map(drop),
-        [
-            To(Running, 0),
-            Nothing,
-            Refused(Some("resume")),
-            Refused(Some("start --again")),
-            Refused(Some("start --again")),
-        ],
+        [To(Running, 0), Nothing, Refused("resume"), Refused("start --again"), Refused("start --again")],
     ),
     (
         "start --again",
         |t| t.command(start_again("r2", 0)).map(drop),
-        [To(Running, 0), Refused(Some("abort")), Refused(Some("abort")), To(Running, 0), Refused(Some("abort"))],
+        [To(Running, 0), Refused("abort"), Refused("abort"), To(Running, 0), Refused("abort")],
     ),
     (
         "start --again --at",
         |t| t.command(start_again("r2", 1)).map(drop),
-        [To(Running, 1), Refused(Some("abort")), Refused(Some("abort")), To(Running, 1), Refused(Some("abort"))],
+        [To(Running, 1), Refused("abort"), Refused("abort"), To(Running, 1), Refused("abort")],
     ),
     (
         "pause",
         |t| t.command(Command::Pause).map(drop),
-        [Refused(Some("start")), To(Paused, HERE), Causes(2), Nothing, Nothing],
+        [Refused("start"), To(Paused, HERE), Causes(2), Nothing, Nothing],
     ),
     (
         "resume",
         |t| t.command(Command::Resume).map(drop),
-        [Refused(Some("start")), Nothing, To(Running, HERE), Refused(Some("start --again")), Refused(None)],
+        [Refused("start"), Nothing, To(Running, HERE), Refused("start --again"), Refused("rollback")],
     ),
     (
         "approve",
         |t| t.command(Command::Approve).map(drop),
-        [Refused(Some("start")), Refused(None), Refused(Some("resume")), Refused(Some("start --again")), Refused(None)],
+        [Refused("start"), Refused("explain"), Refused("resume"), Refused("start --again"), Refused("status")],
     ),
     (
         "force higher",
         |t| t.command(Command::Force { stage: 3 }).map(drop),
-        [Refused(Some("start")), To(Running, 3), To(Running, 3), Refused(Some("start --again")), Refused(None)],
+        [Refused("start"), To(Running, 3), To(Running, 3), Refused("start --again"), Refused("rollback")],
     ),
     (
         "force same",
         |t| t.command(Command::Force { stage: t.state.stage }).map(drop),
-        [Refused(Some("start")), Refused(None), Refused(Some("resume")), Refused(Some("start --again")), Refused(None)],
+        [Refused("start"), Refused("explain"), Refused("resume"), Refused("start --again"), Refused("rollback")],
     ),
     (
         "force lower",
         |t| t.command(Command::Force { stage: 1 }).map(drop),
-        [Refused(Some("start")), To(Paused, 1), To(Paused, 1), Nothing, To(Paused, 1)],
+        [Refused("start"), To(Paused, 1), To(Paused, 1), Nothing, To(Paused, 1)],
     ),
     (
         "rollback",
         |t| t.command(Command::Rollback { stage: None }).map(drop),
-        [Refused(Some("start")), To(Paused, HERE - 1), To(Paused, HERE - 1), Nothing, To(Paused, 2)],
+        [Refused("start"), To(Paused, HERE - 1), To(Paused, HERE - 1), Nothing, To(Paused, 2)],
     ),
     (
         "rollback --to",
         |t| t.command(Command::Rollback { stage: Some(0) }).map(drop),
-        [Refused(Some("start")), To(Paused, 0), To(Paused, 0), Nothing, To(Paused, 0)],
+        [Refused("start"), To(Paused, 0), To(Paused, 0), Nothing, To(Paused, 0)],
     ),
     (
         "abort",
@@ -101,7 +95,12 @@ const ROWS: &[Row] = &[
     (
         "apply --adopt",
         |t| t.adopt(Plan { policy: "other".to_owned(), ..t.plan.clone() }).map(drop),
-        [Refused(None), To(Running, HERE), Causes(1), Refused(None), Refused(None)],
+        [Refused("start"), To(Running, HERE), Causes(1), Refused("start --again"), Refused("abort")],
+    ),
+    (
+        "mute",
+        |t| t.command(Command::Mute { rule: "errors".to_owned(), until: t.later().plus(EVERY) }).map(drop),
+        [Refused("start"), Nothing, Nothing, Refused("start --again"), Refused("status")],
     ),
     (
         "rule: shut down",
@@ -215,7 +214,9 @@ fn every_cell() {
             match cell {
                 Refused(instead) => {
                     let refusal = result.expect_err(&what);
-                    assert_eq!(refusal.instead.as_deref(), *instead, "{what}");
+                    assert_eq!(refusal.instead.as_deref(), Some(*instead), "{what}");
+                    let typed = refusal.at("checkout", "production").instead.expect(&what);
+                    assert!(typed.contains(" checkout -e production"), "{typed}");
                     assert_eq!(timeline.state, before.state, "{what}");
                     continue;
                 }
@@ -297,4 +298,19 @@ fn rollback_from_the_first_stage_is_a_stop_for_people_and_rules() {
     let mut by_rules = Timeline::at(table_plan(), 0);
     by_rules.tick(with(REQUESTS, value("99999")));
     assert_eq!(by_rules.stopped().state.stopped_by, Some(by_rule("flood")));
+}
+
+#[test]
+fn what_is_refused_names_a_command_that_can_be_typed() {
+    let mut paused = in_phase(Paused);
+    let refused = |result: Result<Vec<flagstaff::engine::Event>, Refusal>| {
+        result.unwrap_err().at("checkout", "production").instead.expect("every refusal of the table names one")
+    };
+    assert_eq!(refused(paused.start()), "resume checkout -e production");
+    assert_eq!(
+        refused(paused.command(Command::Rollback { stage: Some(3) })),
+        "force checkout -e production --to everyone"
+    );
+    let mut stopped = in_phase(Stopped);
+    assert_eq!(refused(stopped.command(Command::Resume)), "start checkout -e production --again");
 }

@@ -672,7 +672,7 @@ fn breach(track: &mut Track, before: &State, tick: &Tick) -> Result<(), String> 
     Ok(())
 }
 
-/// So must one among ticks that were judged late, up to the newest of them.
+/// So must one that ticks answered late are part of, up to the newest one recorded.
 fn late_breach(track: &Track, before: &State, late: &Late) -> Result<(), String> {
     let rule = &track.plan.rules[0];
     let muted = |at: Timestamp| before.muted.get(&rule.name).is_some_and(|until| at < *until);
@@ -680,12 +680,16 @@ fn late_breach(track: &Track, before: &State, late: &Late) -> Result<(), String>
         let above = matches!(&tick.readings[track.error_rate()], Reading::Value(value) if *value > Decimal::new(5, -2));
         above && tick.at > before.started && !muted(tick.at)
     };
-    let run: Vec<Timestamp> = late.ticks.iter().rev().take_while(above).map(|tick| tick.at).collect();
-    let consecutive = run.windows(2).take_while(|pair| pair[0].since(pair[1]) == track.plan.every).count() + 1;
+    let run: Vec<&LateTick> = late.ticks.iter().rev().take_while(above).collect();
+    let follows = |pair: &&[&LateTick]| pair[0].at.since(pair[1].at) == track.plan.every;
+    let consecutive = run.windows(2).take_while(follows).count() + 1;
     let need = track.plan.rule_ticks(rule.hold_for);
-    let is_late = late.ticks.last().is_some_and(|tick| tick.late);
+    let is_late = run.iter().take(consecutive).any(|tick| tick.late);
     if is_late && consecutive > need as usize && before.phase == Phase::Running && track.state.phase == Phase::Running {
-        return Err(format!("{consecutive} late breaches in a row up to {:?}, and it is running", run.first()));
+        return Err(format!(
+            "{consecutive} late breaches in a row up to {:?}, and it is running",
+            run.first().map(|tick| tick.at)
+        ));
     }
     Ok(())
 }

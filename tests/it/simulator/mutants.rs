@@ -13,7 +13,7 @@ use super::ledger::Leak;
 use super::run::{Scenario, simulate};
 
 /// Lives in which a mutant must be caught at the latest.
-const WITHIN: u64 = 150;
+const WITHIN: u64 = 600;
 
 /// The named invariant alone must catch it, and the same life unbroken must be fine (which the other test sees to).
 fn caught(invariant: &'static str, broken: Scenario) {

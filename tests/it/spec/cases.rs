@@ -139,6 +139,12 @@ fn without_a_safeguard_or_evidence() {
         "  healthy: [ \"error_rate < 2 * baseline(error_rate)\" ]\n",
         "no-evidence",
     );
+    check(
+        file,
+        "  healthy:\n    - \"error_rate < 1%\"\n    - { when: \"p99 < 500ms\", for: 2m }  # slower for less than that only freezes the bake\n",
+        "  healthy: [ \"not missing(error_rate)\" ]\n",
+        "no-evidence",
+    );
 }
 
 #[test]

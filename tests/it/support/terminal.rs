@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A program at a terminal of a fixed size. util-linux' `script` makes the terminal.
 pub(crate) struct Session {
@@ -50,19 +50,20 @@ impl Session {
 
     /// What the terminal shows when the program has ended, and what was sent to it.
     pub(crate) fn ends(mut self) -> (Seen, String) {
-        let begun = Instant::now();
         let mut sent = Vec::new();
         let mut out = self.child.stdout.take().unwrap();
         let reader = std::thread::spawn(move || {
             let _ = out.read_to_end(&mut sent);
             sent
         });
-        while self.child.try_wait().unwrap().is_none() {
-            if begun.elapsed() > Duration::from_secs(60) {
-                let _ = self.child.kill();
-                panic!("it does not end");
-            }
+        // a minute in looks of a twentieth of a second
+        let ended = (0..1200).any(|_| {
             std::thread::sleep(Duration::from_millis(50));
+            self.child.try_wait().unwrap().is_some()
+        });
+        if !ended {
+            let _ = self.child.kill();
+            panic!("it does not end");
         }
         let sent = String::from_utf8(reader.join().unwrap()).unwrap();
         let mut seen = Seen { lines: vec![Vec::new()], row: 0, column: 0, columns: self.columns, rows: self.rows };

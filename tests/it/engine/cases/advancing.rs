@@ -3,8 +3,9 @@
 use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::event::Missing;
 use flagstaff::engine::explain::explain;
+use flagstaff::engine::input::{Hold, HoldKind};
 use flagstaff::engine::plan::Action;
-use flagstaff::engine::{Condition, Observation, Phase, Plan, Span, Unknown};
+use flagstaff::engine::{Command, Condition, Decimal, Observation, Phase, Plan, Span, Term, Unknown};
 
 use super::super::kit::*;
 
@@ -17,6 +18,33 @@ fn a15_health_that_reads_nothing_of_the_exposed_group_earns_nothing() {
         let mut timeline = Timeline::at(plan.clone(), 1);
         timeline.healthy(9);
         timeline.running(1).baked(0).lacks(|missing| *missing == Missing::NoEvidence);
+    }
+}
+
+/// That something answers, or how many are exposed, says nothing of how they fare.
+#[test]
+fn a15_health_is_measured_not_merely_answered() {
+    let present = || Condition::Not(Box::new(Condition::Missing(ERRORS)));
+    let small =
+        || Condition::Compare { left: Term::Exposure, op: Comparison::AtMost, right: Term::Number(Decimal::whole(1)) };
+    let measured = || below(ERRORS, "0.01");
+    let timers = [
+        present(),
+        small(),
+        Condition::All(vec![present(), small()]),
+        Condition::Any(vec![present(), measured()]),
+        Condition::Not(Box::new(Condition::All(vec![Condition::Missing(ERRORS), above(ERRORS, "0.01")]))),
+    ];
+    for timer in timers {
+        let mut timeline = Timeline::at(Plan { healthy: vec![line(timer)], rules: Vec::new(), ..plan() }, 1);
+        timeline.ticks(9, &errors(1000));
+        timeline.healthy(3);
+        timeline.running(1).baked(0).lacks(|missing| *missing == Missing::NoEvidence);
+    }
+    for health in [measured(), Condition::All(vec![present(), measured()])] {
+        let mut timeline = Timeline::at(Plan { healthy: vec![line(health)], ..plan() }, 1);
+        timeline.healthy(1);
+        timeline.baked(1);
     }
 }
 
@@ -224,7 +252,7 @@ fn all_stages_then_completed() {
 fn explain_names_the_next_tick_and_the_earliest_advance() {
     let plan = plan();
     let mut timeline = Timeline::started(plan.clone());
-    let said = |timeline: &Timeline| explain(&plan, &timeline.state, timeline.later());
+    let said = |timeline: &Timeline| explain(&plan, &timeline.state, None, timeline.later());
     // effective 6s after a tick, settled at the third tick, two healthy ones needed
     let start = timeline.now;
     let after = |ticks: u64| Some(start.plus(Span(EVERY.0 * ticks)));
@@ -238,13 +266,82 @@ fn explain_names_the_next_tick_and_the_earliest_advance() {
     assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (None, None));
 }
 
+fn missing_now(timeline: &Timeline) -> Vec<Missing> {
+    explain(&timeline.plan, &timeline.state, None, timeline.later()).missing
+}
+
+#[test]
+fn explain_knows_what_is_missing_before_any_tick_of_a_stage() {
+    let mut plan = plan();
+    plan.stages[0].samples = samples(10);
+    plan.stages[0].approval = approval(&["ana", "bo"], 2);
+    let mut timeline = Timeline::new(plan);
+    timeline.obedient = false;
+    timeline.start().unwrap();
+    let bake = |have| Missing::Bake { have, need: 2 };
+    let measured = Missing::Samples { have: Decimal::ZERO, need: 10 };
+    let approval = Missing::Approval { have: 0, need: 2 };
+    let opening = [Missing::EffectOpen, Missing::NotEffective, bake(0), measured.clone(), approval.clone()];
+    assert_eq!(missing_now(&timeline), opening);
+    timeline.obey();
+    let settling = Missing::Settling { until: timeline.later().plus(SETTLE) };
+    assert_eq!(missing_now(&timeline), [settling.clone(), bake(0), measured.clone(), approval.clone()]);
+
+    // of an older stage nothing is told, nor of a pause that is over
+    let mut timeline = Timeline::at(self::plan(), 0);
+    timeline.tick(errors(15));
+    assert_eq!(missing_now(&timeline), [Missing::Unhealthy { line: 0 }, bake(0)]);
+    timeline.command(Command::Force { stage: 1 }).unwrap();
+    let settling = Missing::Settling { until: timeline.later().plus(SETTLE) };
+    assert_eq!(missing_now(&timeline), [settling.clone(), bake(0)]);
+    timeline.pause();
+    timeline.healthy(3);
+    assert_eq!(missing_now(&timeline), [Missing::Paused, bake(0)]);
+    timeline.resume();
+    let settling = Missing::Settling { until: timeline.later().plus(SETTLE) };
+    assert_eq!(missing_now(&timeline), [settling, bake(0)]);
+    // an advance was decided, and is under way
+    timeline.healthy(3);
+    timeline.obedient = false;
+    timeline.healthy(1);
+    assert!(timeline.state.is_growing());
+    assert_eq!(missing_now(&timeline), [Missing::EffectOpen]);
+    timeline.obey();
+    assert!(missing_now(&timeline).contains(&bake(0)), "{:?}", missing_now(&timeline));
+}
+
+#[test]
+fn there_is_no_earliest_step_where_a_person_is_needed_and_a_freeze_has_an_end() {
+    let mut plan = plan();
+    plan.stages[0].approval = approval(&["ana"], 1);
+    let mut timeline = Timeline::at(plan, 0);
+    let earliest = |timeline: &Timeline, holds: &[Hold]| {
+        explain(&timeline.plan, &timeline.state, Some(holds), timeline.later()).earliest
+    };
+    let next = |timeline: &Timeline, ticks: u64| Some(timeline.now.plus(Span(EVERY.0 * ticks)));
+    assert_eq!(earliest(&timeline, &[]), next(&timeline, 2), "then people may approve");
+    for kind in [HoldKind::AddressChanged, HoldKind::DocumentGone] {
+        assert_eq!(earliest(&timeline, &[hold(kind)]), None, "{kind:?}");
+    }
+    let frozen = |ticks: u64| Hold { until: next(&timeline, ticks).map(|at| at.plus(Span(1))), ..freeze("sale") };
+    assert_eq!(earliest(&timeline, &[frozen(9)]), next(&timeline, 9), "the tick that is asked when it is over");
+    assert_eq!(earliest(&timeline, &[frozen(1)]), next(&timeline, 2), "over before the bake is");
+    timeline.healthy(2);
+    assert_eq!(earliest(&timeline, &[]), None, "only a person can go on");
+    timeline.command(Command::Approve).unwrap();
+    assert_eq!(earliest(&timeline, &[]), next(&timeline, 1));
+    assert_eq!(missing_now(&timeline), []);
+    timeline.healthy(1);
+    timeline.running(1);
+}
+
 #[test]
 fn the_earliest_advance_is_when_it_really_advances() {
     for ticks in 0..5 {
         let mut timeline = Timeline::started(plan());
         timeline.healthy(ticks);
         let stage = timeline.state.stage;
-        let earliest = explain(&timeline.plan, &timeline.state, timeline.later()).earliest;
+        let earliest = explain(&timeline.plan, &timeline.state, None, timeline.later()).earliest;
         while timeline.state.stage == stage {
             timeline.healthy(1);
         }

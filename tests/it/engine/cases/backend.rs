@@ -4,7 +4,7 @@ use flagstaff::engine::event::Missing;
 use flagstaff::engine::input::Stamp;
 use flagstaff::engine::plan::Action;
 use flagstaff::engine::state::EffectKind;
-use flagstaff::engine::{Cause, Command, Event, Exposure, Observation, Phase};
+use flagstaff::engine::{Cause, Command, Event, Exposure, Input, Observation, Phase, Span};
 
 use super::super::kit::*;
 
@@ -185,7 +185,7 @@ fn a12_start_refuses_a_flag_that_reaches_somebody() {
 }
 
 #[test]
-fn a12_only_start_resume_and_force_switch_on() {
+fn a12_only_start_and_resume_switch_on() {
     let mut timeline = Timeline::at(plan(), 0);
     timeline.healthy(2);
     timeline.signal(Action::Pause);
@@ -199,7 +199,20 @@ fn a12_only_start_resume_and_force_switch_on() {
             _ => None,
         })
         .collect();
-    assert_eq!(switches, [true, false, true, true], "start, advance, resume, force");
+    assert_eq!(switches, [true, false, true, false], "start, advance, resume, force");
+}
+
+#[test]
+fn a12_a_force_under_an_off_switch_names_the_resume_that_it_needs() {
+    let mut timeline = Timeline::at(plan(), 1);
+    timeline.hand(Exposure::nobody());
+    timeline.seen();
+    timeline.paused(1, &[Cause::Drift]).allows(&Exposure::nobody());
+    let refusal = timeline.command(Command::Force { stage: 2 }).unwrap_err();
+    assert_eq!(refusal.instead.as_deref(), Some("resume"));
+    timeline.resume();
+    timeline.command(Command::Force { stage: 2 }).unwrap();
+    timeline.running(2).allows(&audience(&["employees"], 50));
 }
 
 #[test]
@@ -224,6 +237,39 @@ fn a18_an_open_intent_is_its_process_until_its_deadline() {
     assert_eq!(timeline.state.effect, Some(effect.clone()), "another process reads the old value: nothing is settled");
     timeline.read_back(effect.id, false);
     assert_eq!(timeline.state.effect, Some(effect), "a request may still be under way");
+}
+
+/// It may have been sent right before it expired.
+#[test]
+fn a18_after_its_deadline_others_wait_until_its_request_must_have_timed_out() {
+    let mut timeline = growing();
+    let effect = timeline.state.effect.clone().unwrap();
+    let expires = effect.expires.unwrap();
+    let read = |at| Input::Seen { at, backend: Observation::Seen(timeline.backend.clone()) };
+    let (early, late) = (read(expires.plus(Span(9_999))), read(expires.plus(Span(10_000))));
+    timeline.feed(early).unwrap();
+    assert_eq!(timeline.state.effect, Some(effect.clone()));
+    // its own process knows when the request has ended
+    let mut own = timeline.clone();
+    own.read_back(effect.id, true);
+    assert_eq!(own.state.effect, None);
+    timeline.feed(late).unwrap();
+    assert_eq!(timeline.state.effect, None);
+    timeline.running(0);
+}
+
+#[test]
+fn a18_a_start_that_is_slow_to_land_is_no_failed_one() {
+    let mut timeline = Timeline::new(plan());
+    timeline.obedient = false;
+    timeline.start().unwrap();
+    let effect = timeline.state.effect.clone().unwrap();
+    timeline.tick(healthy());
+    timeline.running(0).lacks(|missing| *missing == Missing::EffectOpen);
+    timeline.land(&effect.to);
+    timeline.seen();
+    timeline.running(0).allows(&audience(&["employees"], 0));
+    assert_eq!(timeline.count(|event| matches!(event, Event::Paused { .. } | Event::LateWrite { .. })), 0);
 }
 
 #[test]

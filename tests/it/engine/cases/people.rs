@@ -85,15 +85,32 @@ fn c6_approval_is_last_and_for_leaving() {
     timeline.holds.clear();
     timeline.healthy(1);
     timeline.lacks(|missing| *missing == Missing::Approval { have: 0, need: 2 });
-    assert!(timeline.command_by("mallory", Command::Approve).is_err(), "not in the group");
+    let refusal = timeline.command_by("mallory", Command::Approve).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::NotAuthorised, "not in the group");
+    assert!(timeline.state.waits_for_approval(&timeline.plan));
     timeline.command_by("ana", Command::Approve).unwrap();
     assert!(timeline.command_by("ana", Command::Approve).is_err(), "distinct people");
     timeline.healthy(1);
     timeline.running(0).lacks(|missing| *missing == Missing::Approval { have: 1, need: 2 });
+    assert!(timeline.state.waits_for_approval(&timeline.plan), "one is not enough");
     timeline.command_by("bo", Command::Approve).unwrap();
     timeline.running(0);
+    assert!(!timeline.state.waits_for_approval(&timeline.plan), "nobody is needed until the next tick");
     timeline.healthy(1);
     timeline.running(1);
+}
+
+#[test]
+fn c6_a_group_without_members_lets_nobody_approve() {
+    let mut plan = plan();
+    plan.stages[0].approval = approval(&["ana"], 1);
+    plan.stages[0].approval.as_mut().unwrap().people.clear();
+    let mut timeline = Timeline::at(plan, 0);
+    timeline.healthy(3);
+    let refusal = timeline.command_by("mallory", Command::Approve).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::NotAuthorised);
+    timeline.healthy(1);
+    timeline.running(0);
 }
 
 #[test]
@@ -370,6 +387,14 @@ fn commands_that_grow_fail_closed_without_a_backend() {
             issued.backend = backend.clone();
             assert_eq!(timeline.issue(issued).unwrap_err().kind, RefusalKind::NotReady);
         }
+        let mut asks = plan();
+        asks.stages[1].approval = approval(&[], 1);
+        let mut ready = Timeline::at(asks, 1);
+        ready.healthy(2);
+        let mut issued = ready.issued("ana", Command::Approve);
+        issued.backend = backend.clone();
+        assert_eq!(ready.issue(issued).unwrap_err().kind, RefusalKind::NotReady);
+        ready.command(Command::Approve).unwrap();
         let mut new = Timeline::new(plan());
         let mut issued = new.issued("ana", start());
         issued.backend = backend;
@@ -406,10 +431,20 @@ fn a_changed_address_is_adopted_first() {
 }
 
 #[test]
-fn pausing_twice_says_nothing_twice() {
+fn a_second_pause_adds_its_reason_and_must_have_been_seen_by_whoever_resumes() {
     let mut timeline = Timeline::at(plan(), 1);
+    timeline.healthy(1);
     timeline.pause();
-    assert_eq!(timeline.command(Command::Pause).unwrap(), []);
+    let resume = timeline.issued("ana", Command::Resume);
+    let mut second = timeline.issued("bo", Command::Pause);
+    second.reason = Some("do not resume".to_owned());
+    timeline.issue(second).unwrap();
+    timeline.paused(1, &[Cause::Person]).baked(1);
+    let said: Vec<_> = timeline.state.pauses.iter().map(|said| (said.by.as_str(), said.reason.as_deref())).collect();
+    assert_eq!(said, [("ana", None), ("bo", Some("do not resume"))]);
+    assert_eq!(timeline.issue(resume).unwrap_err().kind, RefusalKind::Changed);
+    timeline.resume();
+    assert!(timeline.state.pauses.is_empty());
 }
 
 #[test]

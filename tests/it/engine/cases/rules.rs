@@ -2,7 +2,7 @@
 
 use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::plan::Action;
-use flagstaff::engine::{Cause, Condition, Event, Fired, Plan, Reading, Term, Unknown};
+use flagstaff::engine::{Cause, Command, Condition, Event, Fired, Phase, Plan, Reading, Span, Term, Unknown};
 
 use super::super::kit::*;
 
@@ -123,10 +123,10 @@ fn b8_nor_over_ticks_that_nobody_fed() {
 
 #[test]
 fn b7_an_unobserved_tick_earns_nothing_whatever_is_asked_of_it() {
-    let present = Condition::Not(Box::new(Condition::Missing(ERRORS)));
-    let mut timeline = Timeline::at(Plan { healthy: vec![line(present)], ..with_rules(Vec::new()) }, 1);
+    let healthy = vec![line(Condition::Not(Box::new(Condition::Missing(P99)))), line(below(ERRORS, "0.01"))];
+    let mut timeline = Timeline::at(Plan { healthy, ..with_rules(Vec::new()) }, 1);
     for _ in 0..5 {
-        timeline.caught_up(all_unknown(Unknown::Unobserved));
+        timeline.caught_up(unknown(P99, Unknown::Unobserved));
     }
     timeline.running(1).baked(0);
     timeline.healthy(1);
@@ -557,4 +557,49 @@ fn a_tick_with_too_few_readings_is_unknown_not_a_panic() {
     let mut timeline = Timeline::at(Plan { no_data: no_data(2, Action::Pause), ..plan() }, 1);
     timeline.ticks(2, &[] as &[Reading]);
     timeline.paused(1, &[by_rule("no_data")]);
+}
+
+#[test]
+fn a_mute_that_covers_no_tick_starts_its_rule_anew_all_the_same() {
+    let mut timeline = Timeline::at(plan(), 0);
+    timeline.ticks(2, &errors(50));
+    let until = timeline.later().plus(Span(1));
+    timeline.command(Command::Mute { rule: "errors".to_owned(), until }).unwrap();
+    timeline.ticks(2, &errors(50));
+    timeline.running(0);
+    timeline.tick(errors(50));
+    timeline.paused(0, &[by_rule("errors")]);
+
+    let mut blind = Timeline::at(Plan { no_data: no_data(3, Action::Pause), ..plan() }, 0);
+    blind.ticks(2, &all_unknown(Unknown::Error));
+    let until = blind.later().plus(Span(1));
+    blind.command(Command::Mute { rule: "no_data".to_owned(), until }).unwrap();
+    blind.ticks(2, &all_unknown(Unknown::Error));
+    blind.running(0);
+    blind.tick(all_unknown(Unknown::Error));
+    blind.paused(0, &[by_rule("no_data")]);
+}
+
+#[test]
+fn no_data_that_would_shut_down_counts_while_paused_also_as_a_rollback_from_the_first_stage() {
+    for (stage, then, stops) in
+        [(0, previous(), true), (0, Action::Shutdown, true), (1, previous(), false), (0, Action::Pause, false)]
+    {
+        let mut timeline = Timeline::at(Plan { no_data: no_data(3, then.clone()), ..plan() }, stage);
+        timeline.pause();
+        timeline.ticks(3, &all_unknown(Unknown::Error));
+        assert_eq!(timeline.state.phase == Phase::Stopped, stops, "{then:?} at stage {stage}");
+    }
+}
+
+#[test]
+fn e6_a_late_tick_that_is_still_unknown_makes_no_old_run_a_late_one() {
+    let plan = with_rules(vec![rule("errors", above(ERRORS, "0.02"), 3, Action::Pause)]);
+    let mut timeline = Timeline::at(plan, 0);
+    timeline.ticks(4, &all_unknown(Unknown::Idle));
+    let given_up = || unknown(ERRORS, Unknown::Unobserved);
+    timeline.late(&[(3, false, errors(50)), (2, true, given_up()), (1, false, errors(50)), (0, false, errors(50))]);
+    timeline.running(0);
+    timeline.late(&[(3, false, errors(50)), (2, true, errors(50)), (1, false, given_up()), (0, false, errors(50))]);
+    timeline.paused(0, &[by_rule("errors")]);
 }

@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 use flagstaff::engine::{Cause, Input, Phase, Timestamp};
 
 use super::super::kit;
-use super::shape::{Shape, Who};
+use super::shape::{Shape, Who, rule_name};
 
 /// A deliberately broken rule of the reference: the comparison must notice each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutant {
     EarnsOnUnknown,
+    AnAnswerIsHealth,
     ForIsOneShort,
     BakeIsOneShort,
     ResumeKeepsTimers,
@@ -34,7 +35,11 @@ pub(super) enum Mutant {
     FailedGrowthStartsTimersAnew,
     OldTicksEarnAfterMute,
     UnseenStateMayResume,
+    SecondPauseIsSwallowed,
+    FirstRollbackIsNoStop,
+    ShortMuteKeepsTimer,
     LateWriteStands,
+    SettledInFlight,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,23 +305,29 @@ impl<'a> Model<'a> {
         (run, reach)
     }
 
-    fn judged_since_timers(&self) -> impl Iterator<Item = (&Vec<Says>, &Vec<Says>, Option<bool>)> {
-        self.of_this_rollout().take_while(|fact| !self.restarts_timers(fact)).filter_map(|fact| match fact {
+    /// Newest first, since all timers, or that of this rule by its mute, started anew.
+    fn judged_since_timers(&self, name: &str) -> impl Iterator<Item = (&Vec<Says>, &Vec<Says>, Option<bool>)> {
+        let muted = move |fact: &&Fact| matches!(fact, Fact::Mute { rule, .. } if *rule == name);
+        let keeps = move |fact: &&Fact| self.is(Mutant::ShortMuteKeepsTimer) || !muted(fact);
+        let since = self.of_this_rollout().take_while(|fact| !self.restarts_timers(fact)).take_while(keeps);
+        since.filter_map(|fact| match fact {
             Fact::Judged { rules, lines, no_data, .. } => Some((rules, lines, *no_data)),
             _ => None,
         })
     }
 
     fn rule_run(&self, rule: usize, need: u32) -> u32 {
-        self.run_of(self.judged_since_timers().map(|(rules, ..)| rules[rule]), Says::Yes, need).0
+        let name = rule_name(rule);
+        self.run_of(self.judged_since_timers(&name).map(|(rules, ..)| rules[rule]), Says::Yes, need).0
     }
 
     fn line_run(&self, line: usize, need: u32) -> u32 {
-        self.run_of(self.judged_since_timers().map(|(_, lines, _)| lines[line]), Says::No, need).0
+        self.run_of(self.judged_since_timers("").map(|(_, lines, _)| lines[line]), Says::No, need).0
     }
 
     fn no_data_run(&self) -> u32 {
-        self.judged_since_timers().filter_map(|(.., no_data)| no_data).take_while(|missing| *missing).count() as u32
+        self.judged_since_timers("no_data").filter_map(|(.., no_data)| no_data).take_while(|missing| *missing).count()
+            as u32
     }
 
     fn earns_after(&self) -> Option<Timestamp> {

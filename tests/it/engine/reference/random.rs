@@ -89,9 +89,10 @@ fn shape(dice: &mut Dice) -> Shape {
     let rules = (0..1 + dice.below(3))
         .map(|_| ShapeRule { test: dice.of(&tests), need: 1 + dice.below(4) as u32, then: action(dice, count) })
         .collect();
-    let mut lines = vec![(Test::Above(kit::ERRORS, 3), 1 + dice.below(3) as u32)];
+    let measured = if dice.percent(95) { Test::Above(kit::ERRORS, 3) } else { Test::Missing(kit::ERRORS) };
+    let mut lines = vec![(measured, 1 + dice.below(3) as u32)];
     if dice.percent(40) {
-        lines.push((dice.of(&tests[2..4]), 1 + dice.below(3) as u32));
+        lines.push((dice.of(&tests[2..]), 1 + dice.below(3) as u32));
     }
     let no_data = dice.percent(60).then(|| (1 + dice.below(4) as u32, action(dice, count)));
     Shape { stages, rules, lines, no_data, settle: dice.of(&[0, 24_000, 60_000]) }
@@ -299,6 +300,12 @@ impl World {
         let hash = "hash".to_owned();
         if self.state.approvable && self.dice.percent(70) {
             return Command::Approve;
+        }
+        if let Some(rule) = self.state.rules.iter().position(|timer| timer.run > 0)
+            && self.dice.percent(15)
+        {
+            // over before the next tick
+            return Command::Mute { rule: rule_name(rule), until: self.later().plus(Span(1)) };
         }
         if self.state.phase == Phase::Paused && self.dice.percent(40) {
             return Command::Resume;

@@ -19,7 +19,7 @@ impl Model<'_> {
                 if stamped && shown == who && !seen.reaches_by_foreign() {
                     let changed = who != self.allowed() || stage != self.stage();
                     self.facts.push(Fact::Landed { at, who, stage, changed });
-                } else if settled || expires.is_some_and(|expires| at >= expires) {
+                } else if settled || expires.is_some_and(|expires| at >= self.given_up(expires)) {
                     self.facts.push(Fact::Closed { at: None, shrunk: false });
                     if person {
                         self.pause(vec![Cause::NotApplied]);
@@ -59,6 +59,11 @@ impl Model<'_> {
             }
             None => {}
         }
+    }
+
+    /// "It belongs to its process until its request has timed out": ten seconds, sent at the last moment.
+    fn given_up(&self, expires: Timestamp) -> Timestamp {
+        Timestamp(expires.0 + if self.is(Mutant::SettledInFlight) { 0 } else { 10_000 })
     }
 
     /// No stamp, ours, or the one that an opening start writes over.

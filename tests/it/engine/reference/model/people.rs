@@ -41,8 +41,9 @@ impl Model<'_> {
                 _ => false,
             },
             Command::Pause => {
-                if self.live() {
-                    self.pause(vec![Cause::Person]);
+                if self.live() && !(self.is(Mutant::SecondPauseIsSwallowed) && phase == Phase::Paused) {
+                    self.withdraw();
+                    self.facts.push(Fact::Pause { causes: vec![Cause::Person] });
                 }
                 phase != Phase::None
             }
@@ -59,11 +60,7 @@ impl Model<'_> {
             Command::Approve => {
                 let needed = phase == Phase::Running && self.shape.stages[here].approvals > 0;
                 let new = !self.approvals().contains(&issued.actor.name);
-                let fine = match &issued.backend {
-                    Observation::Seen(_) => self.may_grow_over(issued),
-                    _ => true,
-                };
-                if !(needed && self.approvable() && new && fine) {
+                if !(needed && self.approvable() && new && self.may_grow_over(issued)) {
                     return false;
                 }
                 self.facts.push(Fact::Approved { at, name: issued.actor.name.clone() });
@@ -72,7 +69,8 @@ impl Model<'_> {
             Command::Force { stage } if *stage >= self.shape.stages.len() || phase == Phase::None => false,
             Command::Force { stage } if *stage < here => self.person_back(at, *stage),
             Command::Force { stage } => {
-                if !self.live() || *stage == here || !self.may_grow_over(issued) {
+                let switched_on = matches!(&issued.backend, Observation::Seen(seen) if seen.on);
+                if !self.live() || *stage == here || !self.may_grow_over(issued) || !switched_on {
                     return false;
                 }
                 self.withdraw();

@@ -95,14 +95,15 @@ impl Model<'_> {
 
         let (mut unhealthy, mut blocked, mut proven) = (false, false, false);
         for (index, (test, need)) in self.shape.lines.iter().enumerate() {
-            // every line of these plans reads the exposed group
+            // every comparison of these plans reads the exposed group; that it answers proves nothing
+            let measured = !matches!(test, Test::Missing(_)) || self.is(Mutant::AnAnswerIsHealth);
             match lines[index] {
-                Says::Yes => proven = true,
+                Says::Yes => proven |= measured,
                 Says::No => {
                     blocked = true;
                     unhealthy |= self.line_run(index, *need) + 1 >= self.need(*need);
                 }
-                Says::DontKnow if excused(*test) => proven = true,
+                Says::DontKnow if excused(*test) => proven |= measured,
                 Says::DontKnow => blocked |= !self.is(Mutant::EarnsOnUnknown),
                 Says::Silent => {}
             }
@@ -191,7 +192,12 @@ impl Model<'_> {
         if self.muted("no_data", tick.at) {
             return Some(false);
         }
-        if self.phase() == Phase::Paused && *then != Action::Shutdown {
+        let off = match then {
+            Action::Shutdown => true,
+            Action::Rollback(RollbackStage::Previous) => self.stage() == 0 && !self.is(Mutant::FirstRollbackIsNoStop),
+            _ => false,
+        };
+        if self.phase() == Phase::Paused && !off {
             return None;
         }
         let lines = self.shape.lines.iter().map(|(test, _)| *test).filter(|test| self.applies(*test));
@@ -309,7 +315,9 @@ impl Model<'_> {
             let says: Vec<Says> = ticks.iter().map(|tick| self.rule_says(index, &tick.readings, tick.at)).collect();
             let fires = (0..ticks.len()).any(|end| {
                 let (run, reach) = self.run_of(says[..=end].iter().rev().copied(), Says::Yes, rule.need);
-                let has_late = ticks[end + 1 - reach..=end].iter().any(|tick| tick.late);
+                // what is still unknown has made no run longer than it was in its time
+                let hit = |index: usize| ticks[index].late && says[index] == Says::Yes;
+                let has_late = (end + 1 - reach..=end).any(hit);
                 let has_late = has_late || self.is(Mutant::LateEarlierRunsFire);
                 says[end] == Says::Yes && run >= self.need(rule.need) && has_late
             });
