@@ -42,7 +42,7 @@ pub fn print(printer: &Printer, plan: &Plan, origins: &BTreeMap<String, String>,
             Unit::Count => "count per tick".to_owned(),
             Unit::Plain => "number".to_owned(),
         };
-        let born = if series.query.born_later { " (born later: start does not look for it)" } else { "" };
+        let born = if series.query.born_later { " (is born later: start does not look for it)" } else { "" };
         (series.name.clone(), format!("{unit}, {arm}, from {}{born}", series.query.source))
     });
     pairs(printer, &series.collect::<Vec<_>>());
