@@ -18,6 +18,7 @@ mod spec;
 mod stops;
 mod support;
 mod telemetry;
+mod terminal;
 mod together;
 mod verbose;
 mod without_journal;
