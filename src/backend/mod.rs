@@ -113,6 +113,11 @@ pub trait Backend: Send + Sync {
     /// The finest share it can express.
     fn resolution(&self) -> Percentage;
 
+    /// Whether a flag that is not there reaches nobody. Where evaluators keep what they read before, it may.
+    fn absent_is_off(&self) -> bool {
+        true
+    }
+
     /// Reads the whole meaning of a flag: switch, our exposure, foreign parts, stamp. A flag that does not exist is
     /// off, nobody, no stamp.
     fn read<'a>(

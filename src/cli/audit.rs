@@ -146,7 +146,7 @@ impl Verify {
             Ok(head) => {
                 if !context.printer.machine() {
                     context.printer.out(&format!("{} records, unbroken", records.len()));
-                    context.printer.out(&format!("head: {}:{}", head.sequence.0, head.hash));
+                    context.printer.data(&format!("head: {}:{}", head.sequence.0, head.hash));
                 }
                 Ok(Exit::Done)
             }

@@ -18,7 +18,7 @@ pub(crate) struct Completions {
 impl Completions {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
         context.text_only("completions")?;
-        context.printer.out(script(self.shell).trim_end());
+        context.printer.data(script(self.shell).trim_end());
         Ok(Exit::Done)
     }
 }

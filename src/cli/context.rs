@@ -10,12 +10,13 @@ use crate::clock::{Clock, SystemClock};
 use crate::control::{CommandReport, ControlError, Rollout, Site};
 use crate::engine::decide::RefusalKind;
 use crate::engine::input::Actor;
-use crate::engine::{Command, Phase};
+use crate::engine::{Command, Phase, Plan};
 use crate::env;
+use crate::journal::DriverSeen;
 use crate::view::answers::{self, CommandAnswer};
 use crate::view::error::ErrorAnswer;
 use crate::view::printer::Printer;
-use crate::view::{findings, safe::safe, verbose};
+use crate::view::{findings, safe::safe, verbose, words};
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -131,7 +132,7 @@ impl Context {
         let typed = match &growing.confirm {
             Some(typed) => typed.clone(),
             None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => dialoguer::Input::new()
-                .with_prompt(format!("{what} `{}`: type the flag's key to confirm", safe(flag)))
+                .with_prompt(format!("{} `{}`: type the flag's key to confirm", safe(what), safe(flag)))
                 .allow_empty(true)
                 .interact_text()
                 .unwrap_or_default(),
@@ -162,7 +163,18 @@ impl Context {
             self.confirm(plan.protected, &plan.flag, growing, &what)?;
         }
         let done = site.command(release, &plan.environment, command, growing.reason.clone(), Some(saw)).await?;
-        self.answer(vec![Ok(done)])
+        let exit = self.answer(vec![Ok(done.clone())]);
+        self.say_who_drives(&mut site, &done, &plan);
+        exit
+    }
+
+    /// What grew goes on only while somebody drives it.
+    pub(crate) fn say_who_drives(&self, site: &mut Site, report: &CommandReport, plan: &Plan) {
+        if self.printer.machine() || report.phase != Phase::Running {
+            return;
+        }
+        let driver = driver_of(&site.drivers(), &report.address);
+        self.printer.note(&words::driven(driver.as_deref(), plan));
     }
 
     /// Tells what came of a command on each of several rollouts. Where none succeeded the first failure is the answer.
@@ -241,6 +253,12 @@ fn error(failure: &Failure) -> ErrorAnswer {
         help: failure.help.clone(),
         findings: findings::rows(&failure.findings),
     }
+}
+
+/// Who drives a rollout: `run@host`.
+pub(crate) fn driver_of(drivers: &[DriverSeen], address: &str) -> Option<String> {
+    let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
+    driving.map(|driver| format!("{}@{}", driver.command, driver.host))
 }
 
 /// The exit of a command that left a rollout where it is: what was not read back is unreachable.

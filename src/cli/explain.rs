@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::context::Context;
+use super::context::{Context, driver_of};
 use super::exit::{Exit, Failure};
-use crate::view::explain;
+use crate::view::{explain, words};
 
 /// Explain why a rollout is where it is and what happens next
 #[derive(Debug, Args)]
@@ -16,7 +16,8 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let site = context.site()?;
+        let mut site = context.site()?;
+        let drivers = site.drivers();
         let rollout = context.rollout(&site, &self.release)?;
         // what holds growth now, whether or not a tick has said so yet
         let mut answer = explain::answer(rollout, &site.holds(&rollout.plan), site.now());
@@ -26,7 +27,9 @@ impl Explain {
         if context.printer.machine() {
             context.printer.answer(&answer);
         } else {
-            explain::print(&context.printer, &answer);
+            let driver = driver_of(&drivers, &rollout.address());
+            let driven = rollout.state.is_live().then(|| words::driven(driver.as_deref(), &rollout.plan));
+            explain::print(&context.printer, &answer, driven.as_deref());
         }
         Ok(Exit::Done)
     }

@@ -53,7 +53,7 @@ impl Help {
         context.text_only("help")?;
         let mut command = Cli::command();
         if self.topic.is_empty() {
-            context.printer.out(command.render_long_help().to_string().trim_end());
+            context.printer.data(command.render_long_help().to_string().trim_end());
             context
                 .printer
                 .out("\nTopics: exit-codes, conditions, durations, output, environment, and every finding's code.");
@@ -65,7 +65,7 @@ impl Help {
             found = found.and_then(|command| command.find_subcommand_mut(word));
         }
         if let Some(found) = found {
-            context.printer.out(found.render_long_help().to_string().trim_end());
+            context.printer.data(found.render_long_help().to_string().trim_end());
             return Ok(Exit::Done);
         }
         let topic = self.topic.join(" ");

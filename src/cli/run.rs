@@ -9,12 +9,11 @@ use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use super::signals;
 use super::start::{Start, begin};
-use crate::control::Site;
 use crate::control::drive::{Seen, Until};
+use crate::control::{Rollout, Site};
 use crate::view::live::Live;
 use crate::view::progress::End;
-use crate::view::safe::safe;
-use crate::view::status;
+use crate::view::{ending, safe::safe, status};
 
 /// Drive rollouts in the foreground; releases that are named and not started yet are started
 #[derive(Debug, Args)]
@@ -78,10 +77,11 @@ impl Run {
             (false, true) => Until::NobodyIsExposed,
             (false, false) => Until::PersonIsNeeded,
         };
+        let clock = context.clock.clone();
         let interrupted = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => live.step(rollout, step),
-                Seen::Trouble(error) => live.trouble(error),
+                Seen::Trouble(error) => live.trouble(error, clock.now()),
                 Seen::Pass(rollouts, now) => live.draw(rollouts, now),
             };
             let drive = site.drive(&ids, until, &mut see);
@@ -96,17 +96,27 @@ impl Run {
             (_, false) => End::Done,
         };
         let rows = status::rows(&mut site, &Vec::from_iter(ids.iter().cloned()));
-        live.finish(end, rows);
         if !self.once {
             // one that comes back from time to time is still the driver
             site.retire_driver();
         }
+        let driven: Vec<&Rollout> = ids.iter().filter_map(|id| site.store.rollout(id)).collect();
+        live.finish(end, rows, &driven, site.now());
         if interrupted {
             context.printer.err("interrupted: exposure stays as it is, and nothing grows or stops while nobody drives");
             context.printer.err(&format!("go on with: {}", self.again(context)));
             return Ok(Exit::Interrupted);
         }
-        for rollout in ids.iter().filter_map(|id| site.store.rollout(id)) {
+        // one pass of many leaves what runs to the next pass
+        let left: Vec<&Rollout> = driven
+            .iter()
+            .copied()
+            .filter(|rollout| !self.once || rollout.state.waits_for_approval(&rollout.plan))
+            .collect();
+        if !context.printer.machine() {
+            ending::lines(&left).iter().for_each(|line| context.printer.note(line));
+        }
+        for rollout in driven {
             // only what was named on the command line is answered for
             if self.releases.contains(&rollout.plan.release) {
                 let held = site.is_held_for_good(rollout).then_some(Exit::NeedsPerson);

@@ -37,7 +37,15 @@ impl Start {
         for (release, environment) in self.releases.iter().zip(named) {
             results.push(begin(context, &mut site, release, &environment, &self).await);
         }
-        context.answer(results)
+        let begun: Vec<CommandReport> = results.iter().filter_map(|result| result.as_ref().ok()).cloned().collect();
+        let exit = context.answer(results);
+        for report in begun {
+            let plan = site.store.rollout(&report.rollout).map(|rollout| rollout.plan.clone());
+            if let Some(plan) = plan {
+                context.say_who_drives(&mut site, &report, &plan);
+            }
+        }
+        exit
     }
 }
 

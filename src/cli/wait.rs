@@ -11,6 +11,8 @@ use crate::engine::{Phase, Plan, Span, State};
 use crate::view::live::Live;
 use crate::view::printer::Format;
 use crate::view::progress::{WaitAnswer, WaitWord};
+use crate::view::safe::safe;
+use crate::view::waiting::Waiting;
 use crate::view::{status, words};
 
 /// Wait until a rollout reaches a state
@@ -53,6 +55,7 @@ impl Wait {
         let mut live = (context.printer.format == Format::Jsonl).then(|| Live::new(&context.printer));
         let give_up = site.now().plus(self.timeout);
         let mut undriven = 0;
+        let mut waiting = Waiting::new(&context.printer);
         loop {
             for (of, step) in site.store.refresh().map_err(Failure::from)? {
                 if let (Some(live), Some(rollout)) = (&mut live, site.store.rollout(id).filter(|_| of == id)) {
@@ -67,14 +70,16 @@ impl Wait {
                 return Ok((WaitWord::Reached, Ok(Exit::Done)));
             }
             if !goes_on(rollout) {
-                let words = format!("{address}  {}  {}", words::phase(rollout), words::why(&state));
-                context.printer.err(&words);
+                waiting.finish();
+                let (phase, why) = (words::phase(rollout), words::why(&state));
+                context.printer.err(format!("{}  {phase}  {why}", safe(&address)).trim_end());
                 let exit = match ended(rollout) {
                     Exit::Done => Exit::Failed,
                     exit => exit,
                 };
                 return Ok((WaitWord::Ended, Ok(exit)));
             }
+            waiting.say(rollout);
             let driven = site.drivers().iter().any(|driver| driver.drives.contains(&address));
             undriven = if driven { 0 } else { undriven + 1 };
             // a driver that has just begun has not said so yet

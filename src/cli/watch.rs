@@ -2,13 +2,14 @@
 
 use clap::Args;
 
-use super::context::{Context, ended};
+use super::context::{Context, driver_of, ended};
 use super::exit::{Exit, Failure};
 use super::signals;
 use crate::control::drive::goes_on;
 use crate::engine::Span;
 use crate::view::live::Live;
 use crate::view::progress::End;
+use crate::view::safe::safe;
 use crate::view::{status, words};
 
 /// Show one rollout live
@@ -31,11 +32,11 @@ impl Watch {
                         live.step(rollout, &step);
                     }
                 }
+                let drivers = site.drivers();
                 let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
+                live.driven = driver_of(&drivers, &rollout.address()).is_some();
                 live.draw(&[rollout], site.now());
                 if !goes_on(rollout) {
-                    let state = words::phase(rollout);
-                    context.printer.note(&format!("{}  {state}  {}", rollout.address(), words::why(&rollout.state)));
                     return Ok(ended(rollout));
                 }
                 site.clock.sleep_until(site.now().plus(Span(500))).await;
@@ -53,7 +54,15 @@ impl Watch {
             Ok(Exit::Interrupted) => End::Interrupted,
             Ok(_) => End::Done,
         };
-        live.finish(end, status::rows(&mut site, &[id]));
+        let rows = status::rows(&mut site, std::slice::from_ref(&id));
+        let Some(rollout) = site.store.rollout(&id) else { return result };
+        live.finish(end, rows, &[rollout], site.now());
+        // below the picture: anything in between would be drawn over
+        if matches!(result, Ok(Exit::NeedsPerson | Exit::Stopped | Exit::Done)) {
+            let (state, why) = (words::phase(rollout), words::why(&rollout.state));
+            let line = format!("{}  {state}  {why}", safe(&rollout.address()));
+            context.printer.note(line.trim_end());
+        }
         result
     }
 }

@@ -110,6 +110,10 @@ impl Errand {
 
     /// Stops at an address that the plan does not name; what is still to be stopped there.
     async fn left_at(&self, backend: &dyn Backend, clock: &dyn Clock) -> Option<String> {
+        // where the flag never came to, it serves nobody
+        if matches!(look(backend, &self.plan, clock).await, Observation::Seen(seen) if seen.is_missing()) {
+            return None;
+        }
         match self.stop_at(backend, clock).await {
             Some((Observation::Seen(seen), _))
                 if seen.shown().within(&self.effect.to) && !seen.reaches_by_foreign() =>
@@ -144,8 +148,17 @@ impl Errand {
         match (&sent.trouble, look(backend, &self.plan, clock).await) {
             // what is written is not what is served: it must not count as read back
             (Some(detail), Observation::Seen(_)) if sent.written_not_served => Observation::Unreadable(detail.clone()),
+            // and where evaluators keep what they read before, a flag that is gone is not off
+            (_, Observation::Seen(seen)) if seen.is_missing() && self.is_off() && !backend.absent_is_off() => {
+                let why = "it is not there, and evaluators keep serving what they read before: put the file back";
+                Observation::Unreadable(format!("{}: {why}", backend.place()))
+            }
             (_, seen) => seen,
         }
+    }
+
+    fn is_off(&self) -> bool {
+        self.effect.kind == EffectKind::Off
     }
 
     fn outcome(&self, backend: Observation, sent: Sent, clock: &dyn Clock) -> (String, Input) {

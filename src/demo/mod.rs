@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::control::drive::{Seen, Until};
-use crate::control::{Site, StartOptions, replay};
+use crate::control::{Rollout, Site, StartOptions, replay};
 use crate::engine::input::Actor;
 use crate::engine::{Cause, Phase, Span, State};
 use crate::journal::sqlite::SqliteJournal;
@@ -62,7 +62,7 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
     {
         let mut see = |seen: Seen<'_>| match seen {
             Seen::Step(rollout, step) => live.step(rollout, step),
-            Seen::Trouble(error) => live.trouble(error),
+            Seen::Trouble(error) => live.trouble(error, clock.now()),
             Seen::Pass(rollouts, now) => live.draw(rollouts, now),
         };
         let give_up = clock.sleep_until(clock.now().plus(LIMIT));
@@ -73,7 +73,8 @@ pub async fn run(printer: &Printer, keep: Option<&Path>, clock: Arc<dyn Clock>) 
         }
     }
     let rows = status::rows(&mut site, &Vec::from_iter(ids.iter().cloned()));
-    live.finish(End::Done, rows);
+    let shown: Vec<&Rollout> = ids.iter().filter_map(|id| site.store.rollout(id)).collect();
+    live.finish(End::Done, rows, &shown, clock.now());
     let told = tell(printer, &site);
     let proven = prove(printer, dir)?;
     if let Some(dir) = keep {

@@ -149,6 +149,11 @@ impl Observed {
         self.on && (!self.exposure.is_nobody() || self.foreign.is_some())
     }
 
+    /// Whether the backend has no such flag at all.
+    pub fn is_missing(&self) -> bool {
+        self.revision.starts_with("missing")
+    }
+
     /// Whether anything that is not ours exposes people.
     pub fn reaches_by_foreign(&self) -> bool {
         self.on && self.foreign.is_some()

@@ -136,6 +136,21 @@ pub enum Unit {
     Plain,
 }
 
+impl SourceAddress {
+    /// Whether both name the same pages or server, however often they are read.
+    pub fn is_same_place(&self, other: &SourceAddress) -> bool {
+        match (self, other) {
+            (SourceAddress::Prometheus { url: ours, .. }, SourceAddress::Prometheus { url: theirs, .. }) => {
+                ours.trim_end_matches('/') == theirs.trim_end_matches('/')
+            }
+            (SourceAddress::Scrape { targets: ours, .. }, SourceAddress::Scrape { targets: theirs, .. }) => {
+                ours.iter().any(|target| theirs.contains(target))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A question to a source. Equal queries are asked once, whoever needs them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Query {

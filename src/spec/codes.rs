@@ -11,6 +11,7 @@ pub const PAGES: &[(&str, &str)] = &[
         "api-version",
         "The document is not `apiVersion: flagstaff/v1`. In flagstaff's own files every document is; other tools' documents live elsewhere.",
     ),
+    ("approval", "A stage asks for more people than its groups have: it could never be left."),
     (
         "arms",
         "`arms` names the labels that tell the exposed from the control group, or says `unleash-impact`: a label for each flag, as Unleash serves its clients' impact metrics.",
@@ -50,6 +51,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "The release wants another value of a label than its environment: it would read another environment's series.",
     ),
     ("missing-key", "A key that must be there is missing."),
+    (
+        "name",
+        "Names are typed as arguments and stand in addresses like `release@environment`: letters, digits, `-`, `_` and `.`, a letter or digit first, at most 100 characters. A flag's key may have `:` and `/` too.",
+    ),
     ("no-arms", "The source does not say which labels tell the exposed from the control group."),
     ("no-data", "The policy does not say what happens when evidence is missing for long. It will hold and never stop."),
     (

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use super::checks::{apart, read_the_same};
 use super::documents::{
     AudienceDoc, Body, Document, EnvironmentDoc, Layer, PolicyDoc, ProjectDoc, ReleaseDoc, SourceDoc, TemplateDoc,
 };
@@ -71,6 +72,28 @@ pub(super) struct Parts<'i, 'd> {
 static NO_LAYER: LazyLock<Layer> = LazyLock::new(Layer::default);
 
 impl<'i, 'd> Parts<'i, 'd> {
+    /// Parts for a policy that no release uses, with whatever else the project has first.
+    pub(super) fn of_unused(
+        index: &'i Index<'d>,
+        policy: Found<'d, PolicyDoc>,
+        stand_in: &'d ReleaseDoc,
+    ) -> Option<Parts<'i, 'd>> {
+        let Found { doc: project, at } = index.project?;
+        let environment = project.environments.first()?;
+        let template = index.templates.values().next()?;
+        Some(Parts {
+            project,
+            release: stand_in,
+            environment,
+            template: template.doc,
+            policy: policy.doc,
+            source: project.sources.first()?,
+            audiences: &index.audiences,
+            layers: [&stand_in.layer, &stand_in.layer, &environment.layer, &project.defaults],
+            places: vec![at, template.at, policy.at],
+        })
+    }
+
     /// Finds what a release uses in an environment.
     pub(super) fn find(index: &'i Index<'d>, release: &str, environment: &str) -> Result<Parts<'i, 'd>, Vec<Finding>> {
         let Some(Found { doc: project, at: project_at }) = index.project else { return Err(Vec::new()) };
@@ -135,6 +158,31 @@ impl<'i, 'd> Parts<'i, 'd> {
         })
     }
 
+    /// Where the release's series are read in this environment, and which.
+    pub(super) fn reads(&self) -> Reads<'d> {
+        let mut matchers = BTreeMap::new();
+        for layer in self.layers.iter().rev() {
+            matchers.extend(layer.matchers.clone());
+        }
+        Reads { environment: self.environment, source: self.source, matchers }
+    }
+
+    /// An environment in which the release reads the same series, though the environments are apart by themselves: then
+    /// it is the release that brings them together.
+    pub(super) fn reads_the_same_as(&self, others: &[Reads<'d>]) -> Option<Finding> {
+        let ours = self.reads();
+        let same = |other: &&Reads<'d>| {
+            other.source.address.is_same_place(&ours.source.address)
+                && !apart(&other.matchers, &ours.matchers)
+                && !read_the_same(self.project, other.environment, ours.environment)
+        };
+        let other = others.iter().find(same)?;
+        let (ours, theirs) = (&self.environment.name.value, &other.environment.name.value);
+        let message = format!("reads the same series in {ours} and in {theirs}");
+        let finding = Finding::error("same-series", &self.release.name.at, message);
+        Some(finding.help("evidence of one would count for the other; leave the source to the environments"))
+    }
+
     /// What decides everything that can be wrong with a plan beside its release's own words.
     pub(super) fn kin(&self) -> [&'d str; 4] {
         [&self.environment.name, &self.template.name, &self.policy.name, &self.source.name].map(|name| &*name.value)
@@ -149,6 +197,13 @@ impl<'i, 'd> Parts<'i, 'd> {
         let errors: Vec<Finding> = findings.iter().filter(stands).cloned().collect();
         if errors.is_empty() { Ok(Sound(self)) } else { Err(errors) }
     }
+}
+
+/// Where a release's series are read in an environment, and which.
+pub(super) struct Reads<'d> {
+    environment: &'d EnvironmentDoc,
+    source: &'d SourceDoc,
+    matchers: BTreeMap<String, String>,
 }
 
 /// Parts of documents without an error: the only ones a plan is resolved of.

@@ -8,7 +8,7 @@ use super::documents::{Body, Document, ProjectDoc, read};
 use super::files::{Found, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
-use super::resolve::{Resolved, draft, resolve};
+use super::resolve::{Resolved, draft, resolve, unused};
 use super::{checks, yaml};
 use crate::engine::plan::{Audience, Target};
 
@@ -242,10 +242,13 @@ impl Loaded {
         // what is wrong with a template under a policy is the same for all releases that use both
         let mut drafted = BTreeSet::new();
         for ReleaseRef { release, environments, .. } in &releases {
+            let mut before = Vec::new();
             for environment in environments {
                 match Parts::find(&index, release, environment) {
                     Ok(parts) => {
                         found.extend(checks::release(&parts));
+                        found.extend(parts.reads_the_same_as(&before));
+                        before.push(parts.reads());
                         if drafted.insert(parts.kin()) {
                             found.extend(draft(&parts).1);
                         }
@@ -253,6 +256,10 @@ impl Loaded {
                     Err(findings) => found.extend(findings),
                 }
             }
+        }
+        let used: BTreeSet<&str> = drafted.iter().map(|[_, _, policy, _]| *policy).collect();
+        for (_, policy) in index.policies.iter().filter(|(name, _)| !used.contains(*name)) {
+            found.extend(unused(&index, policy));
         }
         self.findings.extend(found);
         let key = |finding: &'_ Finding| (finding.at.start, finding.code);

@@ -84,7 +84,9 @@ pub fn print(printer: &Printer, row: &CommandRow) {
     };
     let exposure = safe(&row.exposure);
     printer.out(&format!("{}  {}, on for {exposure}", safe(&row.address), printer.tone(&state, tone)));
-    tail(printer, row.trouble.as_deref(), row.next.as_deref(), "next");
+    // the next command of what runs comes with who drives it
+    let next = row.next.as_deref().filter(|_| row.state != StateWord::Running);
+    tail(printer, row.trouble.as_deref(), next, "next");
 }
 
 /// What stands against it, and what to type next.

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::printer::Printer;
+use super::printer::{Printer, Tone};
 use super::safe::safe;
+use super::text;
 use super::words::{self, StateWord};
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
@@ -90,26 +91,30 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
     }
 }
 
-/// For people.
-pub fn print(printer: &Printer, answer: &ExplainAnswer) {
-    let why = if answer.why.is_empty() { String::new() } else { format!(" by {}", answer.why) };
-    printer.out(&format!(
-        "{}  {}{why} at {}, on for {}",
-        answer.address,
-        answer.state.text(),
-        answer.stage,
-        answer.exposure
-    ));
+/// For people. `driven` says who drives it, or that nobody does; nothing where nobody needs to.
+pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
+    let why = if answer.why.is_empty() { String::new() } else { format!(" by {}", safe(&answer.why)) };
+    let tone = match answer.state {
+        StateWord::Running => Tone::Strong,
+        StateWord::Completed => Tone::Good,
+        StateWord::Stopped | StateWord::Stopping => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    let at = if answer.exposure == "nobody" { String::new() } else { format!(" at {}", safe(&answer.stage)) };
+    let state = format!("{}{why}{at}, on for {}", answer.state.text(), safe(&answer.exposure));
+    printer.out(&format!("{}  {}", safe(&answer.address), printer.tone(&state, tone)));
     if !answer.missing.is_empty() {
         printer.out("missing for the next step:");
         for missing in &answer.missing {
-            printer.out(&format!("  - {missing}"));
+            printer.out(&format!("  - {}", safe(missing)));
         }
     }
     if !answer.values.is_empty() {
         printer.out("last values:");
-        for ValueRow { name, value } in &answer.values {
-            printer.out(&format!("  {name}  {value}"));
+        let name = |name: &str| safe(name);
+        let wide = answer.values.iter().map(|row| text::width(&name(&row.name))).max().unwrap_or(0).min(28);
+        for ValueRow { name: series, value } in &answer.values {
+            printer.out(&format!("  {}  {}", text::pad(&name(series), wide), safe(value)));
         }
     }
     for Trouble { source, place, metrics, reason } in &answer.telemetry {
@@ -129,7 +134,10 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer) {
         None if answer.next_tick.is_some() => printer.out("it goes no further until a person acts"),
         None => {}
     }
+    if let Some(driven) = driven {
+        printer.out(driven);
+    }
     for command in &answer.commands {
-        printer.out(&format!("  {command}"));
+        printer.out(&format!("  {}", safe(command)));
     }
 }

@@ -115,7 +115,7 @@ pub fn print(printer: &Printer, findings: &[Finding]) {
         };
         let mut text = String::new();
         if handler.render_report(&mut text, report.as_ref()).is_ok() {
-            printer.err(&format!("{}\n", text.trim_end()));
+            printer.err_lines(text.trim_end());
         } else {
             printer.err(&format!("{place}: {}", safe(&finding.message)));
         }

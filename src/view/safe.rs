@@ -1,8 +1,9 @@
 //! Text from outside, made safe for a terminal.
 
-/// Whether a character could move the cursor, hide text or reorder it.
-fn dangerous(c: char) -> bool {
+/// Whether a character could move the cursor, hide text or reorder it; and the marks of our own tones.
+pub(super) fn dangerous(c: char) -> bool {
     c.is_control()
+        || matches!(c, '\u{fdd0}'..='\u{fdef}')
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

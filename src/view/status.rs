@@ -7,13 +7,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::attention::{Attention, attention, counts, rollouts};
 use super::freezes::FreezeRow;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
+use super::text;
 use super::words::{self, StateWord};
 use crate::control::served::Served;
 use crate::control::{Rollout, Site};
 use crate::engine::Phase;
+use crate::engine::event::Missing;
 
 /// A rollout as it is now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -47,6 +50,12 @@ pub struct StatusRow {
     pub driver: Option<String>,
     /// Counts changes of state, causes, stage and exposure.
     pub version: u64,
+    /// How much it wants to be looked at.
+    #[serde(skip)]
+    pub attention: Attention,
+    /// The bake and what else is missing, for people.
+    #[serde(skip)]
+    pub progress: String,
 }
 
 /// A rollout's row.
@@ -71,6 +80,8 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         bake: stage.map_or(0, |stage| rollout.plan.ticks(stage.bake)),
         driver,
         version: state.version,
+        attention: attention(rollout),
+        progress: progress(rollout),
     }
 }
 
@@ -89,69 +100,150 @@ pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
 const NARROW: usize = 70;
 
 fn undriven(row: &StatusRow) -> bool {
-    row.state == StateWord::Running && row.driver.is_none()
+    matches!(row.state, StateWord::Running | StateWord::WaitingForApproval) && row.driver.is_none()
 }
 
 fn needs_somebody(row: &StatusRow) -> bool {
-    undriven(row) || matches!(row.state, StateWord::Paused | StateWord::Stopping | StateWord::WaitingForApproval)
+    row.attention <= Attention::Unhealthy || undriven(row)
 }
 
 fn why(row: &StatusRow) -> String {
-    let bake = format!("baked {} of {}", row.baked, row.bake);
     match row.state {
-        StateWord::Running if undriven(row) => format!("{bake}; nobody drives it"),
-        StateWord::Running => bake,
+        StateWord::Running if undriven(row) => format!("nobody drives it; {}", row.progress),
+        StateWord::Running | StateWord::WaitingForApproval => row.progress.clone(),
         _ if row.said.is_empty() => safe(&row.causes.join(", ")),
         // the words are safe already
         _ => format!("{} ({})", safe(&row.causes.join(", ")), row.said.join("; ")),
     }
 }
 
-/// The table for people.
+/// How far the bake is, and what else is missing: a full bake that lacks samples says which.
+fn progress(rollout: &Rollout) -> String {
+    let (plan, state) = (&rollout.plan, &rollout.state);
+    let Some(stage) = plan.stages.get(state.stage) else { return String::new() };
+    let need = plan.ticks(stage.bake);
+    let mut parts = vec![match state.baked >= need {
+        true => "baked".to_owned(),
+        false => format!("baked {} of {need}", state.baked),
+    }];
+    parts.extend(state.missing.iter().filter(|_| state.judged_here).filter_map(|missing| match missing {
+        Missing::Bake { .. } | Missing::Paused => None,
+        Missing::Samples { have, need } => Some(format!("{have} of {need} samples")),
+        other => Some(words::missing(plan, other)),
+    }));
+    parts.join("; ")
+}
+
+/// What all rows come to, what they share, and who drives.
+fn overview(printer: &Printer, rows: &[StatusRow]) {
+    let kinds = counts(rows.iter().map(|row| row.attention));
+    printer.out(&printer.tone(&format!("{}: {kinds}", rollouts(rows.len())), Tone::Strong));
+    let mut shared: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.state == StateWord::Paused) {
+        for cause in &row.causes {
+            *shared.entry((cause, &row.environment)).or_default() += 1;
+        }
+    }
+    for ((cause, environment), count) in shared.into_iter().filter(|(_, count)| *count > 1) {
+        let (cause, environment) = (safe(cause), safe(environment));
+        let text = format!("cause: {cause} paused {} in {environment}", rollouts(count));
+        printer.out(&printer.tone(&text, Tone::Warn));
+        printer.out(&format!("  flagstaff resume --all --cause {cause} -e {environment}"));
+    }
+    let mut drivers: BTreeMap<&str, usize> = BTreeMap::new();
+    for driver in rows.iter().filter_map(|row| row.driver.as_deref()) {
+        *drivers.entry(driver).or_default() += 1;
+    }
+    if rows.len() > 1 {
+        for (driver, count) in drivers {
+            printer.out(&format!("{} drives {}", safe(driver), rollouts(count)));
+        }
+        let left = rows.iter().filter(|row| undriven(row)).count();
+        if left > 0 {
+            printer.out(&printer.tone(&format!("nobody drives {}: flagstaff run", rollouts(left)), Tone::Warn));
+        }
+        printer.out("");
+    }
+}
+
+fn tone_of(row: &StatusRow) -> Option<Tone> {
+    match row.attention {
+        Attention::Person | Attention::Unhealthy => Some(Tone::Warn),
+        Attention::Stopping | Attention::Stopped => Some(Tone::Bad),
+        Attention::Completed => Some(Tone::Good),
+        Attention::Baking => undriven(row).then_some(Tone::Warn),
+    }
+}
+
+/// The table for people: one line for all of them, shared causes, then a row each, most urgent first.
 pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
     frozen(printer, freezes);
     if rows.is_empty() {
         printer.out("no rollouts yet: `flagstaff start RELEASE -e ENVIRONMENT` begins one");
         return;
     }
-    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.state == StateWord::Paused) {
-        for cause in &row.causes {
-            *shared.entry(cause).or_default() += 1;
-        }
-    }
-    for (cause, count) in shared.into_iter().filter(|(_, count)| *count > 1) {
-        printer.out(&printer.tone(&format!("cause: {cause} paused {count} rollouts"), Tone::Warn));
-    }
+    overview(printer, rows);
+    let mut rows: Vec<&StatusRow> = rows.iter().collect();
+    rows.sort_by_key(|row| (!needs_somebody(row), row.attention, &row.release, &row.environment));
     if printer.width < NARROW {
-        for row in rows {
-            let mark = if needs_somebody(row) { "!" } else { " " };
-            printer.out(&format!("{mark} {}@{}", safe(&row.release), safe(&row.environment)));
-            printer.out(&format!("    {}, {}, {}", row.state.text(), safe(&row.stage), safe(&row.exposure)));
-            let why = why(row);
-            if !why.is_empty() {
-                printer.out(&format!("    {why}"));
-            }
+        rows.iter().for_each(|row| print_narrow(printer, row, rows.len() > 8));
+    } else {
+        print_table(printer, &rows);
+    }
+    if let [row] = rows.as_slice() {
+        if let Some(driver) = &row.driver {
+            printer.out(&format!("driven by {}", safe(driver)));
+        } else if undriven(row) {
+            let (release, environment) = (safe(&row.release), safe(&row.environment));
+            printer.out(&format!("nobody drives it: flagstaff run {release} -e {environment}"));
         }
+    }
+}
+
+/// A few lines; of many rollouts those that need nobody take one.
+fn print_narrow(printer: &Printer, row: &StatusRow, many: bool) {
+    let toned = |text: &str| tone_of(row).map_or_else(|| text.to_owned(), |tone| printer.tone(text, tone));
+    let mark = if needs_somebody(row) { "!" } else { " " };
+    let name = format!("{}@{}", safe(&row.release), safe(&row.environment));
+    let why = why(row);
+    if many && row.attention > Attention::Unhealthy {
+        let how = if row.state == StateWord::Running { why.as_str() } else { row.state.text() };
+        let line = format!("{mark} {name} {} {how}", row.exposure);
+        printer.out(&toned(&text::clip(&line, printer.width)));
         return;
     }
+    printer.out(&toned(&text::clip(&format!("{mark} {name}"), printer.width)));
+    let stage = if row.exposure == "nobody" { String::new() } else { format!("{}, ", safe(&row.stage)) };
+    printer.out(&format!("    {}, {stage}on for {}", row.state.text(), row.exposure));
+    if !why.is_empty() {
+        printer.out(&format!("    {why}"));
+    }
+}
+
+fn print_table(printer: &Printer, rows: &[&StatusRow]) {
     let mut table = Table::new();
     table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(printer.width).unwrap_or(u16::MAX));
     table.set_header(["", "RELEASE", "STAGE", "EXPOSURE", "STATE", "WHY"]);
     for row in rows {
-        let name = format!("{}@{}", safe(&row.release), safe(&row.environment));
         table.add_row([
             if needs_somebody(row) { "!" } else { "" },
-            &name,
+            &format!("{}@{}", safe(&row.release), safe(&row.environment)),
             &safe(&row.stage),
             &safe(&row.exposure),
             row.state.text(),
             &why(row),
         ]);
     }
-    for line in table.lines() {
-        printer.out(line.trim_end());
+    // the first line is the header; the lines of a row that is broken have the tone of its first
+    let mut of = rows.iter();
+    let mut tone = None;
+    for (index, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        if index > 0 && line.chars().take(4).any(|c| !c.is_whitespace()) {
+            tone = of.next().and_then(|row| tone_of(row));
+        }
+        printer.out(&tone.map_or_else(|| line.to_owned(), |tone| printer.tone(line, tone)));
     }
 }
 
@@ -231,4 +323,31 @@ pub fn print_served(printer: &Printer, answer: &StatusAnswer) {
 
 impl Answer for StatusAnswer {
     const NAME: &'static str = "status";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{paused, running};
+    use super::*;
+    use crate::engine::Decimal;
+
+    #[test]
+    fn a_full_bake_says_what_else_is_missing() {
+        let mut rollout = running("a", 0);
+        let need = rollout.plan.ticks(rollout.plan.stages[0].bake);
+        rollout.state.baked = need + 6;
+        rollout.state.missing = vec![Missing::Samples { have: Decimal::whole(0), need: 50 }];
+        assert_eq!(row(&rollout, None).progress, "baked; 0 of 50 samples");
+        rollout.state.baked = 3;
+        rollout.state.missing = vec![Missing::Bake { have: 3, need }];
+        assert_eq!(row(&rollout, None).progress, format!("baked 3 of {need}"));
+    }
+
+    #[test]
+    fn what_needs_somebody_is_marked_and_so_is_what_nobody_drives() {
+        let driven = Some("run@host".to_owned());
+        assert!(needs_somebody(&row(&paused("a", 1), driven.clone())));
+        assert!(needs_somebody(&row(&running("a", 1), None)));
+        assert!(!needs_somebody(&row(&running("a", 1), driven)));
+    }
 }

@@ -7,8 +7,9 @@ use super::safe::safe;
 use crate::control::Rollout;
 use crate::engine::event::{Event, Fired, Missing};
 use crate::engine::plan::{Plan, Unit};
+use crate::engine::reading::Unknown;
 use crate::engine::state::{Cause, PersonPause, Phase, State};
-use crate::engine::{Decimal, Reading, Timestamp};
+use crate::engine::{Decimal, Exposure, Percentage, Reading, Span, Timestamp};
 
 /// Where a rollout is, as people call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -99,6 +100,14 @@ pub fn why(state: &State) -> String {
     }
 }
 
+/// The bare causes: where the words of people would be in the way.
+pub fn causes(state: &State) -> String {
+    match state.phase {
+        Phase::Paused => state.causes.iter().map(cause).collect::<Vec<_>>().join(", "),
+        _ => state.stopped_by.as_ref().map(cause).unwrap_or_default(),
+    }
+}
+
 /// Who paused it, and what they said, in their order.
 pub fn pauses(state: &State) -> Vec<String> {
     let told = |pause: &PersonPause| match &pause.reason {
@@ -108,11 +117,77 @@ pub fn pauses(state: &State) -> Vec<String> {
     state.pauses.iter().map(told).collect()
 }
 
+/// Why a rollout is paused or stopped, with the evidence as far as its newest steps still tell it.
+pub fn because(rollout: &Rollout) -> String {
+    let news = rollout.steps.iter().rev().flat_map(|(_, step)| step.events.iter().rev());
+    let mut causes = news.filter(|event| {
+        matches!(event, Event::Paused { .. } | Event::RolledBack { .. } | Event::Stopped { .. } | Event::Drifted { .. })
+    });
+    match causes.next().filter(|_| matches!(rollout.state.phase, Phase::Paused | Phase::Stopped)) {
+        Some(found) => event(&rollout.plan, found).unwrap_or_default(),
+        None => why(&rollout.state),
+    }
+}
+
+/// The same where there is little room: the rules and what they saw.
+pub fn because_briefly(rollout: &Rollout) -> String {
+    let news = rollout.steps.iter().rev().flat_map(|(_, step)| step.events.iter().rev());
+    let mut causes = news.filter_map(|event| match event {
+        Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
+            Some(because)
+        }
+        _ => None,
+    });
+    let said = causes.next().map(|because| {
+        let rules = because.iter().map(|fired| format!("{}: {}", safe(&fired.rule), evidence(&rollout.plan, fired)));
+        rules.collect::<Vec<_>>().join("; ")
+    });
+    said.filter(|said| !said.is_empty()).unwrap_or_else(|| why(&rollout.state))
+}
+
+/// Who gets the feature in a word: the share, where there is one.
+pub fn share(exposure: &Exposure) -> String {
+    match exposure.percentage {
+        Percentage::ZERO | Percentage::FULL => safe(&exposure.to_string()),
+        share => share.to_string(),
+    }
+}
+
+/// Who drives a rollout, or how somebody would.
+pub fn driven(driver: Option<&str>, plan: &Plan) -> String {
+    match driver {
+        Some(driver) => format!("driven by {}", safe(driver)),
+        None => format!("nobody drives it: flagstaff run {} -e {}", safe(&plan.release), safe(&plan.environment)),
+    }
+}
+
+/// A length of time for people: no fractions of a second, and above an hour no seconds.
+pub fn lasting(span: Span) -> String {
+    let step = if span >= Span::hours(1) { Span::minutes(1) } else { Span::seconds(1) };
+    Span(span.0.div_ceil(step.0) * step.0).to_string()
+}
+
 /// A reading with its unit.
 pub fn reading(reading: &Reading, unit: Unit) -> String {
     match reading {
         Reading::Value(value) => number(*value, unit),
-        Reading::Unknown(reason) => format!("unknown ({})", format!("{reason:?}").to_lowercase()),
+        Reading::Unknown(reason) => format!("unknown ({})", unknown(*reason)),
+    }
+}
+
+/// Why nothing is known, in a word or two.
+pub fn unknown(reason: Unknown) -> &'static str {
+    match reason {
+        Unknown::Idle => "idle",
+        Unknown::NoAnswer => "no answer",
+        Unknown::Error => "error",
+        Unknown::Stale => "stale",
+        Unknown::NotANumber => "not a number",
+        Unknown::Infinite => "infinite",
+        Unknown::SeveralSeries => "several series",
+        Unknown::Warnings => "warnings",
+        Unknown::Clock => "clocks differ",
+        Unknown::Unobserved => "unobserved",
     }
 }
 
@@ -135,7 +210,7 @@ pub fn clock(at: Timestamp) -> String {
 /// An obstacle in words.
 pub fn missing(plan: &Plan, missing: &Missing) -> String {
     let rule = |index: usize| plan.rules.get(index).map(|rule| safe(&rule.name)).unwrap_or_default();
-    let series = |index: usize| plan.series.get(index).map(|series| series.name.clone()).unwrap_or_default();
+    let series = |index: usize| plan.series.get(index).map(|series| safe(&series.name)).unwrap_or_default();
     match missing {
         Missing::Paused => "it is paused: a person must resume it".to_owned(),
         Missing::NotEffective => "the exposure has not been read back yet".to_owned(),
@@ -146,12 +221,12 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
             format!("not healthy: {text}")
         }
         Missing::Unknown { series: index, reason } => {
-            format!("{} is unknown: {}", series(*index), format!("{reason:?}").to_lowercase())
+            format!("{} is unknown: {}", series(*index), unknown(*reason))
         }
         Missing::RuleTrue { rule: index, have, need } => {
             format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
         }
-        Missing::Samples { have, need } => format!("measured {have} of {need}"),
+        Missing::Samples { have, need } => format!("{have} of {need} samples measured"),
         Missing::Held { detail, .. } => format!("held: {}", safe(detail)),
         Missing::Backend { detail } => format!("the backend: {}", safe(detail)),
         Missing::EffectOpen => "a change is under way at the backend".to_owned(),
@@ -165,16 +240,17 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
 /// A rule that fired, with its evidence.
 pub fn fired(plan: &Plan, fired: &Fired) -> String {
     let condition = plan.rules.iter().find(|rule| rule.name == fired.rule).map(|rule| safe(&rule.text));
-    let evidence: Vec<String> = fired
-        .evidence
-        .iter()
-        .map(|(name, value)| {
-            let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
-            format!("{name} {}", reading(value, unit))
-        })
-        .collect();
     let condition = condition.map(|condition| format!(" ({condition})")).unwrap_or_default();
-    format!("{}{condition}: {} since {}", safe(&fired.rule), evidence.join(", "), clock(fired.since))
+    format!("{}{condition}: {} since {}", safe(&fired.rule), evidence(plan, fired), clock(fired.since))
+}
+
+/// What a rule saw.
+fn evidence(plan: &Plan, fired: &Fired) -> String {
+    let seen = fired.evidence.iter().map(|(name, value)| {
+        let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
+        format!("{} {}", safe(name), reading(value, unit))
+    });
+    seen.collect::<Vec<_>>().join(", ")
 }
 
 /// One event as a line without its time; `None` for what is no news.
@@ -190,7 +266,9 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
         Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
         Event::Advancing { stage: index, .. } => format!("advancing to {}", stage(*index)),
-        Event::Effective { exposure, stage: index, .. } => format!("{} is effective: {exposure}", stage(*index)),
+        Event::Effective { exposure, stage: index, .. } => {
+            format!("{} is effective: {}", stage(*index), safe(&exposure.to_string()))
+        }
         Event::NotApplied { detail, .. } => format!("not applied: {}", safe(detail)),
         Event::Confirmed { .. } => "read back at the backend".to_owned(),
         Event::Paused { causes, because, by, reason, .. } => {
@@ -203,7 +281,7 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
             }
         }
         Event::RolledBack { stage: index, exposure, because, by, .. } => {
-            format!("rolled back to {} ({exposure}): {}", stage(*index), who(by, because))
+            format!("rolled back to {} ({}): {}", stage(*index), safe(&exposure.to_string()), who(by, because))
         }
         Event::Stopped { because, by, .. } => format!("shut down: {}", who(by, because)),
         Event::Resumed { by, .. } => format!("resumed by {}", safe(&by.name)),
@@ -215,10 +293,12 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Adopted { plan, by, .. } => {
             format!("plan {} adopted by {}", plan.get(..12).unwrap_or(plan), safe(&by.name))
         }
-        Event::Reduced { exposure, .. } => format!("reduced by hand to {exposure}: accepted"),
+        Event::Reduced { exposure, .. } => format!("reduced by hand to {}: accepted", safe(&exposure.to_string())),
         Event::Drifted { detail, .. } => format!("drift: {}", safe(detail)),
         Event::DriftEnded { .. } => "the backend shows what is allowed again".to_owned(),
-        Event::LateWrite { exposure, .. } => format!("a late write of ours ({exposure}) is set back"),
+        Event::LateWrite { exposure, .. } => {
+            format!("a late write of ours ({}) is set back", safe(&exposure.to_string()))
+        }
         Event::Touched { hand, .. } => format!("another hand was at the flag: {}", safe(hand)),
         Event::Completed { .. } => "completed".to_owned(),
     })

@@ -34,8 +34,16 @@ fn man_pages_completions_and_schemas_are_current() {
 fn every_answer_has_a_published_schema_and_the_binary_prints_it() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut names = Vec::new();
-    for entry in fs::read_dir(root.join("src/view")).unwrap() {
-        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+    let mut folders = vec![root.join("src/view")];
+    let mut files_of = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files_of.push(path) }
+        }
+    }
+    for path in files_of {
+        let text = fs::read_to_string(path).unwrap();
         let marked = text.split("const NAME: &'static str = \"").skip(1);
         names.extend(marked.map(|rest| rest.split('"').next().unwrap().to_owned()));
     }

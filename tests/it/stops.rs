@@ -286,3 +286,18 @@ fn a_long_journal_is_not_waited_for() {
     assert!(off_while_reading, "it was off only when the process was over");
     ends(dir, &["status", "r"], 6);
 }
+
+#[test]
+fn a_flag_file_that_is_gone_is_not_off_and_is_off_when_it_is_back() {
+    let (dir, page) = started();
+    let dir = dir.path();
+    let kept = fs::read(dir.join("here.json")).unwrap();
+    fs::remove_file(dir.join("here.json")).unwrap();
+    let gone = ends(dir, &["abort", "r", "--timeout", "1s"], 5).both();
+    assert!(gone.contains("NOT OFF") && gone.contains("keep serving what they read before"), "{gone}");
+    assert!(run(dir, &["status", "r"]).out.contains("stopping"));
+    fs::write(dir.join("here.json"), kept).unwrap();
+    let _driver = Driver::run(dir);
+    within(20, "it is off in the file that was put back", || is_off(dir, "here.json"));
+    drop(page);
+}

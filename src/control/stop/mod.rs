@@ -59,7 +59,7 @@ impl StopSite {
                 None if outcome == StopOutcome::NoSuchFlag => Recorded::Journal,
                 None => self.intend(site, kind, reason),
             };
-            if kind == StopKind::Abort {
+            if kind == StopKind::Abort && switched_off(&outcome) {
                 self.record_outcome(site).await;
             }
             let driver = matches!(outcome, StopOutcome::NotOff { .. }).then(|| self.driver(&site.address)).flatten();
@@ -123,6 +123,7 @@ impl StopSite {
             environment: environment.to_owned(),
             id: rollout.map(|rollout| rollout.id.clone()),
             before: rollout.map(|rollout| rollout.state.clone()),
+            pinned: plan.as_ref().map(|plan| self.connect(environment, &plan.target).place()),
             backends: self.addresses(environment, plan.as_ref().map(|plan| &plan.target)),
             audiences: plan.as_ref().map_or_else(|| self.audiences.clone(), |plan| plan.audiences.clone()),
             plan,

@@ -222,12 +222,17 @@ impl StopSite {
         self.store.is_ok() || !self.has_journal()
     }
 
+    /// The backend at an address that a plan of this environment pinned.
+    pub(super) fn connect(&self, environment: &str, target: &Target) -> Arc<dyn Backend> {
+        let access = self.access.get(environment).cloned().unwrap_or_default();
+        backends::at(&self.dir, target, &access, self.ear.as_ref())
+    }
+
     /// Every address that the plan or the present project names: a stop goes to both.
     pub(super) fn addresses(&self, environment: &str, pinned: Option<&Target>) -> Vec<Arc<dyn Backend>> {
         let mut found: Vec<Arc<dyn Backend>> = self.backends.get(environment).cloned().into_iter().collect();
         if let Some(target) = pinned {
-            let access = self.access.get(environment).cloned().unwrap_or_default();
-            let pinned = backends::at(&self.dir, target, &access, self.ear.as_ref());
+            let pinned = self.connect(environment, target);
             if !found.iter().any(|known| known.place() == pinned.place()) {
                 found.push(pinned);
             }

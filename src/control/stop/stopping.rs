@@ -32,6 +32,8 @@ pub(super) struct Stopping {
     /// Definitions of the plan's audiences, or else of the documents'.
     pub(super) audiences: BTreeMap<String, Audience>,
     pub(super) before: Option<State>,
+    /// The place of the plan's own backend.
+    pub(super) pinned: Option<String>,
     /// Every backend that the plan or the present project names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
 }
@@ -92,13 +94,19 @@ impl Stopping {
         }
     }
 
+    /// Whether a flag that is not there may still be served: this rollout exposed it there.
+    fn may_be_kept(&self, backend: &dyn Backend) -> bool {
+        let was_exposed = self.before.as_ref().is_some_and(|before| !before.allowed.is_nobody());
+        was_exposed && !backend.absent_is_off() && self.pinned.as_ref().is_some_and(|place| *place == backend.place())
+    }
+
     async fn read(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
         within(clock, patience, backend.read(&self.flag, &self.audiences)).await
     }
 
     async fn is_unknown(&self, clock: &dyn Clock) -> bool {
         for backend in &self.backends {
-            if !matches!(self.read(&**backend, TRY, clock).await, Some(Ok(seen)) if seen.revision == "missing") {
+            if !matches!(self.read(&**backend, TRY, clock).await, Some(Ok(seen)) if seen.is_missing()) {
                 return false;
             }
         }
@@ -113,7 +121,7 @@ impl Stopping {
     async fn shown(&self, clock: &dyn Clock) -> StopOutcome {
         let Some(backend) = self.backends.first() else { return StopOutcome::NoSuchFlag };
         match self.read(&**backend, TRY, clock).await {
-            Some(Ok(seen)) if seen.revision == "missing" => StopOutcome::NoSuchFlag,
+            Some(Ok(seen)) if seen.is_missing() => StopOutcome::NoSuchFlag,
             Some(Ok(seen)) if seen.reaches_by_foreign() => StopOutcome::Paused { still: None },
             Some(Ok(seen)) => StopOutcome::Paused { still: Some(seen.shown()) },
             _ => StopOutcome::NotOff {
@@ -152,6 +160,10 @@ impl Stopping {
         let sent = within(clock, TRY, backend.switch_off(&self.flag)).await;
         let read = self.read(backend, TRY, clock).await;
         match (sent, read) {
+            (Some(Ok(())), Some(Ok(seen))) if seen.is_missing() && self.may_be_kept(backend) => {
+                let why = "it is not there, and evaluators keep serving what they read before: put the file back";
+                Err(not_yet(format!("{}: {why}", backend.place())))
+            }
             (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => Ok(()),
             (Some(Err(error @ BackendError::Refused { .. })), _) => {
                 Err(NotYet { for_good: true, ..not_yet(error.to_string()) })

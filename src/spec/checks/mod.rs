@@ -1,6 +1,7 @@
 //! What documents must satisfy beyond their shape: within a document, between documents, and of a resolved plan.
 
 mod backend;
+mod names;
 mod plan;
 mod policy;
 mod project;
@@ -16,11 +17,13 @@ use super::load::ReleaseRef;
 use super::reader::Text;
 
 pub(super) use plan::plan;
+pub(super) use project::{apart, read_the_same};
 pub(super) use release::release;
 
 /// Checks within and between documents.
 pub(super) fn all(documents: &[Document], index: &Index<'_>, releases: &[ReleaseRef]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    names::check(documents, &mut findings);
     unique_names(documents, &mut findings);
     for document in documents {
         match &document.body {

@@ -1,9 +1,30 @@
 //! What the project must satisfy.
 
+use std::collections::BTreeMap;
+
 use super::backend::plain;
 use crate::engine::plan::Target;
-use crate::spec::documents::{Layer, ProjectDoc};
+use crate::spec::documents::{EnvironmentDoc, Layer, ProjectDoc};
 use crate::spec::finding::{At, Finding};
+
+/// Whether two environments read the same series, as far as they and the project's defaults say.
+pub(in crate::spec) fn read_the_same(project: &ProjectDoc, one: &EnvironmentDoc, other: &EnvironmentDoc) -> bool {
+    let source = |layer: &Layer| {
+        let name = layer.source.as_ref().or(project.defaults.source.as_ref())?;
+        project.sources.iter().find(|source| source.name.value == name.value)
+    };
+    let same_source = match (source(&one.layer), source(&other.layer)) {
+        (Some(ours), Some(theirs)) => ours.address.is_same_place(&theirs.address),
+        (None, None) => true,
+        _ => false,
+    };
+    same_source && !apart(&one.layer.matchers, &other.layer.matchers)
+}
+
+/// Whether a label has two values.
+pub(in crate::spec) fn apart(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> bool {
+    ours.iter().any(|(label, value)| theirs.get(label).is_some_and(|other| other != value))
+}
 
 pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
     for (index, environment) in project.environments.iter().enumerate() {
@@ -13,13 +34,7 @@ pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
             {
                 findings.push(same(target, at, &other.name.value));
             }
-            let source = |layer: &Layer| {
-                layer.source.as_ref().or(project.defaults.source.as_ref()).map(|source| source.value.clone())
-            };
-            let same_source = source(&environment.layer) == source(&other.layer);
-            let (ours, theirs) = (&environment.layer.matchers, &other.layer.matchers);
-            let apart = ours.iter().any(|(label, value)| theirs.get(label).is_some_and(|other| other != value));
-            if same_source && !apart {
+            if read_the_same(project, environment, other) {
                 let message = format!("reads the same series as `{}`", other.name.value);
                 let finding = Finding::error("same-series", &environment.name.at, message);
                 findings.push(finding.help("tell them apart by `match: { env: … }`, or give each its own source"));

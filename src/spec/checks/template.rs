@@ -28,7 +28,8 @@ pub(super) fn check(template: &TemplateDoc, index: &Index<'_>, findings: &mut Ve
         reached.audiences.extend(stage.audiences.iter().map(|name| name.value.clone()));
         reached.percentage = stage.percentage.as_ref().map_or(reached.percentage, |(percentage, _)| *percentage);
         let shrinks = reached.percentage < before.percentage;
-        if reached == before || shrinks {
+        // after everybody there is nobody left
+        if reached == before || shrinks || before.percentage == Percentage::FULL {
             let at = stage.percentage.as_ref().map_or(&stage.name.at, |(_, at)| at);
             let message = format!("does not grow: {reached} after {before}");
             let finding = Finding::error("stage-order", at, message);
@@ -43,7 +44,19 @@ pub(super) fn check(template: &TemplateDoc, index: &Index<'_>, findings: &mut Ve
             let finding = Finding::error("idle-samples", &stage.name.at, "`idle: bake` needs `samples`");
             findings.push(finding.help("else a stage that nobody used would pass; write `samples: 50`"));
         }
-        if let (Some((groups, _)), Some(project)) = (&stage.approval, index.project) {
+        if let Some((0, _, at)) = &stage.samples {
+            let finding = Finding::error("samples", at, "`samples: 0` asks for nothing");
+            findings.push(finding.help("a stage that nobody used would pass; ask for one at least"));
+        }
+        if let (Some((groups, count)), Some(project)) = (&stage.approval, index.project) {
+            let members = groups.iter().filter_map(|group| project.doc.people.get(&group.value));
+            let people: BTreeSet<&String> = members.flatten().collect();
+            // an empty group is a starter's: nobody can approve, which `explain` says
+            if !people.is_empty() && people.len() < usize::try_from(*count).unwrap_or(usize::MAX) {
+                let at = groups.first().map_or(&stage.name.at, |group| &group.at);
+                let message = format!("asks for {count} people, and there are {}", people.len());
+                findings.push(Finding::error("approval", at, message).help("it could never be left"));
+            }
             for group in groups.iter().filter(|group| !project.doc.people.contains_key(&group.value)) {
                 let finding =
                     Finding::error("unknown-group", &group.at, format!("there is no group `{}`", group.value));

@@ -5,9 +5,11 @@ mod origins;
 mod series;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::documents::{Layer, PolicyDoc, ReleaseDoc};
 use super::finding::{Finding, Severity};
-use super::index::{Parts, Sound};
+use super::index::{Found, Index, Parts, Sound};
 use crate::canonical;
 use crate::engine::Span;
 use crate::engine::plan::{Plan, SourceAddress};
@@ -53,6 +55,19 @@ pub(super) fn draft(parts: &Parts<'_, '_>) -> (Option<Plan>, Vec<Finding>) {
         findings.extend(super::checks::plan(parts, plan));
     }
     (plan, findings)
+}
+
+/// What is wrong with a policy that no release uses, as far as that does not depend on the release.
+pub(super) fn unused(index: &Index<'_>, policy: &Found<'_, PolicyDoc>) -> Vec<Finding> {
+    // these depend on the template and the source
+    const DEPENDS: [&str; 7] =
+        ["no-arms", "no-evidence", "samples", "settle", "short-every", "short-window", "unknown-stage"];
+    let name = policy.doc.name.clone();
+    let stand_in = ReleaseDoc { flag: name.clone(), name, layer: Layer::default(), environments: Vec::new() };
+    let Some(parts) = Parts::of_unused(index, *policy, &stand_in) else { return Vec::new() };
+    let (_, mut findings) = draft(&parts);
+    findings.retain(|finding| !DEPENDS.contains(&finding.code) && Arc::ptr_eq(&finding.at.file, &policy.at.file));
+    findings
 }
 
 /// How often a source sees new samples.

@@ -156,3 +156,67 @@ fn nothing_that_stops_or_proves() {
                    then: pause } ]\n  no_data: { after: 10m, then: pause }\n";
     exact(POLICY, from_name, service, "no-evidence");
 }
+
+#[test]
+fn names() {
+    exact(BOTH, "name: checkout-v2", "name: \"«--all»\"", "name");
+    exact(BOTH, "name: checkout-v2", "name: \"«a@staging»\"", "name");
+    exact(BOTH, "name: checkout-v2", "name: \"«../../etc/x»\"", "name");
+    exact(RELEASE, "flag: search-rank-2026", "flag: \"«two words»\"", "name");
+    exact(TEMPLATE, "name: half", "name: \"«ha\\\"lf»\"", "name");
+    exact(POLICY, "name: errors", "name: «érrors»", "name");
+    exact(PROJECT, "    staging:\n", "    «st@ging»:\n", "name");
+}
+
+#[test]
+fn what_would_let_a_stage_pass_or_stand_for_ever() {
+    exact(TEMPLATE, "samples: 50", "samples: «0»", "samples");
+    exact(TEMPLATE, "from: [release-managers], count: 1", "from: [«release-managers»], count: 7", "approval");
+    exact(
+        TEMPLATE,
+        "    - { name: everyone, percentage: 100%, bake: 24h }",
+        "    - { name: everyone, percentage: 100%, bake: 24h }\n    - { name: «late», audiences: [beta-testers] }",
+        "stage-order",
+    );
+}
+
+#[test]
+fn a_release_that_brings_environments_together() {
+    // staging is told apart by its source alone; the release takes that away
+    let mut files = example_files();
+    files[0].1 = files[0].1.replacen("      match: { env: staging }\n", "", 1);
+    let dir = project_dir(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
+    assert_eq!(told(&spec::load(dir.path())), Vec::<String>::new());
+    let release = files.iter_mut().find(|(name, _)| name.ends_with(BOTH)).unwrap();
+    release.1 = release.1.replacen("spec:\n", "spec:\n  source: app\n", 1);
+    let dir = project_dir(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
+    let told = told(&spec::load(dir.path())).join("\n");
+    assert!(told.contains("same-series `checkout-v2` reads the same series in production and in staging"), "{told}");
+}
+
+#[test]
+fn two_sources_at_one_address_are_one() {
+    let twin =
+        "    twin: { prometheus: { url: \"http://127.0.0.1:9090/\" }, arms: { flag: a, variant: b } }\n    app:  ";
+    let mut files = example_files();
+    files[0].1 = files[0].1.replacen("    app:  ", twin, 1).replacen("source: app\n", "source: twin\n", 1);
+    files[0].1 = files[0].1.replacen("      match: { env: staging }\n", "", 1);
+    let dir = project_dir(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
+    let told = told(&spec::load(dir.path())).join("\n");
+    assert!(told.contains("same-series `production`"), "{told}");
+}
+
+#[test]
+fn a_policy_that_no_release_uses_is_read_all_the_same() {
+    let unused = "---\napiVersion: flagstaff/v1\nkind: ThresholdPolicy\nmetadata: { name: unused }\nspec:\n  \
+                  presets: { http: otel }\n  healthy: [ \"eror_rate < 1%\", \"p99 < 5\" ]\n  \
+                  safeguards: [ { name: e, when: \"error_rate > 200%\", then: pause } ]\n  \
+                  no_data: { after: 10m, then: pause }\n";
+    let mut files = example_files();
+    files.iter_mut().find(|(name, _)| name.ends_with(POLICY)).unwrap().1.push_str(unused);
+    let dir = project_dir(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
+    let told = told(&spec::load(dir.path())).join("\n");
+    for expected in ["condition `eror_rate`", "condition `5`", "constant-condition `error_rate > 200%`"] {
+        assert!(told.contains(expected), "`{expected}` is not in:\n{told}");
+    }
+}

@@ -3,3 +3,4 @@
 pub(crate) mod page;
 pub(crate) mod schema;
 pub(crate) mod server;
+pub(crate) mod terminal;
