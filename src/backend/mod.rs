@@ -105,6 +105,51 @@ pub enum BackendError {
     },
 }
 
+/// What a flag is, beside who gets it: what documents state of it. Nothing is written of what they do not state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Card {
+    /// What kind of flag it is.
+    pub kind: Option<String>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+}
+
+/// A flag that is to be there before any rollout.
+#[derive(Debug, Clone)]
+pub struct Prepare {
+    /// Its key.
+    pub flag: String,
+    /// What it is.
+    pub card: Card,
+    /// The context attribute that will keep a user in the same share.
+    pub stickiness: String,
+    /// Whether it may be somebody else's; else that is a conflict.
+    pub adopt: bool,
+}
+
+/// How a flag stands in an environment, apart from any rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none.
+    Missing,
+    /// It cannot be used, for people: it is archived, or belongs to another project.
+    Unusable(String),
+    /// It is ours, by a mark that it carries or since we made it.
+    Ours {
+        /// Whether it carries our mark in this environment.
+        prepared: bool,
+        /// What it is, as far as a backend of this kind says so.
+        card: Card,
+    },
+    /// Somebody else made it. What is in it that would have to go before a start, for people.
+    Theirs {
+        /// Whom it reaches, and by what; `None` if nobody.
+        reaches: Option<String>,
+    },
+}
+
 /// A flag backend of one environment. Object-safe: projects mix several.
 pub trait Backend: Send + Sync {
     /// For people: `flags.flagd.json`, `https://unleash.example (production)`.
@@ -131,4 +176,11 @@ pub trait Backend: Send + Sync {
 
     /// Switches off for everybody. Needs no prior read, no lock, no stamp; done already is success.
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>>;
+
+    /// How a flag stands, whoever made it.
+    fn standing<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<Standing, BackendError>>;
+
+    /// Makes a flag that is not there, off and reaching nobody; marks one that is there as ours; writes what the card
+    /// states. Never changes whom a flag reaches. What is as it should be is left alone.
+    fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>>;
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::backend::{Backend, BackendError, Expose};
+use crate::backend::{Backend, BackendError, Expose, Prepare, Standing};
 use crate::clock::{Answer, Clock};
 use crate::engine::input::Observed;
 use crate::engine::plan::{Audience, Query};
@@ -84,6 +84,24 @@ pub enum Did<'a> {
     },
     /// A flag was switched off.
     SwitchedOff {
+        /// Which backend.
+        backend: &'a str,
+        /// The flag's key.
+        flag: &'a str,
+        /// What came of it.
+        done: &'a Result<(), BackendError>,
+    },
+    /// Somebody looked how a flag stands.
+    Stood {
+        /// Which backend.
+        backend: &'a str,
+        /// The flag's key.
+        flag: &'a str,
+        /// How it stands.
+        found: &'a Result<Standing, BackendError>,
+    },
+    /// A flag was made, or marked as ours.
+    Prepared {
         /// Which backend.
         backend: &'a str,
         /// The flag's key.
@@ -214,6 +232,24 @@ impl Backend for Told<dyn Backend> {
             let began = self.ear.now();
             let done = self.port.switch_off(flag).await;
             self.ear.did(&Did::SwitchedOff { backend: &self.place, flag, done: &done }, began);
+            done
+        })
+    }
+
+    fn standing<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<Standing, BackendError>> {
+        Box::pin(async move {
+            let began = self.ear.now();
+            let found = self.port.standing(flag).await;
+            self.ear.did(&Did::Stood { backend: &self.place, flag, found: &found }, began);
+            found
+        })
+    }
+
+    fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(async move {
+            let began = self.ear.now();
+            let done = self.port.prepare(request).await;
+            self.ear.did(&Did::Prepared { backend: &self.place, flag: &request.flag, done: &done }, began);
             done
         })
     }

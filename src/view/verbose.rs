@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::printer::Printer;
 use super::safe::safe;
 use super::words;
+use crate::backend::Standing;
 use crate::control::observe::{Did, Observer};
 use crate::engine::plan::Query;
 use crate::engine::{Reading, Span};
@@ -88,6 +89,20 @@ fn lines(did: &Did<'_>, took: Span) -> Vec<String> {
         }
         Did::SwitchedOff { backend, flag, done } => {
             let text = format!("switched {} off: {}", safe(flag), ended(done));
+            vec![format!("backend {}: {} {took}", safe(backend), safe(&text))]
+        }
+        Did::Stood { backend, flag, found } => {
+            let text = match found {
+                Ok(Standing::Missing) => "there is none".to_owned(),
+                Ok(Standing::Unusable(why)) => why.clone(),
+                Ok(Standing::Ours { .. }) => "ours".to_owned(),
+                Ok(Standing::Theirs { .. }) => "not ours".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            vec![format!("backend {}: looked how {} stands: {} {took}", safe(backend), safe(flag), safe(&text))]
+        }
+        Did::Prepared { backend, flag, done } => {
+            let text = format!("prepared {}: {}", safe(flag), ended(done));
             vec![format!("backend {}: {} {took}", safe(backend), safe(&text))]
         }
         Did::Loaded { journal, records } => {

@@ -12,6 +12,7 @@ mod faults;
 mod json;
 mod latest;
 mod marker;
+mod prepare;
 mod read;
 mod write;
 
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use self::disk::{DiskError, Target};
 use self::latest::Latest;
-use super::{Backend, BackendError, Expose};
+use super::{Backend, BackendError, Expose, Prepare, Standing};
 use crate::clock::Answer;
 use crate::engine::Percentage;
 use crate::engine::input::Observed;
@@ -142,5 +143,15 @@ impl Backend for Flagd {
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         let flag = flag.to_owned();
         Box::pin(self.blocking(move |this| this.off(&flag)))
+    }
+
+    fn standing<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<Standing, BackendError>> {
+        let flag = flag.to_owned();
+        Box::pin(self.blocking(move |this| this.stands(&flag)))
+    }
+
+    fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>> {
+        let request = request.clone();
+        Box::pin(self.blocking(move |this| this.make(&request)))
     }
 }

@@ -19,10 +19,10 @@ const TRIES: usize = 200;
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 10 });
 
 /// What a writer found: nothing else can be written without withdrawing its ticket.
-struct Found {
+pub(super) struct Found {
     ticket: Ticket,
     /// What is there; an empty one where there is no file.
-    document: Arc<Document>,
+    pub(super) document: Arc<Document>,
     /// Whether there is a file.
     exists: bool,
 }
@@ -191,7 +191,7 @@ impl Flagd {
     }
 
     /// Takes a ticket and reads. The inner error says why nothing can be read from the file.
-    fn find(&self, target: &Target) -> Result<Result<Found, String>, BackendError> {
+    pub(super) fn find(&self, target: &Target) -> Result<Result<Found, String>, BackendError> {
         let ticket = target.ticket().map_err(|error| self.disk(error))?;
         self.at("ticket");
         let document = self.latest.own(|| target.read().map_err(|error| self.disk(error)))?;
@@ -205,7 +205,7 @@ impl Flagd {
     }
 
     /// Replaces the file by the text. `false` if somebody wrote it since it was read: nothing was written.
-    fn commit(
+    pub(super) fn commit(
         &self,
         target: &Target,
         found: Found,
@@ -240,7 +240,7 @@ impl Flagd {
         }
     }
 
-    fn conflict(&self, detail: &str) -> BackendError {
+    pub(super) fn conflict(&self, detail: &str) -> BackendError {
         BackendError::Conflict { place: self.place(), detail: detail.to_owned() }
     }
 

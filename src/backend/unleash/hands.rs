@@ -12,7 +12,7 @@ const EVENTS: usize = 100;
 /// Who we are at the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
-    id: i64,
+    pub(super) id: i64,
     /// All admin tokens have one id: their names tell them apart.
     token: Option<String>,
 }
@@ -40,7 +40,7 @@ impl Unleash {
         Ok(events.iter().filter(|event| self.matters(event)).filter_map(|event| read(event, &identity)).collect())
     }
 
-    async fn identity(&self) -> Result<Identity, Fault> {
+    pub(super) async fn identity(&self) -> Result<Identity, Fault> {
         if let Some(identity) = &*self.api.identity.lock().await {
             return Ok(identity.clone());
         }

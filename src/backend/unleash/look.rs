@@ -20,7 +20,7 @@ pub(super) const MISSING: &str = "missing";
 
 /// What the server shows.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum Presence {
     /// There is no such flag.
     Missing,
     /// It is archived: no client is served it, whatever stands in it.
@@ -33,7 +33,7 @@ pub(super) enum Standing {
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     pub(super) flag: String,
-    pub(super) standing: Standing,
+    pub(super) presence: Presence,
     pub(super) enabled: bool,
     pub(super) strategies: Vec<Found>,
     /// A release plan of the server's own is at work.
@@ -49,9 +49,20 @@ pub(super) struct Seen {
 impl Unleash {
     /// Looks at a flag. Its events are read after its body: a hand between the two is one too many, never one too few.
     pub(super) async fn look(&self, flag: &str, audiences: &BTreeMap<String, Audience>) -> Result<Seen, BackendError> {
+        let segments = if is_key(flag) && need_segments(audiences) { self.segments().await? } else { Segments::new() };
+        let (mut seen, _) = self.see(flag).await?;
+        seen.segments = segments;
+        if seen.presence != Presence::Missing {
+            seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
+        }
+        Ok(seen)
+    }
+
+    /// Looks at a flag without its events. Its whole body comes with it.
+    pub(super) async fn see(&self, flag: &str) -> Result<(Seen, Value), BackendError> {
         let mut seen = Seen {
             flag: flag.to_owned(),
-            standing: Standing::Missing,
+            presence: Presence::Missing,
             enabled: false,
             strategies: Vec::new(),
             planned: false,
@@ -61,26 +72,27 @@ impl Unleash {
             besides: Value::Null,
         };
         if !is_key(flag) {
-            return Ok(seen);
-        }
-        if need_segments(audiences) {
-            seen.segments = self.segments().await?;
+            return Ok((seen, Value::Null));
         }
         match self.api.call(&Call::get(self.flag_path(flag))).await {
-            Ok(body) => self.take_in(&body, &mut seen)?,
+            Ok(body) => {
+                self.take_in(&body, &mut seen)?;
+                Ok((seen, body))
+            }
             Err(Fault::Missing(detail)) if detail.contains("but there's a feature with that name") => {
-                return Err(self.refused(detail));
+                Err(self.refused(detail))
             }
             // archived flags are not found, but their environments are
             Err(Fault::Missing(_)) => match self.api.call(&Call::get(self.environment_path(flag))).await {
-                Ok(_) => seen.standing = Standing::Archived,
-                Err(Fault::Missing(_)) => return Ok(seen),
-                Err(fault) => return Err(fault.unexpected(&self.api.place)),
+                Ok(_) => {
+                    seen.presence = Presence::Archived;
+                    Ok((seen, Value::Null))
+                }
+                Err(Fault::Missing(_)) => Ok((seen, Value::Null)),
+                Err(fault) => Err(fault.unexpected(&self.api.place)),
             },
-            Err(fault) => return Err(fault.unexpected(&self.api.place)),
+            Err(fault) => Err(fault.unexpected(&self.api.place)),
         }
-        seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
-        Ok(seen)
     }
 
     async fn segments(&self) -> Result<Segments, BackendError> {
@@ -112,7 +124,7 @@ impl Unleash {
                 .unreachable("a flag is not as an Unleash shows it".to_owned())
                 .unexpected(&self.api.place));
         };
-        seen.standing = Standing::There;
+        seen.presence = Presence::There;
         seen.enabled = enabled;
         seen.strategies = strategies.iter().filter_map(Found::read).collect();
         let plans = list(environment, "releasePlans").is_some_and(|plans| !plans.is_empty());
@@ -152,7 +164,7 @@ impl Seen {
     /// Whether it serves anybody anything: the switch, and where others share the flag, whether anything of ours is
     /// enabled.
     pub(super) fn on(&self, meaning: &Meaning) -> bool {
-        self.standing == Standing::There
+        self.presence == Presence::There
             && self.enabled
             && (!self.own_only || meaning.reaches || meaning.foreign.is_some())
     }
@@ -164,7 +176,7 @@ impl Seen {
         Observed {
             on,
             foreign: meaning.foreign.or(meaning.changed).filter(|_| on),
-            exposure: if self.standing == Standing::There { meaning.exposure } else { Exposure::nobody() },
+            exposure: if self.presence == Presence::There { meaning.exposure } else { Exposure::nobody() },
             stamp: meaning.stamp,
             other_hand: other_hand(&self.events, has_ours),
             revision: self.revision(),
@@ -173,10 +185,10 @@ impl Seen {
 
     /// The newest event that matters, and everything that does: a change that is undone again is one too.
     pub(super) fn revision(&self) -> String {
-        match self.standing {
-            Standing::Missing => MISSING.to_owned(),
-            Standing::Archived => "archived".to_owned(),
-            Standing::There => {
+        match self.presence {
+            Presence::Missing => MISSING.to_owned(),
+            Presence::Archived => "archived".to_owned(),
+            Presence::There => {
                 let strategies: Vec<Value> = self.strategies.iter().map(told).collect();
                 let all = json!([self.enabled, strategies, self.besides]);
                 format!("{}-{}", self.newest(), &sha256_hex(all.to_string().as_bytes())[..16])

@@ -10,6 +10,7 @@ mod hands;
 mod look;
 mod mark;
 mod off;
+mod prepare;
 mod strategies;
 mod write;
 
@@ -18,7 +19,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::api::Api;
-use super::{Backend, BackendError, Expose};
+use super::{Backend, BackendError, Expose, Prepare, Standing};
 use crate::clock::Answer;
 use crate::engine::Percentage;
 use crate::engine::input::Observed;
@@ -98,5 +99,13 @@ impl Backend for Unleash {
 
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(self.off(flag))
+    }
+
+    fn standing<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<Standing, BackendError>> {
+        Box::pin(self.stands(flag))
+    }
+
+    fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(self.make(request))
     }
 }

@@ -127,6 +127,11 @@ pub(super) fn wanted(
     wanted
 }
 
+/// What is there before any rollout: a share of nobody.
+pub(super) fn prepared(flag: &str, stickiness: &str) -> Value {
+    share(flag, Percentage::ZERO, stickiness)
+}
+
 /// What identifies the cohort: it never changes, so nobody falls out while a share grows.
 fn share(flag: &str, percentage: Percentage, stickiness: &str) -> Value {
     // everybody includes those who lack the attribute
@@ -243,6 +248,8 @@ pub(super) fn meaning(
     let marks = || found.iter().filter_map(|found| found.mark.as_ref());
     let share = marks().find(|mark| mark.part == Part::Percentage);
     let stamp = share.or_else(|| marks().next()).map(|mark| mark.stamp.clone());
+    // what was only prepared is no rollout's yet
+    let stamp = stamp.filter(|stamp| *stamp != Stamp::default());
     let mut meaning = Meaning { stamp, ..Meaning::default() };
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for strategy in found.iter().filter(|strategy| !strategy.disabled) {

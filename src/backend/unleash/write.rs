@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Unleash;
 use super::api::{Call, Fault};
-use super::look::{Seen, Standing};
+use super::look::{Presence, Seen};
 use super::mark::{Mark, Part};
 use super::strategies::{Found, Meaning, Ours, inexpressible, meaning, wanted};
-use crate::backend::{Backend as _, BackendError, Expose, Switch};
+use crate::backend::{Backend as _, BackendError, Card, Expose, Switch};
 use crate::engine::input::Stamp;
 use crate::engine::{Exposure, Percentage};
 use crate::http::segment;
@@ -25,8 +25,8 @@ impl Unleash {
         if !self.check(request, &seen)? {
             return Ok(());
         }
-        if seen.standing == Standing::Missing {
-            self.create(&request.flag).await?;
+        if seen.presence == Presence::Missing {
+            self.create(&request.flag, &Card::default()).await?;
             seen = self.look(&request.flag, &request.audiences).await?;
             self.check_owner(request, &seen)?;
         }
@@ -52,7 +52,7 @@ impl Unleash {
         let exposes = !request.exposure.is_nobody();
         let meaning = seen.meaning(&request.audiences);
         let keeps = request.switch == Switch::Keep;
-        if seen.standing == Standing::Archived {
+        if seen.presence == Presence::Archived {
             return Err(self.refused("the flag is archived; revive it in Unleash, or use another"));
         }
         if keeps && exposes && !self.may_stay_on(seen, &meaning) {
@@ -61,7 +61,7 @@ impl Unleash {
         if seen.revision() != request.revision {
             return Err(self.conflict("the flag is not as it was when it was read"));
         }
-        if seen.standing == Standing::Missing {
+        if seen.presence == Presence::Missing {
             return Ok(!keeps || exposes);
         }
         self.check_owner(request, seen)?;
@@ -110,12 +110,6 @@ impl Unleash {
             }
             None => Ok(()),
         }
-    }
-
-    async fn create(&self, flag: &str) -> Result<(), BackendError> {
-        let body = json!({ "name": flag, "type": "release", "description": "released by flagstaff" });
-        let done = self.api.call(&Call::add(self.project_path(), body)).await;
-        done.map(|_| ()).map_err(|fault| fault.unexpected(&self.api.place))
     }
 
     /// What is to be enabled comes first, then the share, then what is to be disabled: whoever is in the old and in the

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use flagstaff::backend::{Backend, BackendError, Expose, Switch};
+use flagstaff::backend::{Backend, BackendError, Card, Expose, Prepare, Standing, Switch};
 use flagstaff::clock::Answer;
 use flagstaff::engine::input::{Observed, Stamp};
 use flagstaff::engine::plan::Audience;
@@ -302,6 +302,30 @@ impl Backend for Door {
                 inner.say(format!("p{} switches {key} off", self.pid));
             });
             self.call(Kind::Call).await;
+            Ok(())
+        })
+    }
+
+    fn standing<'a>(&'a self, key: &'a str) -> Answer<'a, Result<Standing, BackendError>> {
+        Box::pin(async move {
+            self.call(Kind::Call).await;
+            if let Some(error) = self.unreachable() {
+                return Err(error);
+            }
+            let there = self.world.with(|inner| inner.flags.contains_key(key));
+            Ok(if there { Standing::Ours { prepared: true, card: Card::default() } } else { Standing::Missing })
+        })
+    }
+
+    fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(async move {
+            self.call(Kind::Call).await;
+            if let Some(error) = self.unreachable() {
+                return Err(error);
+            }
+            self.world.with(|inner| {
+                inner.flags.entry(request.flag.clone()).or_insert_with(|| Model::new(true, Lie::None));
+            });
             Ok(())
         })
     }
