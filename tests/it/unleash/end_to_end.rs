@@ -270,20 +270,21 @@ fn a_persons_change_is_seen_within_a_tick_and_pauses() {
 #[test]
 fn a_token_that_does_not_do_is_told_with_exit_4_and_never_shown() {
     let shop = Shop::new("locked-out");
-    for token in [CANARY, "default:production.canary-4f1c9a7d2e", CLIENT_TOKEN] {
-        let args = ["start", "locked-out", "-e", "production"];
-        let text = told(shop.command(&args).env("SHOP_TOKEN", token).output().unwrap(), 4, &args);
+    let tokens = [CANARY, "default:production.canary-4f1c9a7d2e", CLIENT_TOKEN];
+    let start = ["start", "locked-out", "-e", "production"];
+    for token in tokens {
+        let text = told(shop.command(&start).env("SHOP_TOKEN", token).output().unwrap(), 4, &start);
         assert!(text.contains("does not let us"), "{text}");
-        let args = ["abort", "locked-out"];
-        let text =
-            told(shop.command(&args).args(["--timeout", "1s"]).env("SHOP_TOKEN", token).output().unwrap(), 4, &args);
+    }
+    let text = told(shop.command(&start).env_remove("SHOP_TOKEN").output().unwrap(), 4, &start);
+    assert!(text.contains("SHOP_TOKEN is not set"), "{text}");
+    let abort = ["abort", "locked-out", "--timeout", "1s"];
+    for token in tokens {
+        let text = told(shop.command(&abort).env("SHOP_TOKEN", token).output().unwrap(), 4, &abort);
         assert!(text.contains("NOT OFF"), "{text}");
     }
-    let args = ["start", "locked-out", "-e", "production"];
-    let text = told(shop.command(&args).env_remove("SHOP_TOKEN").output().unwrap(), 4, &args);
-    assert!(text.contains("SHOP_TOKEN is not set"), "{text}");
     shop.replace("token_env: SHOP_TOKEN", "token_command: [sh, -c, 'echo $SHOP_TOKEN >&2; exit 3']");
-    let text = shop.run(&args, 4);
+    let text = shop.run(&abort, 4);
     assert!(text.contains("the command `sh` failed"), "{text}");
 }
 
