@@ -84,6 +84,17 @@ impl Context {
         Ok(site)
     }
 
+    /// An environment that the project has.
+    pub(crate) fn known_environment(&self, site: &Site, environment: &str) -> Result<(), Failure> {
+        let known = site.loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
+        let names: Vec<&str> = known.iter().map(|known| known.name.value.as_str()).collect();
+        if names.contains(&environment) {
+            return Ok(());
+        }
+        let message = format!("there is no environment `{}`", safe(environment));
+        Err(Failure::new(Exit::Failed, message).help(format!("the project has: {}", names.join(", "))))
+    }
+
     /// The one environment of a growing command: named, or the only one there is.
     pub(crate) fn one_environment(&self, site: &Site, release: &str) -> Result<String, Failure> {
         if let Some(environment) = &self.environment {

@@ -1,6 +1,7 @@
 //! What was typed → a call → a view. One file per command; no logic here.
 
 mod abort;
+mod apply;
 mod approve;
 mod args;
 mod audit;
@@ -53,6 +54,7 @@ enum Command {
     Validate(validate::Validate),
     Schema(schema::Schema),
     Plan(plan::Plan),
+    Apply(apply::Apply),
     Start(start::Start),
     Run(run::Run),
     Status(status::Status),
@@ -108,7 +110,8 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Init(args) => args.run(context),
         Command::Validate(args) => args.run(context),
         Command::Schema(args) => args.run(context),
-        Command::Plan(args) => args.run(context),
+        Command::Plan(args) => args.run(context).await,
+        Command::Apply(args) => args.run(context).await,
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,

@@ -1,42 +1,121 @@
 //! `plan`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::control::apply::{FlagChange, Proposal, Saved, Served};
 use crate::spec;
+use crate::view::bar::Bar;
 use crate::view::plan::{self, PlanAnswer, PlanRow};
-use crate::view::verbose;
+use crate::view::{proposal, verbose};
 
-/// Show a release with everything resolved, and where each value was written
+/// Show what apply would do, what drifted at backends, and what both mean for rollouts; of one release, everything
+/// resolved, and where each value was written
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
-    /// The release
-    #[arg(value_name = "RELEASE")]
-    pub(crate) release: String,
+    /// Show this release with everything resolved instead
+    #[arg(value_name = "RELEASE", conflicts_with_all = ["drift", "save", "detailed_exitcode"])]
+    pub(crate) release: Option<String>,
+    /// Show only what backends serve otherwise than the journal allows; documents may be broken
+    #[arg(long, conflicts_with = "save")]
+    pub(crate) drift: bool,
+    /// Keep the plan in a file: `apply FILE` does it only if nothing has changed since
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Exit with 2 if anything differs
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
 }
 
 impl Plan {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let began = context.clock.now();
-        let loaded = spec::load(&context.dir);
-        verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
-        let Some(known) = loaded.releases().into_iter().find(|known| known.release == self.release) else {
-            return Err(Failure::new(Exit::Failed, format!("there is no release `{}`", self.release)));
-        };
-        let environments: Vec<String> = match &context.environment {
-            Some(environment) => vec![environment.clone()],
-            None => known.environments,
-        };
-        let mut plans = Vec::new();
-        for environment in environments {
-            plans.push(PlanRow::from(loaded.plan(&self.release, &environment).map_err(Failure::invalid)?));
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        if let Some(release) = &self.release {
+            return resolved(context, release);
         }
-        if context.printer.machine() {
-            context.printer.answer(&PlanAnswer { plans });
-        } else {
-            plans.iter().for_each(|row| plan::print(&context.printer, row));
+        let site = context.site()?;
+        let environment = context.environment.as_deref();
+        if let Some(environment) = environment {
+            context.known_environment(&site, environment)?;
         }
-        Ok(Exit::Done)
+        if self.drift {
+            let drift = site.drift(environment).await;
+            let answer = proposal::drift_answer(&drift, None);
+            proposal::drift(&context.printer, &answer.drift);
+            if drift.is_empty() {
+                context.printer.out("no drift: backends serve what the journal allows");
+            }
+            context.printer.answer(&answer);
+            let unknown = drift.iter().any(|drift| matches!(drift.served, Served::Unknown(_)));
+            let differs = self.detailed_exitcode && !drift.is_empty();
+            return Ok(if unknown {
+                Exit::Unreachable
+            } else if differs {
+                Exit::Differences
+            } else {
+                Exit::Done
+            });
+        }
+        if site.loaded.has_errors() {
+            return Err(Failure::invalid(site.loaded.findings.clone()));
+        }
+        let proposed = {
+            let bar = Bar::new(&context.printer, "looking at flags");
+            site.propose(environment, &|done, all| bar.at(done, all)).await
+        };
+        let answer = proposal::answer(&proposed);
+        proposal::proposal(&context.printer, &answer, false);
+        let asked = asked(&proposed);
+        if let Some(path) = &self.save {
+            if asked != Exit::Done {
+                return Err(Failure::new(asked, "not saved: a plan that does not know everything cannot be compared"));
+            }
+            let saved = Saved::of(&proposed, environment);
+            saved.write(path).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+            context.printer.note(&format!("saved; do it with: flagstaff apply {}", path.display()));
+        }
+        context.printer.answer(&answer);
+        let differs = self.detailed_exitcode && answer.differs && asked == Exit::Done;
+        Ok(if differs { Exit::Differences } else { asked })
     }
+}
+
+/// Whether everything could be asked for.
+pub(crate) fn asked(proposal: &Proposal) -> Exit {
+    let of = |change: &FlagChange| match change {
+        FlagChange::Unknown { not_authorised: true, .. } => Exit::NotAuthorised,
+        FlagChange::Unknown { .. } => Exit::Unreachable,
+        _ => Exit::Done,
+    };
+    let flags = proposal.flags.iter().map(|row| of(&row.change));
+    let drift = proposal.drift.iter().map(|drift| match drift.served {
+        Served::Unknown(_) => Exit::Unreachable,
+        _ => Exit::Done,
+    });
+    flags.chain(drift).fold(Exit::Done, Exit::worst)
+}
+
+fn resolved(context: &Context, release: &str) -> Result<Exit, Failure> {
+    let began = context.clock.now();
+    let loaded = spec::load(&context.dir);
+    verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
+    let Some(known) = loaded.releases().into_iter().find(|known| known.release == release) else {
+        return Err(Failure::new(Exit::Failed, format!("there is no release `{release}`")));
+    };
+    let environments: Vec<String> = match &context.environment {
+        Some(environment) => vec![environment.clone()],
+        None => known.environments,
+    };
+    let mut plans = Vec::new();
+    for environment in environments {
+        plans.push(PlanRow::from(loaded.plan(release, &environment).map_err(Failure::invalid)?));
+    }
+    if context.printer.machine() {
+        context.printer.answer(&PlanAnswer { plans });
+    } else {
+        plans.iter().for_each(|row| plan::print(&context.printer, row));
+    }
+    Ok(Exit::Done)
 }

@@ -3,6 +3,7 @@
 //! Everything here keeps its truth in the journal: a process that dies at any point is replaced by one that loads it.
 //! Dropping any of these futures at any await point is such a death.
 
+pub mod apply;
 mod backends;
 pub mod command;
 pub mod drive;

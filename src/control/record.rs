@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::apply::Commit;
 use crate::canonical;
 use crate::engine::input::{Actor, Issued};
 use crate::engine::{Event, Input, Plan, Timestamp};
@@ -19,6 +20,11 @@ pub const FREEZES: &str = "freezes";
 pub const OFF: &str = "off";
 /// The stream of flags without a rollout.
 pub const FLAGS: &str = "flags";
+
+/// Kind of the records of documents that were applied.
+pub const APPLIED: &str = "applied";
+/// The stream of what is said of the project as a whole.
+pub const PROJECT: &str = "project";
 
 /// One input and what the engine made of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +90,21 @@ pub struct OffBody {
     /// Id of the spooled record that this one was merged from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spooled: Option<String>,
+}
+
+/// Body of an applied record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AppliedBody {
+    /// The commit of the documents, where all of them was applied and it is known.
+    pub commit: Option<Commit>,
+    /// When they were applied.
+    pub at: Timestamp,
+    /// Who applied them.
+    pub by: Actor,
+    /// Why.
+    pub reason: Option<String>,
+    /// What was done at backends: `created checkout@production`.
+    pub done: Vec<String>,
 }
 
 /// A record with a canonical body. All of our bodies have one: they hold no floats and no odd keys.

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use super::apply::Commit;
 use super::error::ControlError;
-use super::record::{FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record};
+use super::record::{
+    APPLIED, AppliedBody, FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record,
+};
 use crate::engine::decide::{self, Refusal};
 use crate::engine::input::{Command, Hold, HoldKind, Late, Tick};
 use crate::engine::{Effect, EffectKind, Event, Input, Plan, Reading, State, Timestamp, Unknown};
@@ -65,6 +68,8 @@ pub struct Store {
     spooled: BTreeSet<String>,
     /// Flags that were switched off without a rollout, by key and environment.
     switched_off: BTreeMap<(String, String), Sequence>,
+    /// The commit whose documents were applied last.
+    applied: Option<Commit>,
 }
 
 /// Steps that are folded but not recorded yet.
@@ -138,6 +143,7 @@ impl Store {
             freezes: Vec::new(),
             spooled: BTreeSet::new(),
             switched_off: BTreeMap::new(),
+            applied: None,
         };
         store.refresh()?;
         Ok(store)
@@ -220,6 +226,10 @@ impl Store {
                 self.spooled.extend(off.spooled);
                 self.switched_off.insert((off.flag, off.environment), record.sequence);
             }
+            APPLIED => {
+                let applied: AppliedBody = serde_json::from_str(body).map_err(fault)?;
+                self.applied = applied.commit.or(self.applied.take());
+            }
             _ => {}
         }
         Ok(())
@@ -296,6 +306,11 @@ impl Store {
         batch.opened.insert(id.clone(), Arc::new(plan.clone()));
         batch.put(record(now, &id, PLAN, &PlanBody { hash, plan }));
         id
+    }
+
+    /// The commit whose documents were applied last.
+    pub fn applied(&self) -> Option<&Commit> {
+        self.applied.as_ref()
     }
 
     /// The newest rollout of each release and environment.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::documents::{Body, Document, ProjectDoc, read};
+use super::documents::{Body, Document, FlagDoc, ProjectDoc, read};
 use super::files::{Found, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
@@ -197,7 +197,8 @@ impl Loaded {
         self.documents.iter().filter_map(audience).collect()
     }
 
-    fn default_environments(&self) -> Vec<String> {
+    /// Where releases go that do not say so.
+    pub fn default_environments(&self) -> Vec<String> {
         let Some(project) = self.project() else { return Vec::new() };
         let named: Vec<String> = project.default_environments.iter().map(|name| name.value.clone()).collect();
         if !named.is_empty() {
@@ -214,6 +215,30 @@ impl Loaded {
     pub fn plan(&self, release: &str, environment: &str) -> Result<Resolved, Vec<Finding>> {
         let index = Index::new(&self.documents);
         resolve(&Parts::find(&index, release, environment)?.sound(&self.findings)?)
+    }
+
+    /// As [`Loaded::plan`], of every release in each of its environments.
+    pub fn plans(&self) -> Vec<(String, String, Result<Resolved, Vec<Finding>>)> {
+        let index = Index::new(&self.documents);
+        let resolved = |release: &str, environment: &str| {
+            resolve(&Parts::find(&index, release, environment)?.sound(&self.findings)?)
+        };
+        let mut plans = Vec::new();
+        for ReleaseRef { release, environments, .. } in self.releases() {
+            for environment in environments {
+                let plan = resolved(&release, &environment);
+                plans.push((release.clone(), environment, plan));
+            }
+        }
+        plans
+    }
+
+    /// Flags that are declared apart from their releases.
+    pub fn flags(&self) -> impl Iterator<Item = &FlagDoc> {
+        self.documents.iter().filter_map(|document| match &document.body {
+            Body::Flag(flag) => Some(&**flag),
+            _ => None,
+        })
     }
 
     /// Where the flags of an environment live.

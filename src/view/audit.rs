@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::words;
 use crate::control::Step;
-use crate::control::record::{FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
+use crate::control::record::{APPLIED, AppliedBody, FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
 use crate::engine::event::{Event, Fired};
 use crate::engine::{Command, Input, Plan, Timestamp};
 use crate::journal::Record;
@@ -120,6 +120,11 @@ pub fn log(records: &[Record], filter: &Filter) -> Vec<AuditEntry> {
                 Ok(_) => {}
                 Err(_) => lines.push(unreadable(record)),
             },
+            APPLIED => match serde_json::from_str::<AppliedBody>(&record.new.body) {
+                Ok(body) if filter.wants_all(record) => lines.push(applied(record, body)),
+                Ok(_) => {}
+                Err(_) => lines.push(unreadable(record)),
+            },
             _ => {}
         }
     }
@@ -130,6 +135,12 @@ impl Filter {
     fn wants(&self, plan: &Plan) -> bool {
         self.release.as_ref().is_none_or(|meant| *meant == plan.release)
             && self.environment.as_ref().is_none_or(|meant| *meant == plan.environment)
+    }
+
+    /// What is about the project as a whole.
+    fn wants_all(&self, record: &Record) -> bool {
+        let all = self.release.is_none() && self.environment.is_none();
+        all && self.since.is_none_or(|since| record.new.at >= since)
     }
 
     /// A flag without a rollout is asked for by its key.
@@ -191,6 +202,19 @@ fn switched_off(record: &Record, off: OffBody) -> AuditEntry {
     let who = format!("{} ({})", issued.actor.name, issued.actor.known_by);
     let what = format!("{flag} switched off in {environment}, without a rollout");
     AuditEntry { reason: issued.reason, ..line(record, who, what) }
+}
+
+fn applied(record: &Record, body: AppliedBody) -> AuditEntry {
+    let who = format!("{} ({})", body.by.name, body.by.known_by);
+    let mut what = match &body.commit {
+        Some(commit) if commit.dirty => format!("applied commit {}, with changes beside it", commit.id),
+        Some(commit) => format!("applied commit {}", commit.id),
+        None => "applied".to_owned(),
+    };
+    if !body.done.is_empty() {
+        what = format!("{what}: {}", body.done.join(", "));
+    }
+    AuditEntry { reason: body.reason, ..line(record, who, what) }
 }
 
 /// The lines of a step.

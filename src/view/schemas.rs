@@ -16,12 +16,14 @@ use super::made::InitAnswer;
 use super::plan::PlanAnswer;
 use super::progress::{EventRow, ProgressAnswer, WaitAnswer};
 use super::proof::{ReplayAnswer, VerifyAnswer};
+use super::proposal::{ApplyAnswer, ProposalAnswer};
 use super::status::StatusAnswer;
 use super::stops::StopAnswer;
 
 /// Every answer's name with its schema, by name.
 pub fn all() -> Vec<(&'static str, Value)> {
     let mut all = vec![
+        of::<ApplyAnswer>(),
         of::<AuditEntry>(),
         of::<AuditLogAnswer>(),
         of::<CommandAnswer>(),
@@ -33,6 +35,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<InitAnswer>(),
         of::<PlanAnswer>(),
         of::<ProgressAnswer>(),
+        of::<ProposalAnswer>(),
         of::<ReplayAnswer>(),
         of::<StatusAnswer>(),
         of::<StopAnswer>(),

@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_card_is_read_as_it_was_written() {
         let text = |text: &str| Some(text.to_owned());
-        for (written, owner) in [(text("new checkout (beta)"), text("payments")), (text("a"), None), (None, text("b"))] {
+        for (written, owner) in [(text("new checkout (beta)"), text("payments")), (text("a"), None), (None, text("b"))]
+        {
             let card_of = Card { kind: text("experiment"), description: written, owner };
             let body = json!({ "type": "experiment", "description": description(&card_of) });
             assert_eq!(card(&body), card_of);

@@ -1,5 +1,6 @@
 //! Resolved plans, with where each value was written.
 
+mod difference;
 mod print;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use super::answer::Answer;
 use crate::engine::Plan;
 use crate::spec::Resolved;
 
+pub use self::difference::{DifferenceRow, differences};
 pub use self::print::print;
 
 /// What `plan` answers.

@@ -2,7 +2,7 @@
 
 use super::PlanRow;
 use crate::engine::plan::{
-    Action, Approval, Arm, AttributeTest, Audience, RollbackStage, SourceAddress, Stage, Target, Unit,
+    Action, Approval, Arm, AttributeTest, Audience, HealthLine, RollbackStage, SourceAddress, Stage, Target, Unit,
 };
 use crate::engine::{Exposure, Plan};
 use crate::view::printer::{Printer, Tone};
@@ -16,9 +16,7 @@ pub fn print(printer: &Printer, row: &PlanRow) {
     title(&safe(&plan.address()));
     pairs(printer, &general(plan));
     title("stages");
-    let stages: Vec<(String, String)> =
-        plan.stages.iter().map(|stage| (stage.name.clone(), about(plan, stage))).collect();
-    pairs(printer, &stages);
+    pairs(printer, &stages(plan));
     title("healthy");
     for line in &plan.healthy {
         let lasting = line.hold_for.map(|span| format!("; false for less than {span} only freezes the bake"));
@@ -27,9 +25,41 @@ pub fn print(printer: &Printer, row: &PlanRow) {
     title("safeguards");
     pairs(printer, &rules(plan));
     title("audiences");
-    let audiences = plan.audiences.iter().map(|(name, audience)| (name.clone(), who(audience)));
-    pairs(printer, &audiences.collect::<Vec<_>>());
+    pairs(printer, &audiences(plan));
     title("metrics");
+    pairs(printer, &metrics(plan));
+    let (release, environment) = (safe(&plan.release), safe(&plan.environment));
+    printer.out(&format!("  their queries: flagstaff plan {release} -e {environment} -o yaml"));
+    title("written in");
+    let origins = origins.iter().map(|(path, origin)| (path.clone(), origin.clone()));
+    pairs(printer, &origins.collect::<Vec<_>>());
+    title("hash");
+    printer.data(&format!("  {}", safe(hash)));
+}
+
+/// Everything that decides, by its section and name, in words.
+pub(super) fn said(plan: &Plan) -> Vec<(&'static str, Vec<(String, String)>)> {
+    let line =
+        |line: &HealthLine| (line.text.clone(), line.hold_for.map(|span| format!("for {span}")).unwrap_or_default());
+    vec![
+        ("plan", general(plan)),
+        ("stages", stages(plan)),
+        ("healthy", plan.healthy.iter().map(line).collect()),
+        ("safeguards", rules(plan)),
+        ("audiences", audiences(plan)),
+        ("metrics", metrics(plan)),
+    ]
+}
+
+fn stages(plan: &Plan) -> Vec<(String, String)> {
+    plan.stages.iter().map(|stage| (stage.name.clone(), about(plan, stage))).collect()
+}
+
+fn audiences(plan: &Plan) -> Vec<(String, String)> {
+    plan.audiences.iter().map(|(name, audience)| (name.clone(), who(audience))).collect()
+}
+
+fn metrics(plan: &Plan) -> Vec<(String, String)> {
     let series = plan.series.iter().map(|series| {
         let arm = match series.arm {
             Arm::Exposed => "exposed group",
@@ -45,14 +75,7 @@ pub fn print(printer: &Printer, row: &PlanRow) {
         let born = if series.query.born_later { " (is born later: start does not look for it)" } else { "" };
         (series.name.clone(), format!("{unit}, {arm}, from {}{born}", series.query.source))
     });
-    pairs(printer, &series.collect::<Vec<_>>());
-    let (release, environment) = (safe(&plan.release), safe(&plan.environment));
-    printer.out(&format!("  their queries: flagstaff plan {release} -e {environment} -o yaml"));
-    title("written in");
-    let origins = origins.iter().map(|(path, origin)| (path.clone(), origin.clone()));
-    pairs(printer, &origins.collect::<Vec<_>>());
-    title("hash");
-    printer.data(&format!("  {}", safe(hash)));
+    series.collect()
 }
 
 /// Names in a column, what they are beside them; on a narrow screen below them.

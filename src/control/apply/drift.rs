@@ -1,0 +1,83 @@
+//! Rollouts whose backend serves something else than the journal allows.
+
+use futures_util::{StreamExt as _, stream};
+
+use super::AT_ONCE;
+use crate::control::pass::look;
+use crate::control::site::Site;
+use crate::control::store::Rollout;
+use crate::engine::input::{Observation, Observed};
+use crate::engine::{Exposure, Phase};
+
+/// What a backend serves of a rollout, where that is not what is allowed.
+#[derive(Debug, Clone)]
+pub struct Drift {
+    /// `release@environment`.
+    pub address: String,
+    /// The environment.
+    pub environment: String,
+    /// Where the rollout is.
+    pub phase: Phase,
+    /// What the journal permits.
+    pub allowed: Exposure,
+    /// What is served.
+    pub served: Served,
+    /// Who changed it, where the backend says so.
+    pub by: Option<String>,
+    /// Whether somebody gets the feature who may not.
+    pub larger: bool,
+}
+
+/// What a backend serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Served {
+    /// Our part of the flag, with this exposure.
+    Ours(Exposure),
+    /// Something that is not ours, or not as we wrote it.
+    Foreign(String),
+    /// It could not be read.
+    Unknown(String),
+}
+
+impl Site {
+    /// Drift of the newest rollout of each flag that the journal still answers for, worst first.
+    pub async fn drift(&self, environment: Option<&str>) -> Vec<Drift> {
+        let is_meant = |rollout: &&Rollout| {
+            environment.is_none_or(|meant| meant == rollout.plan.environment)
+                && rollout.state.phase != Phase::None
+                && self.store.superseding(rollout).is_none()
+        };
+        let reads = self.store.rollouts().filter(is_meant).map(async |rollout| {
+            let plan = &rollout.plan;
+            let seen = look(&*self.backend_of(plan), plan, &*self.clock).await;
+            let (served, by, larger) = compare(&seen, &rollout.state.allowed)?;
+            Some(Drift {
+                address: plan.address(),
+                environment: plan.environment.clone(),
+                phase: rollout.state.phase,
+                allowed: rollout.state.allowed.clone(),
+                served,
+                by,
+                larger,
+            })
+        });
+        let found: Vec<Option<Drift>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+        let mut found: Vec<Drift> = found.into_iter().flatten().collect();
+        found.sort_by(|left, right| right.larger.cmp(&left.larger).then_with(|| left.address.cmp(&right.address)));
+        found
+    }
+}
+
+fn compare(seen: &Observation, allowed: &Exposure) -> Option<(Served, Option<String>, bool)> {
+    let seen: &Observed = match seen {
+        Observation::Seen(seen) => seen,
+        Observation::Unreadable(why) => return Some((Served::Unknown(why.clone()), None, true)),
+        Observation::NotRead => return None,
+    };
+    if let Some(foreign) = seen.foreign.as_ref().filter(|_| seen.on) {
+        return Some((Served::Foreign(foreign.clone()), seen.other_hand.clone(), true));
+    }
+    let shown = seen.shown();
+    let larger = !shown.within(allowed);
+    (shown != *allowed).then(|| (Served::Ours(shown), seen.other_hand.clone(), larger))
+}
