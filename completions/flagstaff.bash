@@ -19,6 +19,9 @@ _flagstaff() {
             flagstaff,abort)
                 cmd="flagstaff__subcmd__abort"
                 ;;
+            flagstaff,apply)
+                cmd="flagstaff__subcmd__apply"
+                ;;
             flagstaff,approve)
                 cmd="flagstaff__subcmd__approve"
                 ;;
@@ -101,7 +104,7 @@ _flagstaff() {
 
     case "${cmd}" in
         flagstaff)
-            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init validate schema plan start run status watch wait explain approve pause resume abort force rollback mute freeze audit demo completions help generate"
+            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init validate schema plan apply start run status watch wait explain approve pause resume abort force rollback mute freeze audit demo completions help generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +157,56 @@ _flagstaff() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json jsonl yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "human json jsonl yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flagstaff__subcmd__apply)
+            opts="-y -C -e -o -q -v -h --adopt --start --yes --reason --confirm --environment --output --quiet --verbose --color --as --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -879,12 +932,16 @@ _flagstaff() {
             return 0
             ;;
         flagstaff__subcmd__plan)
-            opts="-C -e -o -q -v -h --environment --output --quiet --verbose --color --as --help"
+            opts="-C -e -o -q -v -h --drift --save --detailed-exitcode --environment --output --quiet --verbose --color --as --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

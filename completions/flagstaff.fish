@@ -41,7 +41,8 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -s V -l version -d 'Pr
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "init" -d 'Make a commented starter project; never overwrites a file'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "validate" -d 'Check all documents and report everything that is wrong with them'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors, or of an answer'
-complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show a release with everything resolved, and where each value was written'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show what apply would do, what drifted at backends, and what both mean for rollouts; of one release, everything resolved, and where each value was written'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "apply" -d 'Make backends as the documents say: create flags, off, for nobody; nothing is released unless --start says so'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground; releases that are named and not started yet are started'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "status" -d 'Show where every rollout is'
@@ -100,6 +101,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -l as -d 'Ac
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l save -d 'Keep the plan in a file: `apply FILE` does it only if nothing has changed since' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -110,9 +112,29 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l color -d 'U
 always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l drift -d 'Show only what backends serve otherwise than the journal allows; documents may be broken'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l detailed-exitcode -d 'Exit with 2 if anything differs'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -l reason -d 'Record why' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -l confirm -d 'Confirm by a flag\'s key what --adopt and --start do in a protected environment; once for each' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -l adopt -d 'Take flags that somebody else made, and pin the documents\' plans to rollouts that run by others'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -l start -d 'Start releases that were never started'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s y -l yes -d 'Do not ask'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l at -d 'With --again, begin at this stage instead of the first one' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r

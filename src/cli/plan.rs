@@ -43,9 +43,11 @@ impl Plan {
         if self.drift {
             let drift = site.drift(environment).await;
             let answer = proposal::drift_answer(&drift, None);
-            proposal::drift(&context.printer, &answer.drift);
-            if drift.is_empty() {
-                context.printer.out("no drift: backends serve what the journal allows");
+            if !context.printer.machine() {
+                proposal::drift(&context.printer, &answer.drift);
+                if drift.is_empty() {
+                    context.printer.out("no drift: backends serve what the journal allows");
+                }
             }
             context.printer.answer(&answer);
             let unknown = drift.iter().any(|drift| matches!(drift.served, Served::Unknown(_)));
@@ -66,7 +68,9 @@ impl Plan {
             site.propose(environment, &|done, all| bar.at(done, all)).await
         };
         let answer = proposal::answer(&proposed);
-        proposal::proposal(&context.printer, &answer, false);
+        if !context.printer.machine() {
+            proposal::proposal(&context.printer, &answer, false);
+        }
         let asked = asked(&proposed);
         if let Some(path) = &self.save {
             if asked != Exit::Done {

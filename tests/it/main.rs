@@ -1,6 +1,7 @@
 //! One integration binary; a module per concern.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod apply;
 mod cli;
 mod conformance;
 mod demo;

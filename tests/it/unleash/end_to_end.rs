@@ -15,14 +15,14 @@ use crate::support::page::Page;
 const CANARY: &str = "canary-4f1c9a7d2e";
 
 /// A project on the live server; it looks for the canary in everything that is said and kept.
-struct Shop {
+pub(super) struct Shop {
     folder: tempfile::TempDir,
     page: Page,
     flag: String,
 }
 
 impl Shop {
-    fn new(flag: &str) -> Shop {
+    pub(super) fn new(flag: &str) -> Shop {
         let shop = Shop { folder: tempfile::tempdir().unwrap(), page: Page::serve(&[flag]), flag: flag.to_owned() };
         let text = format!(
             r#"apiVersion: flagstaff/v1
@@ -75,18 +75,18 @@ spec: {{}}
         shop
     }
 
-    fn dir(&self) -> &Path {
+    pub(super) fn dir(&self) -> &Path {
         self.folder.path()
     }
 
-    fn replace(&self, old: &str, new: &str) {
+    pub(super) fn replace(&self, old: &str, new: &str) {
         let path = self.dir().join("flagstaff.yaml");
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(old), "{old}");
         fs::write(path, text.replace(old, new)).unwrap();
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
         command
             .arg("-C")
@@ -97,7 +97,7 @@ spec: {{}}
         command
     }
 
-    fn run(&self, args: &[&str], code: i32) -> String {
+    pub(super) fn run(&self, args: &[&str], code: i32) -> String {
         told(self.command(args).output().unwrap(), code, args)
     }
 
@@ -114,12 +114,12 @@ spec: {{}}
     }
 
     /// What the server shows in its administration.
-    fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         server().ours("GET", &environment(&self.flag), None)
     }
 
     /// What a backend's SDK is served; the server looks for changes once a second.
-    fn served(&self) -> Option<Value> {
+    pub(super) fn served(&self) -> Option<Value> {
         let path = format!("/api/client/features/{}", self.flag);
         let (status, flag) = server().call("GET", &path, CLIENT_TOKEN, None);
         (status == 200 && flag["enabled"] == true).then_some(flag)
@@ -157,7 +157,7 @@ impl Running {
     }
 }
 
-fn told(output: Output, code: i32, args: &[&str]) -> String {
+pub(super) fn told(output: Output, code: i32, args: &[&str]) -> String {
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
     assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
     assert!(!text.contains(CANARY), "{args:?} shows the token: {text}");

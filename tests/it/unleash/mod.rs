@@ -1,6 +1,7 @@
 //! The Unleash backend against a real server.
 #![allow(clippy::disallowed_methods, reason = "a real server takes real time")]
 
+mod apply;
 mod clients;
 mod end_to_end;
 mod faults;
