@@ -125,6 +125,8 @@ pub struct Prepare {
     pub card: Card,
     /// The context attribute that will keep a user in the same share.
     pub stickiness: String,
+    /// Whether it was missing when it was looked at: then it is made without another look.
+    pub missing: bool,
     /// Whether it may be somebody else's; else that is a conflict.
     pub adopt: bool,
 }

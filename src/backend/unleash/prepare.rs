@@ -20,6 +20,12 @@ impl Unleash {
         if !is_key(flag) {
             return Ok(Standing::Unusable("keys have letters, digits and `-._~`, at most 100".to_owned()));
         }
+        // one call tells most often; whatever else it says, there is more to be seen
+        match self.api.call(&Call::get(self.environment_path(flag))).await {
+            Err(Fault::Missing(detail)) if is_nowhere(&detail) => return Ok(Standing::Missing),
+            Ok(_) | Err(Fault::Missing(_) | Fault::Archived) => {}
+            Err(Fault::Other(error)) => return Err(error),
+        }
         let (seen, body) = match self.see(flag).await {
             Ok((seen, body)) => (seen, body),
             // it is in another project of the server, or the environment is none
@@ -45,8 +51,11 @@ impl Unleash {
 
     /// Makes it where it is missing, marks it, and writes what the card states.
     pub(super) async fn make(&self, request: &Prepare) -> Result<(), BackendError> {
-        let Prepare { flag, card, stickiness, adopt } = request;
-        let unexpected = |fault: Fault| fault.unexpected(&self.api.place);
+        let Prepare { flag, card, stickiness, missing, adopt } = request;
+        // a server that has it by now says so, and it is looked at like any other
+        if *missing && self.create(flag, card).await.is_ok() {
+            return self.mark(flag, stickiness).await;
+        }
         let marked = match self.stands(flag).await? {
             Standing::Unusable(detail) => return Err(self.refused(detail)),
             Standing::Missing => {
@@ -63,15 +72,18 @@ impl Unleash {
                 false
             }
         };
-        if !marked {
-            let mark = Mark { stamp: Stamp::default(), stickiness: stickiness.clone(), part: Part::Percentage };
-            let mut body = prepared(flag, stickiness);
-            body["title"] = mark.title().into();
-            body["disabled"] = true.into();
-            let path = format!("{}/strategies", self.environment_path(flag));
-            self.api.call(&Call::add(path, body)).await.map_err(unexpected)?;
-        }
-        Ok(())
+        if marked { Ok(()) } else { self.mark(flag, stickiness).await }
+    }
+
+    /// Adds the strategy by which a flag is known as ours: disabled, for nobody.
+    async fn mark(&self, flag: &str, stickiness: &str) -> Result<(), BackendError> {
+        let mark = Mark { stamp: Stamp::default(), stickiness: stickiness.to_owned(), part: Part::Percentage };
+        let mut body = prepared(flag, stickiness);
+        body["title"] = mark.title().into();
+        body["disabled"] = true.into();
+        let path = format!("{}/strategies", self.environment_path(flag));
+        let added = self.api.call(&Call::add(path, body)).await;
+        added.map(|_| ()).map_err(|fault| fault.unexpected(&self.api.place))
     }
 
     /// Makes it, off in every environment.
@@ -105,6 +117,11 @@ impl Unleash {
         let us = self.identity().await.map_err(|fault| fault.unexpected(&self.api.place))?;
         Ok(by == Some(us.id))
     }
+}
+
+/// Whether a server's words mean that it has no flag of this name anywhere. An archived one is found otherwise.
+fn is_nowhere(detail: &str) -> bool {
+    detail.starts_with("There's no feature named") && !detail.contains("but there's")
 }
 
 /// What is stated, and for the rest what is known.

@@ -137,6 +137,7 @@ impl Site {
             flag: row.flag.clone(),
             card: row.card.clone(),
             stickiness: row.stickiness.clone(),
+            missing: matches!(row.change, FlagChange::Create),
             adopt: matches!(row.change, FlagChange::Adopt { .. }),
         };
         let result = match (down.of(&row.place), self.backends.get(&row.environment)) {
