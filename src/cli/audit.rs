@@ -92,6 +92,10 @@ impl Log {
             since: self.since.map(|since| context.clock.now().minus(since)),
         };
         let entries = view::log(records, &filter);
+        if entries.is_empty() {
+            let what = filter.release.as_ref().map(|release| format!(" about `{}`", safe(release))).unwrap_or_default();
+            context.printer.note(&format!("nothing is recorded{what} that was asked for"));
+        }
         match context.printer.format {
             Format::Human => {}
             Format::Jsonl => {

@@ -35,7 +35,7 @@ impl State {
             }
             Event::Effective { at, exposure, stage, changed, .. } => {
                 self.effect = None;
-                self.drifted = false;
+                self.drift = None;
                 self.effective = Some(*at);
                 self.taking_over = false;
                 self.touched = None;
@@ -113,12 +113,12 @@ impl State {
                 self.shrink_to(exposure);
                 self.version += 1;
             }
-            Event::Drifted { .. } => {
-                self.drifted = true;
+            Event::Drifted { observed, .. } => {
+                self.drift = Some(observed.clone());
                 self.approvable = false;
                 self.version += 1;
             }
-            Event::DriftEnded { .. } => self.drifted = false,
+            Event::DriftEnded { .. } => self.drift = None,
             Event::LateWrite { .. } => {
                 self.effective = None;
                 self.reset_timers();
@@ -182,7 +182,7 @@ impl State {
         self.rolled_back.clear();
         self.approvals.clear();
         self.approvable = false;
-        self.drifted = false;
+        self.drift = None;
         self.effective = None;
         self.earns_after = self.earns_after.max(at);
         self.reset_timers();

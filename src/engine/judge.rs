@@ -271,7 +271,9 @@ impl Judging<'_> {
         match &self.tick.gates.backend {
             Observation::NotRead => Some("not read for this tick".to_owned()),
             Observation::Unreadable(detail) => Some(detail.clone()),
-            Observation::Seen(_) if self.state.drifted => Some("shows something else than is allowed".to_owned()),
+            Observation::Seen(_) if self.state.drift.is_some() => {
+                Some("shows something else than is allowed".to_owned())
+            }
             Observation::Seen(seen) if seen.shown() != self.state.allowed => {
                 Some(format!("shows {} where {} is allowed", seen.shown(), self.state.allowed))
             }

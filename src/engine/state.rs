@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::decimal::Decimal;
 use super::event::Missing;
 use super::exposure::Exposure;
-use super::input::Stamp;
+use super::input::{Observed, Stamp};
 use super::plan::Plan;
 use super::time::{Span, Timestamp};
 
@@ -168,8 +168,8 @@ pub struct State {
     pub missing: Vec<Missing>,
     /// Whether the newest tick was judged at this stage, and since timers last started anew.
     pub judged_here: bool,
-    /// Whether the backend shows something larger than is allowed, by another hand.
-    pub drifted: bool,
+    /// What the backend shows, where that is larger than is allowed, by another hand.
+    pub drift: Option<Observed>,
     /// Whether the start may write over another journal's stamp, until it was read back.
     pub taking_over: bool,
     /// The other hand that was seen at the flag since our last write.

@@ -98,6 +98,10 @@ pub fn project_only(dir: &Path) -> Result<ProjectDoc, Vec<Finding>> {
 fn no_project(dir: &Path) -> Finding {
     let file = SourceFile::new("flagstaff.yaml", String::new());
     let at = At { file, start: 0, end: 0 };
+    if !dir.is_dir() {
+        let finding = Finding::error("no-project", &at, format!("there is no directory {}", dir.display()));
+        return finding.help("`-C DIR` or FLAGSTAFF_DIR says where the project is");
+    }
     let finding = Finding::error("no-project", &at, format!("there is no Project document in {}", dir.display()));
     finding.help("`flagstaff init` makes one; `-C DIR` or FLAGSTAFF_DIR says where it is")
 }

@@ -23,13 +23,13 @@ pub fn lines(rollouts: &[&Rollout]) -> Vec<String> {
 
 fn line(rollout: &Rollout) -> Option<String> {
     let (plan, state) = (&rollout.plan, &rollout.state);
-    if state.allowed.is_nobody() || !state.is_live() {
+    if !state.is_live() || (state.allowed.is_nobody() && state.drift.is_none()) {
         return None;
     }
     let (release, environment) = (safe(&plan.release), safe(&plan.environment));
     let address = safe(&rollout.address());
     let stage = plan.stages.get(state.stage).map(|stage| safe(&stage.name)).unwrap_or_default();
-    let still = format!("still ON for {}", safe(&state.allowed.to_string()));
+    let still = format!("still ON for {}", words::exposed(state));
     Some(match state.phase {
         Phase::Running if state.waits_for_approval(plan) => {
             format!("{address} waits for approval at {stage}, {still}: flagstaff approve {release} -e {environment}")

@@ -26,6 +26,8 @@ pub struct ExplainAnswer {
     pub stage: String,
     /// What is allowed.
     pub exposure: String,
+    /// What the backend serves, where another hand made that larger than is allowed.
+    pub serves: Option<String>,
     /// Everything that is missing for the next step.
     pub missing: Vec<String>,
     /// How many people must still agree to leave the stage.
@@ -76,6 +78,7 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
         why: words::why(state),
         stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
+        serves: words::served(state),
         missing: explained.missing.iter().map(|missing| words::missing(plan, missing)).collect(),
         approvals: state.approvals_missing(plan),
         values: values
@@ -101,7 +104,12 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
         _ => Tone::Warn,
     };
     let at = if answer.exposure == "nobody" { String::new() } else { format!(" at {}", safe(&answer.stage)) };
-    let state = format!("{}{why}{at}, on for {}", answer.state.text(), safe(&answer.exposure));
+    let on = match &answer.serves {
+        // the words are safe already
+        Some(served) => format!("{served} by another hand, {} allowed", safe(&answer.exposure)),
+        None => safe(&answer.exposure),
+    };
+    let state = format!("{}{why}{at}, on for {on}", answer.state.text());
     printer.out(&format!("{}  {}", safe(&answer.address), printer.tone(&state, tone)));
     if !answer.missing.is_empty() {
         printer.out("missing for the next step:");

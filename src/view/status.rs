@@ -38,6 +38,8 @@ pub struct StatusRow {
     pub stage: String,
     /// What is allowed.
     pub exposure: String,
+    /// What the backend serves, where another hand made that larger than is allowed.
+    pub serves: Option<String>,
     /// Why it is paused or stopped.
     pub causes: Vec<String>,
     /// Who paused it, and what they said.
@@ -53,6 +55,9 @@ pub struct StatusRow {
     /// How much it wants to be looked at.
     #[serde(skip)]
     pub attention: Attention,
+    /// Who gets the feature, for people.
+    #[serde(skip)]
+    pub on: String,
     /// The bake and what else is missing, for people.
     #[serde(skip)]
     pub progress: String,
@@ -71,6 +76,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         state: StateWord::of(rollout),
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
+        serves: words::served(state),
         causes: match state.phase {
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
@@ -81,6 +87,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         driver,
         version: state.version,
         attention: attention(rollout),
+        on: words::exposed(state),
         progress: progress(rollout),
     }
 }
@@ -208,13 +215,13 @@ fn print_narrow(printer: &Printer, row: &StatusRow, many: bool) {
     let why = why(row);
     if many && row.attention > Attention::Unhealthy {
         let how = if row.state == StateWord::Running { why.as_str() } else { row.state.text() };
-        let line = format!("{mark} {name} {} {how}", row.exposure);
+        let line = format!("{mark} {name} {} {how}", row.on);
         printer.out(&toned(&text::clip(&line, printer.width)));
         return;
     }
     printer.out(&toned(&text::clip(&format!("{mark} {name}"), printer.width)));
     let stage = if row.exposure == "nobody" { String::new() } else { format!("{}, ", safe(&row.stage)) };
-    printer.out(&format!("    {}, {stage}on for {}", row.state.text(), row.exposure));
+    printer.out(&format!("    {}, {stage}on for {}", row.state.text(), row.on));
     if !why.is_empty() {
         printer.out(&format!("    {why}"));
     }
@@ -230,7 +237,7 @@ fn print_table(printer: &Printer, rows: &[&StatusRow]) {
             if needs_somebody(row) { "!" } else { "" },
             &format!("{}@{}", safe(&row.release), safe(&row.environment)),
             &safe(&row.stage),
-            &safe(&row.exposure),
+            &row.on,
             row.state.text(),
             &why(row),
         ]);

@@ -45,7 +45,7 @@ impl Waiting {
             "{}  {} at {name}, on for {}, baked {} of {need}",
             safe(&rollout.address()),
             words::phase(rollout),
-            safe(&state.allowed.to_string()),
+            words::exposed(state),
             state.baked.min(need)
         );
         let text = if self.printer.unicode { text } else { ascii(&text) };

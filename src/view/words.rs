@@ -145,6 +145,31 @@ pub fn because_briefly(rollout: &Rollout) -> String {
     said.filter(|said| !said.is_empty()).unwrap_or_else(|| why(&rollout.state))
 }
 
+/// Who gets the feature: what is allowed, and what the backend serves beyond that by another hand.
+pub fn exposed(state: &State) -> String {
+    match served(state) {
+        None => safe(&state.allowed.to_string()),
+        Some(served) => format!("{served} by another hand, {} allowed", safe(&state.allowed.to_string())),
+    }
+}
+
+/// What the backend serves, where another hand made that larger than is allowed.
+pub fn served(state: &State) -> Option<String> {
+    let seen = state.drift.as_ref()?;
+    Some(match &seen.foreign {
+        None => safe(&seen.shown().to_string()),
+        Some(foreign) => format!("others ({})", safe(foreign)),
+    })
+}
+
+/// As [`exposed`], in a word or three.
+pub fn exposed_briefly(state: &State) -> String {
+    match state.drift {
+        None => share(&state.allowed),
+        Some(_) => format!("MORE than {}", share(&state.allowed)),
+    }
+}
+
 /// Who gets the feature in a word: the share, where there is one.
 pub fn share(exposure: &Exposure) -> String {
     match exposure.percentage {
@@ -302,4 +327,28 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Touched { hand, .. } => format!("another hand was at the flag: {}", safe(hand)),
         Event::Completed { .. } => "completed".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::paused;
+    use super::*;
+    use crate::engine::input::Observed;
+
+    #[test]
+    fn what_another_hand_made_larger_is_said_before_what_is_allowed() {
+        let mut rollout = paused("a", 2);
+        let allowed = rollout.state.allowed.to_string();
+        assert_eq!((exposed(&rollout.state), served(&rollout.state)), (allowed.clone(), None));
+        let exposure = Exposure { percentage: Percentage::whole(80), ..Exposure::nobody() };
+        let mut seen =
+            Observed { on: true, exposure, foreign: None, stamp: None, other_hand: None, revision: String::new() };
+        rollout.state.drift = Some(seen.clone());
+        assert_eq!(exposed(&rollout.state), format!("80% by another hand, {allowed} allowed"));
+        seen.foreign = Some("strategy \u{1b}[31m".to_owned());
+        rollout.state.drift = Some(seen);
+        let said = exposed(&rollout.state);
+        assert!(said.starts_with("others (strategy") && !said.contains('\u{1b}'), "{said}");
+        assert!(exposed_briefly(&rollout.state).starts_with("MORE than "));
+    }
 }

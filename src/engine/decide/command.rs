@@ -142,7 +142,12 @@ impl Folding<'_> {
         let first = self.plan.stages.get(start.stage).ok_or_else(|| not_ready("the plan has no such stage"))?;
         if seen.shown() != Exposure::nobody() || seen.reaches_by_foreign() {
             let shown = seen.foreign.clone().unwrap_or_else(|| seen.shown().to_string());
-            return Err(not_ready(format!("the flag already reaches somebody: {shown}")));
+            // a start begins with few, and would take it away from the rest
+            return Err(Refusal {
+                reason: format!("the flag already reaches somebody: {shown}; switch it off first"),
+                instead: Some("abort".to_owned()),
+                kind: RefusalKind::NotReady,
+            });
         }
         let foreign = seen.stamp.as_ref().is_some_and(|stamp| stamp.journal != start.stamp.journal);
         if foreign && !(start.take_over && issued.reason.is_some()) {
@@ -226,7 +231,7 @@ impl Folding<'_> {
     /// What is exposed now must be what the person saw: what is allowed, or the drift that the rollout is paused for.
     fn refuse_changed(&self, seen: &Observed) -> Result<(), Refusal> {
         let (shown, allowed) = (seen.shown(), &self.state.allowed);
-        let known = self.state.drifted || self.state.effect.is_some();
+        let known = self.state.drift.is_some() || self.state.effect.is_some();
         if shown == *allowed || (known && !shown.within(allowed)) {
             return Ok(());
         }

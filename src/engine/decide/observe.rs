@@ -120,7 +120,7 @@ impl Folding<'_> {
             let detail = seen.foreign.clone().unwrap_or_default();
             self.drift(at, seen, detail);
         } else if shown == self.state.allowed {
-            if self.state.drifted {
+            if self.state.drift.is_some() {
                 self.emit(Event::DriftEnded { at });
             }
             if seen.other_hand.is_some() && seen.other_hand != self.state.touched {
@@ -142,13 +142,13 @@ impl Folding<'_> {
 
     fn watch_stopped(&mut self, at: Timestamp, seen: &Observed) {
         if is_off(seen) {
-            if self.state.drifted {
+            if self.state.drift.is_some() {
                 self.emit(Event::DriftEnded { at });
             }
         } else if self.is_late_write(seen) {
             self.emit(Event::LateWrite { at, exposure: seen.shown() });
             self.intend(EffectKind::Off, Exposure::nobody(), at);
-        } else if !self.state.drifted {
+        } else if self.state.drift.is_none() {
             let detail = format!("{} after the rollout was stopped", describe(seen));
             self.emit(Event::Drifted { at, observed: seen.clone(), detail });
         }
@@ -163,7 +163,7 @@ impl Folding<'_> {
 
     /// Larger than allowed, by another hand: left alone and said once; a person decides.
     fn drift(&mut self, at: Timestamp, seen: &Observed, detail: String) {
-        if !self.state.drifted {
+        if self.state.drift.is_none() {
             self.emit(Event::Drifted { at, observed: seen.clone(), detail });
         }
         self.pause(at, vec![Cause::Drift], Vec::new());

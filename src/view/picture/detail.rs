@@ -39,17 +39,17 @@ fn what(rollout: &Rollout, look: Look) -> String {
     let stage = plan.stages.get(state.stage).map(|stage| safe(&stage.name)).unwrap_or_default();
     let at = if state.is_live() { format!(" at {stage}") } else { String::new() };
     let address = safe(&rollout.address());
-    let (phase, allowed) = (words::phase(rollout), safe(&state.allowed.to_string()));
+    let (phase, allowed) = (words::phase(rollout), words::exposed(state));
     // who still has the feature is what must not be cut
     let release = safe(&plan.release);
     let forms = [
         format!("{address}  {phase}{at}, on for {allowed}"),
         format!("{address} {phase}, on for {allowed}"),
-        format!("{address} {phase}, on for {}", words::share(&state.allowed)),
+        format!("{address} {phase}, on for {}", words::exposed_briefly(state)),
     ];
     let fitting = forms.into_iter().find(|text| width(text) <= look.line());
     let text = fitting
-        .unwrap_or_else(|| format!("{} on for {}", clip(&release, look.line() / 2), words::share(&state.allowed)));
+        .unwrap_or_else(|| format!("{} on for {}", clip(&release, look.line() / 2), words::exposed_briefly(state)));
     match attention(rollout) {
         Attention::Baking => tone(&text, Tone::Strong),
         kind => rows::coloured(&text, kind),

@@ -59,11 +59,14 @@ pub(super) fn coloured(text: &str, kind: Attention) -> String {
 
 /// Name, exposure, stage, bake and why; with audiences unless 1 is given up, a bar unless 2, a stage unless 3.
 fn cells(rollout: &Rollout, name: String, given_up: usize, look: Look) -> [String; 5] {
-    let allowed = &rollout.state.allowed;
-    let stage = rollout.plan.stages.get(rollout.state.stage).map(|stage| safe(&stage.name));
+    let state = &rollout.state;
+    let stage = rollout.plan.stages.get(state.stage).map(|stage| safe(&stage.name));
     [
         name,
-        if given_up < 1 { safe(&allowed.to_string()) } else { words::share(allowed) },
+        match given_up < 1 && state.drift.is_none() {
+            true => safe(&state.allowed.to_string()),
+            false => words::exposed_briefly(state),
+        },
         stage.filter(|_| given_up < 3).unwrap_or_default(),
         progress(rollout, given_up < 2),
         why(rollout, look),
