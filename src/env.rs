@@ -4,6 +4,8 @@
 pub const FLAGSTAFF_DIR: &str = "FLAGSTAFF_DIR";
 /// Who acts, as `--as`.
 pub const FLAGSTAFF_ACTOR: &str = "FLAGSTAFF_ACTOR";
+/// The token of an Unleash where no document says where one comes from: for a stop while the Project document is broken.
+pub const FLAGSTAFF_UNLEASH_TOKEN: &str = "FLAGSTAFF_UNLEASH_TOKEN";
 /// Set to anything but the empty text: no colour. <https://no-color.org>
 pub const NO_COLOR: &str = "NO_COLOR";
 /// Set by CI systems.

@@ -10,6 +10,7 @@ use crate::backend::Backend;
 use crate::backend::flagd::Flagd;
 use crate::backend::unleash::{Access, Unleash};
 use crate::engine::plan::Target;
+use crate::env;
 use crate::http::{Certificates, Credential};
 use crate::spec::documents::{AccessDoc, ProjectDoc, TokenDoc};
 
@@ -41,13 +42,16 @@ pub(super) fn at(dir: &Path, target: &Target, access: &AccessDoc, ear: Option<&E
 }
 
 fn means(dir: &Path, access: &AccessDoc) -> Access {
+    // the plan pins where a flag lives, and nobody may be left without a way there
+    let last_resort = || env::get(env::FLAGSTAFF_UNLEASH_TOKEN).map(|_| env::FLAGSTAFF_UNLEASH_TOKEN.to_owned());
     let file = |path: &Option<String>| path.as_ref().map(|path| dir.join(path));
     Access {
-        token: access.token.as_ref().map(|token| match token {
-            TokenDoc::Env(name) => Credential::Env(name.clone()),
-            TokenDoc::File(path) => Credential::File(dir.join(path)),
-            TokenDoc::Command(words) => Credential::Command(words.clone(), dir.to_owned()),
-        }),
+        token: match &access.token {
+            Some(TokenDoc::Env(name)) => Some(Credential::Env(name.clone())),
+            Some(TokenDoc::File(path)) => Some(Credential::File(dir.join(path))),
+            Some(TokenDoc::Command(words)) => Some(Credential::Command(words.clone(), dir.to_owned())),
+            None => last_resort().map(Credential::Env),
+        },
         certificates: Certificates {
             authority: file(&access.ca_file),
             client: file(&access.client_cert_file),

@@ -144,7 +144,9 @@ impl Api {
             return Ok(token.clone());
         }
         let Some(credential) = &self.credential else {
-            return Err(self.not_authorised("the documents do not say where its token comes from".to_owned()));
+            return Err(self.not_authorised(
+                "no document says where its token comes from, and FLAGSTAFF_UNLEASH_TOKEN is not set".to_owned(),
+            ));
         };
         let token = credential.fetch().await.map_err(|why| self.not_authorised(why))?;
         Ok(known.insert(token).clone())

@@ -289,6 +289,19 @@ fn a_token_that_does_not_do_is_told_with_exit_4_and_never_shown() {
 }
 
 #[test]
+fn a_broken_project_document_keeps_nobody_from_switching_off() {
+    let shop = Shop::new("torn");
+    shop.run(&["start", "torn", "-e", "production"], 0);
+    std::fs::write(shop.dir().join("flagstaff.yaml"), "apiVersion: flagstaff/v1\nkind: [Project\n").unwrap();
+    let args = ["abort", "torn", "--timeout", "1s"];
+    let text = told(shop.command(&args).env_remove("FLAGSTAFF_UNLEASH_TOKEN").output().unwrap(), 4, &args);
+    assert!(text.contains("NOT OFF") && text.contains("FLAGSTAFF_UNLEASH_TOKEN"), "{text}");
+    assert_eq!(shop.shown()["enabled"], true);
+    told(shop.command(&args).env("FLAGSTAFF_UNLEASH_TOKEN", TOKEN).output().unwrap(), 0, &args);
+    assert_eq!(shop.shown()["enabled"], false);
+}
+
+#[test]
 fn a_stop_goes_to_the_pinned_address_and_to_the_new_one() {
     let shop = Shop::new("moved");
     shop.run(&["start", "moved", "-e", "production"], 0);
