@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Answer;
+use crate::checkup::Check;
+use crate::clock::{Answer, Clock};
 use crate::engine::input::{Observed, Stamp};
 use crate::engine::plan::Audience;
 use crate::engine::{Exposure, Percentage};
@@ -131,4 +132,8 @@ pub trait Backend: Send + Sync {
 
     /// Switches off for everybody. Needs no prior read, no lock, no stamp; done already is success.
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>>;
+
+    /// Looks whether it is there and would do what will be asked of it, and changes nothing. What cannot be looked at
+    /// because something before it failed is left out.
+    fn examine<'a>(&'a self, clock: &'a dyn Clock) -> Answer<'a, Vec<Check>>;
 }

@@ -7,6 +7,7 @@ mod audit;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod force;
@@ -53,6 +54,7 @@ enum Command {
     Validate(validate::Validate),
     Schema(schema::Schema),
     Plan(plan::Plan),
+    Doctor(doctor::Doctor),
     Start(start::Start),
     Run(run::Run),
     Status(status::Status),
@@ -109,6 +111,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Validate(args) => args.run(context),
         Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context),
+        Command::Doctor(args) => args.run(context).await,
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,

@@ -5,6 +5,7 @@
 
 mod backends;
 pub mod command;
+pub mod doctor;
 pub mod drive;
 pub mod effects;
 pub mod error;

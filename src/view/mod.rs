@@ -4,6 +4,7 @@ pub mod answer;
 pub mod answers;
 pub mod attention;
 pub mod audit;
+pub mod doctor;
 pub mod ending;
 pub mod error;
 pub mod explain;

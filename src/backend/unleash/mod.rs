@@ -6,6 +6,7 @@
 //! that was not asked for at some time.
 
 mod api;
+mod examine;
 mod hands;
 mod look;
 mod mark;
@@ -19,7 +20,8 @@ use std::sync::Arc;
 
 use self::api::Api;
 use super::{Backend, BackendError, Expose};
-use crate::clock::Answer;
+use crate::checkup::Check;
+use crate::clock::{Answer, Clock};
 use crate::engine::Percentage;
 use crate::engine::input::Observed;
 use crate::engine::plan::Audience;
@@ -98,5 +100,9 @@ impl Backend for Unleash {
 
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(self.off(flag))
+    }
+
+    fn examine<'a>(&'a self, clock: &'a dyn Clock) -> Answer<'a, Vec<Check>> {
+        Box::pin(self.checks(clock))
     }
 }
