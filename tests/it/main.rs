@@ -4,6 +4,7 @@
 mod cli;
 mod conformance;
 mod demo;
+mod doctor;
 mod documents;
 mod engine;
 mod flagd;

@@ -14,9 +14,9 @@ use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear};
 use crate::control::store::{Rollout, Store};
 use crate::engine::Timestamp;
+use crate::journal::JournalError;
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
-use crate::journal::JournalError;
 use crate::spec::documents;
 
 /// How long another process' lock is waited for: a commit takes milliseconds.

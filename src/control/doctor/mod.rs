@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::future::{join, join_all, join3};
 
-use super::observe::{Ear, Observer};
+use super::observe::{Did, Ear, Observer};
 use super::{backends, site};
 use crate::checkup::{Check, Fault};
 use crate::clock::{Clock, within};
@@ -81,10 +81,13 @@ impl Doctor {
     }
 
     async fn documents(&self) -> Thing {
-        let dir = self.dir.clone();
+        let (dir, began) = (self.dir.clone(), self.clock.now());
         let loaded = within(&*self.clock, PATIENCE, tokio::task::spawn_blocking(move || spec::load(&dir))).await;
         let check = match loaded {
             Some(Ok(loaded)) => {
+                if let Some(ear) = &self.ear {
+                    ear.did(&Did::Documents { files: loaded.files, documents: loaded.documents.len() }, began);
+                }
                 let errors = loaded.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
                 let warnings = loaded.findings.len() - errors;
                 let read = format!("{}, {}", many(loaded.files, "file"), many(loaded.documents.len(), "document"));
