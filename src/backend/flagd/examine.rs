@@ -82,7 +82,7 @@ fn accepted(document: &Document) -> Check {
 /// By what the system says of the folder: a file is replaced by another one, so that its own mode does not count.
 fn writable(target: &Target) -> Check {
     if let Err(error) = target.check_writable() {
-        return failed("writable", &error, "let `path` name a file in a folder that flagstaff owns");
+        return failed("writable", &error, "let `path` name a file in a folder of its own");
     }
     match access(target.folder(), Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => Check::fine("writable", "it could be replaced"),

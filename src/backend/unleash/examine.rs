@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Unleash;
 use super::api::{CONFIGURATION, Call, Fault};
 use crate::backend::BackendError;
-use crate::checkup::{self, Check, ClockRead};
+use crate::checkup::{self, Check, ClockRead, Health};
 use crate::clock::Clock;
 use crate::engine::{Span, Timestamp};
 use crate::http::{self, Reply, bounded, segment};
@@ -38,7 +38,9 @@ impl Unleash {
         let reply = match knocked {
             Ok((reply, Ok(_) | Err(Fault::Other(BackendError::NotAuthorised { .. })))) => reply,
             Ok((_, Err(fault))) => {
-                checks.push(failed("reachable", self.told(fault), ADDRESS));
+                let check = failed("reachable", self.told(fault), ADDRESS);
+                // whatever it is that answers, it is not what was looked for
+                checks.push(Check { health: Health::Failed(checkup::Fault::Unreachable), ..check });
                 return checks;
             }
             Err(why) => {
@@ -164,6 +166,7 @@ fn failed(name: &'static str, error: BackendError, advice: &str) -> Check {
             Check::failed(name, checkup::Fault::NotAuthorised, detail, advice)
         }
         BackendError::Unreachable { detail, .. } => Check::failed(name, checkup::Fault::Unreachable, detail, advice),
+        BackendError::Refused { detail, .. } => Check::failed(name, checkup::Fault::Other, detail, advice),
         error => Check::failed(name, checkup::Fault::Other, error.to_string(), advice),
     }
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::{Doctor, Kind, PATIENCE, Thing, hangs, many};
 use crate::checkup::{Check, Fault};
-use crate::clock::within;
+use crate::clock::{Clock, within};
 use crate::control::drive::{alive, goes_on};
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear};
@@ -40,25 +40,7 @@ impl Doctor {
         let environment = environment.map(str::to_owned);
         // reading may hang in the system, which no runtime can end
         std::thread::spawn(move || look.at_everything(environment.as_deref()));
-        let (mut checks, mut driver) = (Vec::new(), Vec::new());
-        let all = within(&*self.clock, PATIENCE, async {
-            while let Some(found) = told.recv().await {
-                match found {
-                    Found::Journal(check) => checks.push(check),
-                    Found::Driver(check) => driver.push(check),
-                }
-            }
-        });
-        if all.await.is_none() {
-            checks.push(match checks.is_empty() {
-                true => Check::failed("file", Fault::Unreachable, hangs(), "look at the file system that it is on"),
-                false => Check::warning(
-                    "chain",
-                    format!("it is long, and was not read to its end within {} s", PATIENCE.0 / 1000),
-                    "flagstaff audit verify",
-                ),
-            });
-        }
+        let (checks, driver) = heard(&*self.clock, &mut told).await;
         let thing = |kind, place, checks| Thing { kind, name: None, place, checks };
         let mut things = vec![thing(Kind::Journal, Some(journal.to_owned()), checks), self.spool(&path).await];
         if !driver.is_empty() {
@@ -90,6 +72,31 @@ impl Doctor {
         };
         Thing { kind: Kind::Spool, name: None, place, checks: vec![check] }
     }
+}
+
+/// What came before patience ran out: about the journal, and about the driver.
+async fn heard(clock: &dyn Clock, told: &mut UnboundedReceiver<Found>) -> (Vec<Check>, Vec<Check>) {
+    let (mut checks, mut driver) = (Vec::new(), Vec::new());
+    let all = within(clock, PATIENCE, async {
+        while let Some(found) = told.recv().await {
+            match found {
+                Found::Journal(check) => checks.push(check),
+                Found::Driver(check) => driver.push(check),
+            }
+        }
+    });
+    if all.await.is_none() {
+        checks.push(match checks.is_empty() {
+            true => Check::failed("file", Fault::Unreachable, hangs(), "look at the file system that it is on"),
+            // what is long is no fault of its own
+            false => Check::warning(
+                "chain",
+                format!("it is long, and was not read to its end within {} s", PATIENCE.0 / 1000),
+                "flagstaff audit verify",
+            ),
+        });
+    }
+    (checks, driver)
 }
 
 /// A look at the journal from a thread of its own.
@@ -193,10 +200,44 @@ impl Look {
 /// What went wrong, without the place: that stands above.
 fn failed(name: &'static str, error: &JournalError) -> Check {
     let (seen, advice) = match error {
-        JournalError::Unusable { detail, .. } => {
-            (detail.clone(), "until then `flagstaff abort`, `pause` and `freeze` work without it, and nothing grows")
-        }
-        other => (other.to_string(), "use the flagstaff that wrote it, or a newer one"),
+        JournalError::Unusable { detail, .. } => (
+            detail.clone(),
+            "mend it, or bring back a copy; meanwhile `abort`, `pause` and `freeze` work without it, and nothing grows",
+        ),
+        other => (other.to_string(), "use the version that wrote it, or a newer one"),
     };
     Check::failed(name, Fault::Unreachable, seen, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkup::Health;
+    use crate::clock::Answer;
+
+    /// Patience is over as soon as nothing comes at once.
+    struct Hasty;
+
+    impl Clock for Hasty {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn sleep_until(&self, _: Timestamp) -> Answer<'_, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_journal_is_a_warning_and_one_that_hangs_a_failure() {
+        let (tell, mut told) = unbounded_channel();
+        let (checks, _) = heard(&Hasty, &mut told).await;
+        assert_eq!((checks[0].name, checks[0].health), ("file", Health::Failed(Fault::Unreachable)));
+        let file = Check::fine("file", "there");
+        assert!(tell.send(Found::Journal(file.clone())).is_ok());
+        let (checks, _) = heard(&Hasty, &mut told).await;
+        assert_eq!((&checks[0], checks[1].name, checks[1].health), (&file, "chain", Health::Warning));
+        drop(tell);
+        assert_eq!(heard(&Hasty, &mut told).await, (Vec::new(), Vec::new()));
+    }
 }

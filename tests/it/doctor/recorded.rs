@@ -21,6 +21,7 @@ fn a_fresh_project_is_well_and_nothing_is_made() {
     project(dir, &[], &[FLAG_FILE]);
     let before = content(dir);
     let found = examined(dir, &[], 0);
+    assert!(found.said.contains("documents: 1 files, 1 documents ("), "-v does not tell: {}", found.said);
     found.is("documents", "findings", "ok", "1 file, 1 document, nothing is wrong");
     found.is("journal", "file", "ok", "none yet").is("journal", "writable", "ok", "could be made");
     found.is("spool", "waiting", "ok", "nothing waits").leaves_out("driver", "driver");
@@ -127,8 +128,9 @@ fn other_environments_are_left_out() {
     let dir = folder.path();
     replace(
         &dir.join("flagstaff.yaml"),
-        "  environments:\n",
-        "  environments:\n    away: { backend: { flagd: { path: none/flags.json } }, match: { env: away } }\n",
+        "\n    production:\n",
+        "\n    away: { backend: { flagd: { path: none/flags.json } }, match: { env: away } }\n    production:\n      match: \
+         { env: production }\n",
     );
     ends(dir, &["start", "my-feature", "-e", "production", "--reason", "PAY-1", "--confirm", "my-feature"], 0);
     let everything = run(dir, &["doctor"]);
@@ -172,14 +174,14 @@ fn broken_documents_keep_nothing_else_from_being_looked_at() {
 fn documents_with_warnings_are_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    project(dir, &[], &[FLAG_FILE, "there: { backend: { flagd: { path: other.json } } }"]);
+    project(dir, &[], &[FLAG_FILE]);
     fs::write(
         dir.join("unused.flagstaff.yaml"),
         "apiVersion: flagstaff/v1\nkind: ThresholdPolicy\nmetadata: { name: unused }\nspec:\n  metrics: \
-         { requests: { count: requests_total } }\n  healthy: [ \"requests > 0\" ]\n",
+         { requests: { count: requests_total } }\n  healthy: [ \"requests > 0\" ]\n  safeguards: [ { name: few, when: \
+         \"requests < 1\", for: 5m, then: pause } ]\n",
     )
     .unwrap();
-    project(dir, &[], &[FLAG_FILE]);
     let validated = run(dir, &["validate"]);
     assert!(validated.code == 0 && validated.out.contains("1 warning"), "{}", validated.both());
     let found = examined(dir, &[], 0);

@@ -96,8 +96,7 @@ fn what_is_no_unleash_never_sees_the_token() {
     ];
     for (reply, seen) in rows {
         let server = Fake::serve(move |_| reply());
-        let code = if seen == "redirects" { 1 } else { 5 };
-        let found = found(&server.url, "", Some(TOKEN), code);
+        let found = found(&server.url, "", Some(TOKEN), 5);
         found.is(BACKEND, "reachable", "failed", seen).advises(BACKEND, "reachable", "check `url`");
         found.leaves_out(BACKEND, "token").leaves_out(BACKEND, "clock");
         let asked = server.asked.lock().unwrap();
@@ -117,6 +116,15 @@ fn a_server_that_is_down_or_hangs_is_not_waited_for() {
     let clear = found("http://198.51.100.7:4242", "", Some(TOKEN), 5);
     clear.is(BACKEND, "transport", "warning", "unencrypted").advises(BACKEND, "transport", "https://");
     clear.is(BACKEND, "reachable", "failed", "");
+}
+
+#[test]
+fn a_command_that_never_says_the_token_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = at(&server().url, "").replace("token_env: DOCTOR_TOKEN", "token_command: [sleep, \"60\"]");
+    project(folder.path(), &[], &[&backend]);
+    let found = examined_with(folder.path(), None, &[], 4);
+    found.is(BACKEND, "token", "failed", "`sleep` says nothing within 5 s").is(BACKEND, "reachable", "ok", "");
 }
 
 /// What is found where a server answers this to one path, and the real one to all others.
