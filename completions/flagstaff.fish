@@ -43,6 +43,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "validate" -d 'C
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors, or of an answer'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show what apply would do, what drifted at backends, and what both mean for rollouts; of one release, everything resolved, and where each value was written'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "apply" -d 'Make backends as the documents say: create flags, off, for nobody; nothing is released unless --start says so'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "doctor" -d 'Look whether everything that releases need is there and lets us, and say what to do where not'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground; releases that are named and not started yet are started'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "status" -d 'Show where every rollout is'
@@ -135,6 +136,19 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s y -l yes -
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l at -d 'With --again, begin at this stage instead of the first one' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l reason -d 'Record why' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l confirm -d 'Confirm by the flag\'s key instead of being asked' -r

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::clock::Answer;
+use crate::checkup::Check;
+use crate::clock::{Answer, Clock};
 use crate::engine::input::{Observed, Stamp};
 use crate::engine::plan::Audience;
 use crate::engine::{Exposure, Percentage};
@@ -185,4 +186,8 @@ pub trait Backend: Send + Sync {
     /// Makes a flag that is not there, off and reaching nobody; marks one that is there as ours; writes what the card
     /// states. Never changes whom a flag reaches. What is as it should be is left alone.
     fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>>;
+
+    /// Looks whether it is there and would do what will be asked of it, and changes nothing. What cannot be looked at
+    /// because something before it failed is left out.
+    fn examine<'a>(&'a self, clock: &'a dyn Clock) -> Answer<'a, Vec<Check>>;
 }

@@ -8,6 +8,7 @@ mod audit;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod force;
@@ -55,6 +56,7 @@ enum Command {
     Schema(schema::Schema),
     Plan(plan::Plan),
     Apply(apply::Apply),
+    Doctor(doctor::Doctor),
     Start(start::Start),
     Run(run::Run),
     Status(status::Status),
@@ -112,6 +114,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context).await,
         Command::Apply(args) => args.run(context).await,
+        Command::Doctor(args) => args.run(context).await,
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,

@@ -147,9 +147,13 @@ impl Site {
     /// Who drives now, by `release@environment`.
     pub fn drivers(&mut self) -> Vec<DriverSeen> {
         let now = self.now();
-        let drivers = self.store.journal().drivers().unwrap_or_default();
-        drivers.into_iter().filter(|driver| now <= driver.next.plus(Span::seconds(15))).collect()
+        alive(self.store.journal().drivers().unwrap_or_default(), now)
     }
+}
+
+/// Those of some drivers that have not missed the time at which they would be back.
+pub(super) fn alive(drivers: Vec<DriverSeen>, now: Timestamp) -> Vec<DriverSeen> {
+    drivers.into_iter().filter(|driver| now <= driver.next.plus(Span::seconds(15))).collect()
 }
 
 /// Whether a rollout goes on by itself: it runs, or something is still to be done at its backend. One that only waits for

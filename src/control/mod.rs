@@ -6,6 +6,7 @@
 pub mod apply;
 mod backends;
 pub mod command;
+pub mod doctor;
 pub mod drive;
 pub mod effects;
 pub mod error;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backend::{Backend, BackendError, Expose, Prepare, Standing};
+use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::input::Observed;
 use crate::engine::plan::{Audience, Query};
@@ -108,6 +109,13 @@ pub enum Did<'a> {
         flag: &'a str,
         /// What came of it.
         done: &'a Result<(), BackendError>,
+    },
+    /// A backend or source was examined.
+    Examined {
+        /// Which one.
+        place: &'a str,
+        /// What was found.
+        checks: &'a [Check],
     },
     /// The journal was read.
     Loaded {
@@ -253,6 +261,15 @@ impl Backend for Told<dyn Backend> {
             done
         })
     }
+
+    fn examine<'a>(&'a self, clock: &'a dyn Clock) -> Answer<'a, Vec<Check>> {
+        Box::pin(async move {
+            let began = self.ear.now();
+            let checks = self.port.examine(clock).await;
+            self.ear.did(&Did::Examined { place: &self.place, checks: &checks }, began);
+            checks
+        })
+    }
 }
 
 impl Source for Told<dyn Source> {
@@ -296,6 +313,15 @@ impl Source for Told<dyn Source> {
     fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
         self.port.trouble(queries, at)
     }
+
+    fn examine(&self) -> Answer<'_, Vec<Check>> {
+        Box::pin(async move {
+            let began = self.ear.now();
+            let checks = self.port.examine().await;
+            self.ear.did(&Did::Examined { place: &self.place, checks: &checks }, began);
+            checks
+        })
+    }
 }
 
 impl Journal for ToldJournal {
@@ -317,6 +343,10 @@ impl Journal for ToldJournal {
         let (journal, records) = (self.place.as_str(), records.len());
         self.ear.did(&Did::Appended { journal, records, head: head.as_ref() }, began);
         head
+    }
+
+    fn could_append(&mut self) -> Result<(), JournalError> {
+        self.journal.could_append()
     }
 
     fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {

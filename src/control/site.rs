@@ -194,9 +194,10 @@ fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
     loaded.releases().into_iter().flat_map(each).collect()
 }
 
-type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);
+pub(super) type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);
 
-fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, ear: Option<&Ear>) -> Sources {
+/// The sources of a project by name, and those of them that must be kept reading.
+pub(super) fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, ear: Option<&Ear>) -> Sources {
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut scrapes = Vec::new();
     for source in &project.sources {
@@ -231,4 +232,18 @@ fn token(dir: &Path, source: &SourceDoc) -> Option<String> {
         std::fs::read_to_string(path).ok().map(|token| token.trim().to_owned())
     };
     from_env.or_else(from_file)
+}
+
+/// Why the token that the documents name for a source cannot be had; none where it can, or none is named.
+pub(super) fn token_fault(dir: &Path, source: &SourceDoc) -> Option<String> {
+    let is_there = token(dir, source).is_some_and(|token| !token.is_empty());
+    match (&source.token_env, &source.token_file) {
+        (None, None) => None,
+        _ if is_there => None,
+        (_, Some(path)) => Some(match std::fs::read_to_string(dir.join(path)) {
+            Ok(_) => format!("{path} holds no token"),
+            Err(error) => format!("cannot read {path}: {}", error.kind()),
+        }),
+        (Some(name), None) => Some(format!("the variable {name} is not set")),
+    }
 }

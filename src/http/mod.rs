@@ -204,6 +204,17 @@ pub fn is_loopback(host: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether what is sent to an address can be read on the way to another machine.
+pub fn is_in_the_clear(url: &str) -> bool {
+    url.starts_with("http://") && !is_loopback(host_of(url))
+}
+
+/// A date of a header, in milliseconds since the Unix epoch: `Mon, 23 Nov 2026 21:24:43 GMT`, cut to the second.
+pub fn date(text: &str) -> Option<i64> {
+    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    Some(parsed.as_millisecond())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -116,6 +116,12 @@ pub trait Journal: Send {
     /// [`JournalError::Conflict`] where it went on meanwhile.
     fn append(&mut self, expected: Sequence, records: &[NewRecord]) -> Result<Head, JournalError>;
 
+    /// Whether something could be appended now; nothing is.
+    ///
+    /// # Errors
+    /// Anything but a conflict.
+    fn could_append(&mut self) -> Result<(), JournalError>;
+
     /// What comes after a position, in order; at most so many records. After position 0 comes everything, records that were
     /// slipped in before the first one too (their position reads as 0).
     ///

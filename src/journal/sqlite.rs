@@ -157,6 +157,14 @@ impl Journal for SqliteJournal {
         Ok(head)
     }
 
+    fn could_append(&mut self) -> Result<(), JournalError> {
+        self.still_there()?;
+        // the write lock and nothing else: rolled back, it leaves no trace
+        let lock = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        lock.and_then(rusqlite::Transaction::rollback)
+            .map_err(|error| JournalError::Unusable { place: self.path.display().to_string(), detail: explain(&error) })
+    }
+
     fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         self.still_there()?;
         let read = || -> rusqlite::Result<Vec<Record>> {

@@ -3,6 +3,7 @@
 //! Sources know the engine's plain types and nothing of rollouts. They answer each query as if it had been asked
 //! alone; a failure is a reading with a reason, never an error that hides the others.
 
+use crate::checkup::Check;
 use crate::clock::Answer;
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp};
@@ -46,6 +47,10 @@ pub trait Source: Send + Sync {
     fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
         Box::pin(async move { self.instant(queries, at).await.into_iter().map(|answered| answered.detail).collect() })
     }
+
+    /// Looks whether it is there and answers as what it is taken for, whatever the queries. What cannot be looked at because
+    /// something before it failed is left out.
+    fn examine(&self) -> Answer<'_, Vec<Check>>;
 }
 
 /// The names of the series that a query reads.

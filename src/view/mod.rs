@@ -5,6 +5,7 @@ pub mod answers;
 pub mod attention;
 pub mod audit;
 pub mod bar;
+pub mod doctor;
 pub mod ending;
 pub mod error;
 pub mod explain;

@@ -105,6 +105,9 @@ fn lines(did: &Did<'_>, took: Span) -> Vec<String> {
             let text = format!("prepared {}: {}", safe(flag), ended(done));
             vec![format!("backend {}: {} {took}", safe(backend), safe(&text))]
         }
+        Did::Examined { place, checks } => {
+            vec![format!("examined {}: {} {took}", safe(place), count(checks.len(), "check"))]
+        }
         Did::Loaded { journal, records } => {
             let what = match records {
                 Ok(records) => format!("{} read", count(*records, "record")),

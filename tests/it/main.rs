@@ -5,6 +5,7 @@ mod apply;
 mod cli;
 mod conformance;
 mod demo;
+mod doctor;
 mod documents;
 mod engine;
 mod flagd;

@@ -19,9 +19,9 @@ use crate::support::page::Page;
 const HISTOGRAM: &str = "http_request_duration_seconds";
 
 /// A server, ended by its own process id.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Drop for Server {
@@ -35,7 +35,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn serve(folder: &Path, page: &Page) -> Server {
+pub(crate) fn serve(folder: &Path, page: &Page) -> Server {
     let target = page.url.trim_start_matches("http://").trim_end_matches("/metrics");
     let config = format!(
         "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"

@@ -8,6 +8,7 @@
 mod body;
 mod disk;
 mod document;
+mod examine;
 mod faults;
 mod json;
 mod latest;
@@ -27,7 +28,8 @@ use std::time::Duration;
 use self::disk::{DiskError, Target};
 use self::latest::Latest;
 use super::{Backend, BackendError, Expose, Prepare, Standing};
-use crate::clock::Answer;
+use crate::checkup::{Check, Fault};
+use crate::clock::{Answer, Clock};
 use crate::engine::Percentage;
 use crate::engine::input::Observed;
 use crate::engine::plan::Audience;
@@ -153,5 +155,16 @@ impl Backend for Flagd {
     fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>> {
         let request = request.clone();
         Box::pin(self.blocking(move |this| this.make(&request)))
+    }
+
+    fn examine<'a>(&'a self, _clock: &'a dyn Clock) -> Answer<'a, Vec<Check>> {
+        Box::pin(async move {
+            let checks = self.blocking(Flagd::checks).await;
+            let hangs = |error: BackendError| {
+                let advice = "look at the file system that it is on";
+                vec![Check::failed("file", Fault::Unreachable, error.to_string(), advice)]
+            };
+            checks.unwrap_or_else(hangs)
+        })
     }
 }

@@ -9,7 +9,9 @@ use super::Access;
 use super::hands::Identity;
 use crate::backend::BackendError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use crate::http::{Client, Credential, Method, NoReply, Reply, Secret, bounded, client_for, fetch_at_most};
+use crate::http::{
+    Client, Credential, Method, NoReply, Reply, Secret, bounded, client_for, fetch_at_most, is_in_the_clear,
+};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -17,6 +19,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const WAIT_AT_MOST: Duration = Duration::from_secs(1);
 /// A flag, and the events of it that are asked for, are far smaller.
 const BODY_AT_MOST: usize = 8 * 1024 * 1024;
+
+/// What a server says of itself.
+pub(super) const CONFIGURATION: &str = "/api/admin/ui-config";
 
 /// A server with its credentials.
 pub(super) struct Api {
@@ -106,11 +111,13 @@ impl Api {
     /// token has been replaced meanwhile.
     pub(super) async fn call(&self, call: &Call) -> Result<Value, Fault> {
         let token = self.token().await?;
-        let first = self.send(call, &token).await;
+        let first = self.send(call, Some(&token)).await;
         match &first {
-            Err(NoReply { timed_out: false, .. }) if call.repeatable => self.read(call, self.send(call, &token).await),
+            Err(NoReply { timed_out: false, .. }) if call.repeatable => {
+                self.read(call, self.send(call, Some(&token)).await)
+            }
             Ok(reply) if reply.status == 401 => match self.replaced(&token).await {
-                Some(newer) => self.read(call, self.send(call, &newer).await),
+                Some(newer) => self.read(call, self.send(call, Some(&newer)).await),
                 None => self.read(call, first),
             },
             Ok(reply) if call.repeatable && [429, 502, 504].contains(&reply.status) => {
@@ -119,26 +126,42 @@ impl Api {
                     return self.read(call, first);
                 }
                 tokio::time::sleep(wait).await;
-                self.read(call, self.send(call, &token).await)
+                self.read(call, self.send(call, Some(&token)).await)
             }
             _ => self.read(call, first),
         }
     }
 
-    async fn send(&self, call: &Call, token: &Secret) -> Result<Reply, NoReply> {
+    /// Who stands behind the address, asked once and without a token: what is no Unleash need not see it.
+    pub(super) async fn knock(&self) -> Result<(Reply, Result<Value, Fault>), NoReply> {
+        let call = Call::get(CONFIGURATION.to_owned());
+        let reply = self.send(&call, None).await?;
+        let meant = self.read(&call, Ok(reply.clone()));
+        Ok((reply, meant))
+    }
+
+    /// Whether a token goes there that everybody on the way can read.
+    pub(super) fn tells_everybody(&self) -> bool {
+        self.credential.is_some() && is_in_the_clear(&self.url)
+    }
+
+    async fn send(&self, call: &Call, token: Option<&Secret>) -> Result<Reply, NoReply> {
         let unusable = |detail: String| NoReply { timed_out: true, detail };
         let client = self.client.as_ref().map_err(|why| unusable(why.clone()))?;
-        let mut header = HeaderValue::from_str(token.text()).map_err(|_| unusable("the token is none".to_owned()))?;
-        header.set_sensitive(true);
         let mut request = client.request(call.method.clone(), format!("{}{}", self.url, call.path));
-        request = request.header(AUTHORIZATION, header);
+        if let Some(token) = token {
+            let header = HeaderValue::from_str(token.text());
+            let mut header = header.map_err(|_| unusable("the token is none".to_owned()))?;
+            header.set_sensitive(true);
+            request = request.header(AUTHORIZATION, header);
+        }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
         fetch_at_most(request, BODY_AT_MOST).await
     }
 
-    async fn token(&self) -> Result<Secret, Fault> {
+    pub(super) async fn token(&self) -> Result<Secret, Fault> {
         let mut known = self.token.lock().await;
         if let Some(token) = &*known {
             return Ok(token.clone());

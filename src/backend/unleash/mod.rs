@@ -6,6 +6,7 @@
 //! that was not asked for at some time.
 
 mod api;
+mod examine;
 mod hands;
 mod look;
 mod mark;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 
 use self::api::Api;
 use super::{Backend, BackendError, Expose, Prepare, Standing};
-use crate::clock::Answer;
+use crate::checkup::Check;
+use crate::clock::{Answer, Clock};
 use crate::engine::Percentage;
 use crate::engine::input::Observed;
 use crate::engine::plan::Audience;
@@ -107,5 +109,9 @@ impl Backend for Unleash {
 
     fn prepare<'a>(&'a self, request: &'a Prepare) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(self.make(request))
+    }
+
+    fn examine<'a>(&'a self, clock: &'a dyn Clock) -> Answer<'a, Vec<Check>> {
+        Box::pin(self.checks(clock))
     }
 }

@@ -4,6 +4,7 @@
 //! counts only if it is one fresh number without warnings, from a server whose clock agrees with ours.
 
 pub mod answer;
+mod examine;
 pub mod lanes;
 mod present;
 pub mod promql;
@@ -19,10 +20,11 @@ use serde_json::Value;
 use self::answer::{Rows, judge, judge_age};
 use self::lanes::{Lanes, Until};
 use super::{Answered, Source};
+use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Reading, Span, Timestamp, Unknown};
-use crate::http::{Client, Reply, Secret, bounded, client, fetch, shown};
+use crate::http::{self, Client, Reply, Secret, bounded, client, fetch, shown};
 
 /// No request may take longer; more than any lane has patience for, so that the lanes see what hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,7 +85,10 @@ impl Prometheus {
             return Err(format!("status {status}: {}", bounded(error)));
         }
         // their clock was read at some moment between, whatever time the answer took
-        let skew = date.and_then(|date| http_date(&date)).map(|theirs| asked.since(theirs).max(theirs.since(heard)));
+        let skew = date
+            .and_then(|date| http::date(&date))
+            .map(Timestamp)
+            .map(|theirs| asked.since(theirs).max(theirs.since(heard)));
         Ok(Heard { body, skew })
     }
 
@@ -270,6 +275,10 @@ impl Source for Prometheus {
     fn exists<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Result<(), String>>> {
         Box::pin(async move { join_all(queries.iter().map(|query| self.is_there(query, at))).await })
     }
+
+    fn examine(&self) -> Answer<'_, Vec<Check>> {
+        Box::pin(self.checks())
+    }
 }
 
 /// Where NaN means that nothing happened.
@@ -283,10 +292,4 @@ fn unknown(reason: Unknown, detail: String) -> Answered {
 
 fn seconds(at: Timestamp) -> String {
     format!("{}.{:03}", at.0.div_euclid(1000), at.0.rem_euclid(1000))
-}
-
-/// `Mon, 23 Nov 2026 21:24:43 GMT`, to the second.
-fn http_date(text: &str) -> Option<Timestamp> {
-    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(Timestamp(parsed.as_millisecond()))
 }

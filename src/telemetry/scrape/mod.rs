@@ -1,5 +1,6 @@
 //! Source: `/metrics` pages that flagstaff reads itself. Needs no metrics server; knows only what it saw.
 
+mod examine;
 pub mod exposition;
 pub mod forms;
 pub mod history;
@@ -12,6 +13,7 @@ use futures_util::future::join_all;
 
 use self::history::History;
 use super::{Answered, Source, metrics, needed_metrics};
+use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Span, Timestamp};
@@ -197,5 +199,9 @@ impl Source for Scrape {
     fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
         // whoever only looks has read no page yet: what one reading says is what can be said
         Box::pin(async move { self.exists(queries, at).await.into_iter().map(Result::err).collect() })
+    }
+
+    fn examine(&self) -> Answer<'_, Vec<Check>> {
+        Box::pin(self.checks())
     }
 }

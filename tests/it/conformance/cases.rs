@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use flagstaff::backend::{Backend, BackendError, Expose, Switch};
+use flagstaff::checkup::Health;
+use flagstaff::clock::SystemClock;
 use flagstaff::engine::input::{Observed, Stamp};
 use flagstaff::engine::plan::{AttributeTest, Audience, Constraint};
 use flagstaff::engine::{Exposure, Percentage};
@@ -248,5 +250,21 @@ pub(super) async fn of_one_who_grows_and_one_who_shuts_down_the_latter_wins(plac
         growing.await.unwrap();
         let seen = writer.read().await;
         assert!(seen.shown().is_nobody() && !seen.reaches_by_foreign(), "round {round}: {seen:?}");
+    }
+}
+
+/// Whoever only looks whether it would do changes nothing of what is there.
+pub(super) async fn an_examination_finds_it_well_and_changes_nothing(place: &dyn Place) {
+    let writer = Writer::new(place);
+    for expose in [false, true] {
+        if expose {
+            let revision = writer.read().await.revision;
+            let request = writer.request(exposure(&["beta"], 10), Switch::TurnOn, revision);
+            writer.backend.expose(&request).await.unwrap();
+        }
+        let before = writer.read().await;
+        let checks = writer.backend.examine(&SystemClock).await;
+        assert!(!checks.is_empty() && checks.iter().all(|check| check.health == Health::Fine), "{checks:?}");
+        assert_eq!(writer.read().await, before);
     }
 }

@@ -50,4 +50,5 @@ conforms!(
     what_cannot_be_said_is_refused_and_writes_nothing,
     a_switch_is_not_turned_by_a_growth,
     of_one_who_grows_and_one_who_shuts_down_the_latter_wins,
+    an_examination_finds_it_well_and_changes_nothing,
 );

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use flagstaff::backend::{Backend, BackendError, Card, Expose, Prepare, Standing, Switch};
-use flagstaff::clock::Answer;
+use flagstaff::checkup::{Check, Fault};
+use flagstaff::clock::{Answer, Clock};
 use flagstaff::engine::input::{Observed, Stamp};
 use flagstaff::engine::plan::Audience;
 use flagstaff::engine::{Exposure, Percentage, Timestamp};
@@ -327,6 +328,15 @@ impl Backend for Door {
                 inner.flags.entry(request.flag.clone()).or_insert_with(|| Model::new(true, Lie::None));
             });
             Ok(())
+        })
+    }
+
+    fn examine<'a>(&'a self, _: &'a dyn Clock) -> Answer<'a, Vec<Check>> {
+        Box::pin(async move {
+            vec![match self.unreachable() {
+                None => Check::fine("reachable", "the model"),
+                Some(error) => Check::failed("reachable", Fault::Unreachable, error.to_string(), "wait"),
+            }]
         })
     }
 }

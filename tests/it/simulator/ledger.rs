@@ -82,6 +82,10 @@ impl Journal for Memory {
         Ok(head)
     }
 
+    fn could_append(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {
         let records = self.records.lock().expect("no step panics under the lock");
         Ok(records.iter().filter(|record| record.sequence > after).take(at_most).cloned().collect())
@@ -217,6 +221,10 @@ impl Journal for Fallible {
                 Err(self.unusable("the process is gone"))
             }
         }
+    }
+
+    fn could_append(&mut self) -> Result<(), JournalError> {
+        self.usable()
     }
 
     fn load(&mut self, after: Sequence, at_most: usize) -> Result<Vec<Record>, JournalError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use flagstaff::checkup::Check;
 use flagstaff::clock::Answer;
 use flagstaff::engine::decimal::Decimal;
 use flagstaff::engine::plan::{Form, Query};
@@ -158,5 +159,9 @@ impl Source for Scope {
             self.wait().await;
             queries.iter().map(|_| Ok(())).collect()
         })
+    }
+
+    fn examine(&self) -> Answer<'_, Vec<Check>> {
+        Box::pin(async { vec![Check::fine("reachable", "the model")] })
     }
 }
