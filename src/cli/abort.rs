@@ -34,14 +34,13 @@ impl Abort {
         let mut site = open_in_haste(context)?;
         let targets: Vec<(String, String)> = match &self.release {
             Some(release) => {
-                let environments = environments(context, &site)?;
+                let environments = environments(context, &mut site).await?;
                 environments.into_iter().map(|environment| (release.clone(), environment)).collect()
             }
             None => {
-                let meant =
-                    |environment: &String| context.environment.as_ref().is_none_or(|meant| meant == environment);
-                let Ok(known) = site.in_progress() else { return Err(by_name(&site).await) };
-                known.into_iter().filter(|(_, environment)| meant(environment)).collect()
+                let meant = environments(context, &mut site).await?;
+                let Ok(known) = site.in_progress().await else { return Err(by_name(&site).await) };
+                known.into_iter().filter(|(_, environment)| meant.contains(environment)).collect()
             }
         };
         let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
@@ -95,8 +94,13 @@ fn told_of_project(context: &Context, opened: Result<StopSite, ControlError>) ->
 }
 
 /// The environments that a stop is for: the named one, or all.
-pub(crate) fn environments(context: &Context, site: &StopSite) -> Result<Vec<String>, Failure> {
-    let all = site.environments();
+pub(crate) async fn environments(context: &Context, site: &mut StopSite) -> Result<Vec<String>, Failure> {
+    let mut all = site.environments();
+    if context.environment.as_ref().is_some_and(|named| !all.contains(named)) {
+        // one that only the journal remembers
+        site.finish_reading().await;
+        all = site.environments();
+    }
     match &context.environment {
         None => Ok(all),
         Some(named) if all.contains(named) => Ok(vec![named.clone()]),

@@ -50,9 +50,6 @@ impl Apply {
             None => context.environment.clone(),
         };
         let mut site = context.site()?;
-        if let Some(environment) = &environment {
-            context.known_environment(&site, environment)?;
-        }
         if site.loaded.has_errors() {
             return Err(Failure::invalid(site.loaded.findings.clone()));
         }

@@ -81,18 +81,10 @@ impl Context {
             // looking is harmless; whatever grows hears for itself, and fails closed
             self.printer.err(&format!("what waits beside the journal is not taken in: {}", safe(&error.to_string())));
         }
-        Ok(site)
-    }
-
-    /// An environment that the project has.
-    pub(crate) fn known_environment(&self, site: &Site, environment: &str) -> Result<(), Failure> {
-        let known = site.loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
-        let names: Vec<&str> = known.iter().map(|known| known.name.value.as_str()).collect();
-        if names.contains(&environment) {
-            return Ok(());
+        if let Some(environment) = &self.environment {
+            known_environment(&site, environment)?;
         }
-        let message = format!("there is no environment `{}`", safe(environment));
-        Err(Failure::new(Exit::Failed, message).help(format!("the project has: {}", names.join(", "))))
+        Ok(site)
     }
 
     /// The one environment of a growing command: named, or the only one there is.
@@ -125,10 +117,7 @@ impl Context {
             return Ok(*only);
         }
         let environment = self.one_environment(site, release)?;
-        site.store.newest(release, &environment).ok_or_else(|| {
-            Failure::new(Exit::Failed, format!("{}@{environment} has no rollout", safe(release)))
-                .help(format!("flagstaff start {} -e {environment}", safe(release)))
-        })
+        site.store.newest(release, &environment).ok_or_else(|| no_rollout(release, &environment))
     }
 
     /// Growing in a protected environment asks for the flag's key and a reason.
@@ -164,14 +153,16 @@ impl Context {
         build: impl FnOnce(&Rollout) -> Result<Command, Failure>,
     ) -> Result<Exit, Failure> {
         let mut site = self.site()?;
-        let rollout = self.rollout(&site, release)?;
+        // what grows names its environment, even where only one of several has begun
+        let environment = self.one_environment(&site, release)?;
+        let rollout = site.store.newest(release, &environment).ok_or_else(|| no_rollout(release, &environment))?;
         let command = build(rollout)?;
         let plan = rollout.plan.clone();
         let saw = rollout.state.version;
         // going to a smaller stage takes the feature away: that never asks
         if command.can_grow() && !command.shrinks(rollout.state.stage) {
             let what = format!("{} {}, on for {} now,", command.word(), plan.address(), rollout.state.allowed);
-            self.confirm(plan.protected, &plan.flag, growing, &what)?;
+            self.confirm(site.is_protected(&plan), &plan.flag, growing, &what)?;
         }
         let done = site.command(release, &plan.environment, command, growing.reason.clone(), Some(saw)).await?;
         let exit = self.answer(vec![Ok(done.clone())]);
@@ -244,6 +235,24 @@ impl Context {
         }
         failure.exit
     }
+}
+
+fn no_rollout(release: &str, environment: &str) -> Failure {
+    let (release, environment) = (safe(release), safe(environment));
+    Failure::new(Exit::Failed, format!("{release}@{environment} has no rollout"))
+        .help(format!("flagstaff start {release} -e {environment}"))
+}
+
+/// An environment that the project has, or had when something was started there.
+fn known_environment(site: &Site, environment: &str) -> Result<(), Failure> {
+    let known = site.loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
+    let names: Vec<&str> = known.iter().map(|known| known.name.value.as_str()).collect();
+    let begun = site.store.rollouts().any(|rollout| rollout.plan.environment == environment);
+    if begun || names.contains(&environment) {
+        return Ok(());
+    }
+    let message = format!("there is no environment `{}`", safe(environment));
+    Err(Failure::new(Exit::Usage, message).help(format!("the project has: {}", names.join(", "))))
 }
 
 /// From a directory without documents, the nearest one above that has a project; git does the same.

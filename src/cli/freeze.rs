@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::abort::{environments, open};
+use super::abort::{environments, open, open_in_haste};
 use super::args::{Growing, duration};
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -30,12 +30,13 @@ pub(crate) struct Freeze {
 }
 
 impl Freeze {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if self.lift {
             return self.lift(context);
         }
-        let mut site = open(context)?;
-        environments(context, &site)?;
+        // to freeze nobody waits for a long journal; to list, it must be read
+        let mut site = if self.hold_for.is_some() { open_in_haste(context)? } else { open(context)? };
+        environments(context, &mut site).await?;
         let Some(hold_for) = self.hold_for else {
             if self.release.is_none() && context.environment.is_none() {
                 return list(context, &site);
@@ -44,12 +45,15 @@ impl Freeze {
                 Failure::new(Exit::Usage, "NOT FROZEN: say for how long").help("add --for 4h, or --lift to end one")
             );
         };
-        if let Some(release) = self.release.as_ref().filter(|release| !site.may_be_release(release)) {
-            let what = format!("NOT FROZEN: no document declares `{}`, and it has no rollout", safe(release));
-            return Err(Failure::new(Exit::Failed, what).help("flagstaff status lists the rollouts"));
-        }
+        let release = self.release.as_ref().map(|name| {
+            site.release_called(name).ok_or_else(|| {
+                let what = format!("NOT FROZEN: no document declares `{}`, and it has no rollout", safe(name));
+                Failure::new(Exit::Failed, what).help("flagstaff status lists the rollouts")
+            })
+        });
+        let release = release.transpose()?;
         let reason = self.growing.reason.clone();
-        let (freeze, recorded) = site.freeze(context.environment.clone(), self.release, hold_for, reason);
+        let (freeze, recorded) = site.freeze(context.environment.clone(), release, hold_for, reason);
         show(context, std::slice::from_ref(&freeze));
         Ok(match recorded {
             Recorded::Journal => Exit::Done,

@@ -128,7 +128,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Force(args) => args.run(context).await,
         Command::Rollback(args) => args.run(context).await,
         Command::Mute(args) => args.run(context).await,
-        Command::Freeze(args) => args.run(context),
+        Command::Freeze(args) => args.run(context).await,
         Command::Audit(args) => args.run(context),
         Command::Demo(args) => args.run(context).await,
         Command::Completions(args) => args.run(context),

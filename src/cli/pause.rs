@@ -22,7 +22,7 @@ pub(crate) struct Pause {
 impl Pause {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = open_in_haste(context)?;
-        let environments = environments(context, &site)?;
+        let environments = environments(context, &mut site).await?;
         let targets: Vec<_> = environments.into_iter().map(|environment| (self.release.clone(), environment)).collect();
         let reports = site.stop(&targets, StopKind::Pause, self.reason.as_deref(), Span(0)).await;
         // where it never began there is nothing to say, if it did elsewhere

@@ -37,9 +37,6 @@ impl Plan {
         }
         let site = context.site()?;
         let environment = context.environment.as_deref();
-        if let Some(environment) = environment {
-            context.known_environment(&site, environment)?;
-        }
         if self.drift {
             let drift = site.drift(environment).await;
             let answer = proposal::drift_answer(&drift, None);

@@ -44,7 +44,7 @@ impl Resume {
             .store
             .rollouts()
             .filter(for_that_alone)
-            .map(|rollout| (rollout.plan.release.clone(), rollout.state.version, rollout.plan.protected))
+            .map(|rollout| (rollout.plan.release.clone(), rollout.state.version, site.is_protected(&rollout.plan)))
             .collect();
         if paused.iter().any(|(.., protected)| *protected) {
             // one undo for one cause: the cause is what is confirmed

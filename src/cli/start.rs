@@ -57,6 +57,7 @@ pub(crate) async fn begin(
     environment: &str,
     args: &Start,
 ) -> Result<CommandReport, Failure> {
+    let saw = Some(site.seen_of(release, environment));
     if let Ok(resolved) = site.loaded.plan(release, environment) {
         let what = format!("start {}", resolved.plan.address());
         context.confirm(resolved.plan.protected, &resolved.plan.flag, &args.growing, &what)?;
@@ -66,6 +67,7 @@ pub(crate) async fn begin(
         at_stage: args.at.clone(),
         take_over: args.take_over,
         reason: args.growing.reason.clone(),
+        saw,
     };
     Ok(site.start(release, environment, &options).await?)
 }

@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure};
 use crate::control::Site;
 use crate::control::served::Served;
 use crate::view::freezes;
+use crate::view::safe::safe;
 use crate::view::status::{self, ServedRow, StatusAnswer, served_row};
 
 /// Show where every rollout is
@@ -24,6 +25,12 @@ impl Status {
             Ok(site) => site,
             Err(why) => return self.without_journal(context, why).await,
         };
+        let begun = |name: &String| site.store.rollouts().any(|rollout| rollout.plan.release == *name);
+        let declared = site.loaded.releases();
+        let is_known = |name: &&String| begun(name) || declared.iter().any(|known| known.release == **name);
+        if let Some(unknown) = self.releases.iter().find(|name| !is_known(name)) {
+            return Err(Failure::new(Exit::Failed, format!("there is no release `{}`", safe(unknown))));
+        }
         let ids: Vec<String> = site
             .store
             .rollouts()

@@ -62,6 +62,7 @@ impl Wait {
                     live.step(rollout, &step);
                 }
             }
+            site.reread();
             let Some(rollout) = site.store.rollout(id) else {
                 return Err(Failure::new(Exit::Failed, format!("rollout {id} is not in the journal")));
             };
@@ -78,6 +79,13 @@ impl Wait {
                     exit => exit,
                 };
                 return Ok((WaitWord::Ended, Ok(exit)));
+            }
+            if site.is_held_for_good(rollout) {
+                waiting.finish();
+                let holds = site.holds(&plan);
+                let why = holds.first().map(|hold| safe(&hold.detail)).unwrap_or_default();
+                context.printer.err(&format!("{}  held: {why}", safe(&address)));
+                return Ok((WaitWord::Ended, Ok(Exit::NeedsPerson)));
             }
             waiting.say(rollout);
             let driven = site.drivers().iter().any(|driver| driver.drives.contains(&address));

@@ -32,12 +32,16 @@ impl Watch {
                         live.step(rollout, &step);
                     }
                 }
+                site.reread();
                 let drivers = site.drivers();
                 let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
                 live.driven = driver_of(&drivers, &rollout.address()).is_some();
                 live.draw(&[rollout], site.now());
                 if !goes_on(rollout) {
                     return Ok(ended(rollout));
+                }
+                if site.is_held_for_good(rollout) {
+                    return Ok(Exit::NeedsPerson);
                 }
                 site.clock.sleep_until(site.now().plus(Span(500))).await;
             }

@@ -106,7 +106,9 @@ impl Site {
     /// still to be done is waited for.
     pub fn is_held_for_good(&self, rollout: &Rollout) -> bool {
         let by_documents = |hold: &Hold| matches!(hold.kind, HoldKind::AddressChanged | HoldKind::DocumentGone);
-        rollout.state.phase == Phase::Running
+        let settled = self.watched.as_ref().is_none_or(|watched| watched.are_settled(self.now()));
+        settled
+            && rollout.state.phase == Phase::Running
             && rollout.state.effect.is_none()
             && self.holds(&rollout.plan).iter().any(by_documents)
     }

@@ -63,11 +63,18 @@ impl StopSite {
         }
     }
 
-    /// Whether a release of this name is known, or may be: documents and a journal that cannot be read may know it.
-    pub fn may_be_release(&self, release: &str) -> bool {
+    /// The release that is called so, or whose flag is. Where documents or the journal cannot be read, any name may be one.
+    pub fn release_called(&self, name: &str) -> Option<String> {
         let loaded = spec::load(self.dir());
-        let recorded = self.store().is_ok_and(|store| store.rollouts().any(|rollout| rollout.plan.release == release));
-        recorded || loaded.has_errors() || loaded.releases().iter().any(|known| known.release == release)
+        let declared = loaded.releases();
+        let begun = || self.store().into_iter().flat_map(Store::rollouts).map(|rollout| &rollout.plan);
+        if declared.iter().any(|known| known.release == name) || begun().any(|plan| plan.release == name) {
+            return Some(name.to_owned());
+        }
+        let by_flag = declared.iter().find(|known| known.flag == name).map(|known| known.release.clone());
+        let by_flag = by_flag.or_else(|| begun().find(|plan| plan.flag == name).map(|plan| plan.release.clone()));
+        let may_be = loaded.has_errors() || (self.store().is_err() && self.has_journal());
+        by_flag.or_else(|| may_be.then(|| name.to_owned()))
     }
 
     /// Freezes that hold, as far as can be told: those in the journal and those that wait beside it. Where the journal

@@ -7,6 +7,7 @@ pub mod apply;
 mod backends;
 pub mod command;
 pub mod doctor;
+mod documents;
 pub mod drive;
 pub mod effects;
 pub mod error;

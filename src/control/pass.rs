@@ -58,6 +58,7 @@ impl Site {
     /// The journal's. A source or backend that fails is a reading or observation, not an error.
     pub async fn pass(&mut self, ids: &BTreeSet<String>) -> Result<Passed, ControlError> {
         let mut passed = Passed::default();
+        self.reread();
         // a journal that cannot be used keeps nothing from being judged, and stopped
         let mut deaf = self.hear_into(&mut passed).err();
         let now = self.now();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backends;
+use super::documents::{self, Watched};
 use super::error::ControlError;
 use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
@@ -15,8 +16,8 @@ use crate::engine::plan::SourceAddress;
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
-use crate::spec::documents::{ProjectDoc, SourceDoc};
-use crate::spec::{self, Loaded};
+use crate::spec::Loaded;
+use crate::spec::documents::{AccessDoc, ProjectDoc, SourceDoc};
 use crate::telemetry::Source;
 use crate::telemetry::prometheus::Prometheus;
 use crate::telemetry::scrape::Scrape;
@@ -48,11 +49,15 @@ pub struct Site {
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
     /// Releases and environments that the documents declare.
-    declared: BTreeSet<(String, String)>,
+    pub(super) declared: BTreeSet<(String, String)>,
+    /// What tells that documents have changed; nothing where they are no files.
+    pub(super) watched: Option<Watched>,
+    /// How backends are got at, by environment; the newest that could be read.
+    pub(super) access: BTreeMap<String, AccessDoc>,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
     /// Who is told of what is asked, read and written.
-    ear: Option<Ear>,
+    pub(super) ear: Option<Ear>,
 }
 
 impl Site {
@@ -76,7 +81,7 @@ impl Site {
     ) -> Result<Site, ControlError> {
         let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
         let began = clock.now();
-        let loaded = spec::load(dir);
+        let (loaded, watched) = documents::load(dir, &*clock);
         if let Some(ear) = &ear {
             ear.did(&Did::Documents { files: loaded.files, documents: loaded.documents.len() }, began);
         }
@@ -96,7 +101,9 @@ impl Site {
             mine: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
-            declared: declared(&loaded),
+            declared: documents::declared(&loaded),
+            watched: Some(watched),
+            access: backends::access(project),
             driving: None,
             ear,
             loaded,
@@ -117,7 +124,9 @@ impl Site {
     ) -> Site {
         Site {
             dir: dir.to_owned(),
-            declared: declared(&loaded),
+            declared: documents::declared(&loaded),
+            watched: None,
+            access: loaded.project().map(backends::access).unwrap_or_default(),
             loaded,
             store,
             spool,
@@ -145,11 +154,17 @@ impl Site {
         match present.filter(|_| self.loaded.target(&plan.environment).as_ref() == Some(&plan.target)) {
             Some(backend) => Arc::clone(backend),
             None => {
-                let access = self.loaded.project().map(backends::access).unwrap_or_default();
-                let access = access.get(&plan.environment).cloned().unwrap_or_default();
+                let access = self.access.get(&plan.environment).cloned().unwrap_or_default();
                 backends::at(&self.dir, &plan.target, &access, self.ear.as_ref())
             }
         }
+    }
+
+    /// Whether growing asks for a reason and the flag's key: where the plan says so, or the project by now.
+    pub fn is_protected(&self, plan: &Plan) -> bool {
+        let environments = self.loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
+        let present = environments.iter().find(|known| known.name.value == plan.environment);
+        plan.protected || present.is_none_or(|present| present.protected)
     }
 
     /// The backend that the present project names, where that is another one than the plan's: a stop goes to both.
@@ -178,6 +193,10 @@ impl Site {
                 }
             }
         }
+        if self.watched.as_ref().is_some_and(|watched| watched.is_broken) {
+            let detail = "the Project document cannot be read".to_owned();
+            holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
+        }
         let declared = self.declared.contains(&(plan.release.clone(), plan.environment.clone()));
         if !declared {
             let detail = format!("no document declares {}", plan.address());
@@ -185,13 +204,6 @@ impl Site {
         }
         holds
     }
-}
-
-/// Every release with each of its environments.
-fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
-    let each =
-        |known: spec::load::ReleaseRef| known.environments.into_iter().map(move |env| (known.release.clone(), env));
-    loaded.releases().into_iter().flat_map(each).collect()
 }
 
 pub(super) type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);

@@ -7,10 +7,10 @@ use super::error::ControlError;
 use super::pass::BACKEND_PATIENCE;
 use super::record::Step;
 use super::site::Site;
-use super::store::{Batch, is_conflict};
+use super::store::{Batch, Rollout, is_conflict};
 use crate::backend::BackendError;
 use crate::clock::within;
-use crate::engine::decide::{Opening, may_start};
+use crate::engine::decide::{Opening, Refusal, RefusalKind, may_start};
 use crate::engine::input::{Command, Issued, Observation, Stamp};
 use crate::engine::plan::Query;
 use crate::engine::{Input, Phase, Plan};
@@ -27,6 +27,8 @@ pub struct StartOptions {
     pub take_over: bool,
     /// Why.
     pub reason: Option<String>,
+    /// What the person saw ([`Site::seen_of`]); refused if that has changed. Nothing compares where it is nothing.
+    pub saw: Option<String>,
 }
 
 impl Site {
@@ -91,6 +93,14 @@ impl Site {
         }
     }
 
+    /// What there is of a release in an environment, in a word that is another one once anything about it has changed.
+    pub fn seen_of(&self, release: &str, environment: &str) -> String {
+        match self.store.newest(release, environment) {
+            Some(rollout) => format!("{} {}", rollout.id, rollout.state.version),
+            None => "nothing".to_owned(),
+        }
+    }
+
     /// Whether the release runs already; refused where it may not start.
     fn runs_already(&self, plan: &Plan, options: &StartOptions) -> Result<bool, ControlError> {
         let newest = self.store.newest(&plan.release, &plan.environment);
@@ -104,7 +114,14 @@ impl Site {
         if opening == Opening::Running {
             return Ok(true);
         }
+        let now = self.seen_of(&plan.release, &plan.environment);
+        if options.saw.as_ref().is_some_and(|saw| *saw != now) {
+            let reason = "it was started and ended since you looked".to_owned();
+            let instead = Some("status".to_owned());
+            return Err(self.refused(Refusal { reason, instead, kind: RefusalKind::Changed }, plan));
+        }
         self.refuse_second_rollout(plan)?;
+        self.refuse_open_stop(plan, options)?;
         Ok(false)
     }
 
@@ -154,6 +171,21 @@ impl Site {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// A stop goes on until it is read back, and a newer rollout would be the end of it: another address may still serve. A
+    /// person who knows that it does not may say so.
+    fn refuse_open_stop(&self, plan: &Plan, options: &StartOptions) -> Result<(), ControlError> {
+        let of_flag = |rollout: &&Rollout| {
+            rollout.plan.flag == plan.flag
+                && rollout.plan.environment == plan.environment
+                && rollout.state.is_stopping()
+        };
+        let Some(open) = self.store.rollouts().find(of_flag).filter(|_| !options.take_over) else { return Ok(()) };
+        let place = self.backend_of(&open.plan).place();
+        let reason = format!("{} is not off yet at {place}, and nothing starts before it is", open.address());
+        let refusal = Refusal { reason, instead: Some("abort".to_owned()), kind: RefusalKind::NotReady };
+        Err(self.refused(refusal, plan))
     }
 
     /// Asks every query once before anybody is exposed.

@@ -37,6 +37,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "full-start",
         "The first stage exposes everybody. That is refused unless the template says `allow_full_start: true` and a `reason`.",
     ),
+    (
+        "flag-name",
+        "A release is named like the flag of another one. `abort`, `pause` and `freeze` take a release's name or a flag's key, so one word would mean two things.",
+    ),
     ("flag-type", "Types of flags are release, experiment, operational, kill-switch, permission and sunset."),
     ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
     ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),

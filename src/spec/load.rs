@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use super::documents::{Body, Document, FlagDoc, ProjectDoc, read};
 use super::files::{Found, Tree};
@@ -70,6 +71,20 @@ pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
         loaded.findings.retain(|finding| names.contains(&finding.at.file.name));
     }
     loaded
+}
+
+/// Every file that [`load`] would read, with what tells that it was changed. Reads no content.
+pub fn stamps(dir: &Path, include: &[String]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+    let mut tree = Tree::new(dir);
+    let mut files = tree.discover();
+    files.extend(include.iter().flat_map(|pattern| tree.include(pattern)));
+    let stamp = |found: Found| {
+        // of a link, what it leads to
+        let about = std::fs::metadata(&found.path).ok();
+        let (length, changed) = about.map_or((0, None), |about| (about.len(), about.modified().ok()));
+        (found.path, length, changed)
+    };
+    files.into_iter().map(stamp).collect()
 }
 
 /// Only the Project document: what a stop needs. Every other document may be broken.

@@ -21,5 +21,5 @@ pub mod url;
 pub mod yaml;
 
 pub use finding::{Finding, Severity};
-pub use load::{Loaded, load, load_paths, project_only};
+pub use load::{Loaded, load, load_paths, project_only, stamps};
 pub use resolve::Resolved;

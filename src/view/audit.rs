@@ -1,6 +1,6 @@
 //! The audit log: who or which rule did what, when, and on what evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,7 +10,9 @@ use super::words;
 use crate::control::Step;
 use crate::control::record::{APPLIED, AppliedBody, FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
 use crate::engine::event::{Event, Fired};
-use crate::engine::{Command, Input, Plan, Timestamp};
+use crate::engine::input::Tick;
+use crate::engine::plan::{HealthLine, Series, Unit};
+use crate::engine::{Command, Input, Plan, Reading, Timestamp};
 use crate::journal::Record;
 use crate::telemetry::prometheus::promql;
 
@@ -49,14 +51,14 @@ impl Answer for AuditEntry {
     const IS_LINE: bool = true;
 }
 
-/// What a rule saw.
+/// What a rule saw, or what a growth was decided on.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Evidence {
-    /// The rule.
+    /// The rule, or `healthy`.
     pub rule: String,
     /// Its condition, with the threshold.
     pub threshold: String,
-    /// Since when it held.
+    /// Since when it held; of a growth, the tick that lacked nothing.
     pub since: String,
     /// What it was judged on.
     pub series: Vec<SeriesRow>,
@@ -222,7 +224,8 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
     let (who, reason) = match &step.input {
         Input::Command(issued) => (format!("{} ({})", issued.actor.name, issued.actor.known_by), issued.reason.clone()),
         Input::Signal(signal) => (format!("signal {}", signal.name), None),
-        _ => ("rule".to_owned(), None),
+        Input::Outcome(_) | Input::Seen { .. } => ("as read at the backend".to_owned(), None),
+        Input::Tick(_) | Input::Late(_) => ("rule".to_owned(), None),
     };
     let entry = |event: &Event| {
         let what = words::event(plan, event)?;
@@ -240,19 +243,43 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             who: who.clone(),
             what,
             reason: reason.clone(),
-            evidence: because.iter().map(|fired| evidence(plan, fired)).collect(),
+            evidence: match (event, &step.input) {
+                (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => healthy(plan, tick),
+                _ => because.iter().map(|fired| evidence(plan, fired)).collect(),
+            },
         })
     };
     step.events.iter().filter_map(entry).collect()
 }
 
+/// What a growth was decided on: every line of `healthy` at the tick that lacked nothing.
+fn healthy(plan: &Plan, tick: &Tick) -> Vec<Evidence> {
+    let line = |line: &HealthLine| {
+        let mut used = BTreeSet::new();
+        line.condition.each_series(&mut |series| _ = used.insert(series));
+        let read = used.into_iter().filter_map(|series| plan.series.get(series).zip(tick.readings.get(series)));
+        let series = read.map(|(series, reading)| series_row(Some(series), &series.name, reading));
+        Evidence {
+            rule: "healthy".to_owned(),
+            threshold: line.text.clone(),
+            since: tick.at.to_string(),
+            series: series.collect(),
+        }
+    };
+    plan.healthy.iter().map(line).collect()
+}
+
+fn series_row(series: Option<&Series>, name: &str, reading: &Reading) -> SeriesRow {
+    let query = series.map(|series| promql::text(&series.query)).unwrap_or_default();
+    let unit = series.map_or(Unit::Plain, |series| series.unit);
+    SeriesRow { name: name.to_owned(), query, value: words::reading(reading, unit) }
+}
+
 fn evidence(plan: &Plan, fired: &Fired) -> Evidence {
-    let series = fired.evidence.iter().map(|(name, reading)| {
-        let series = plan.series.iter().find(|series| series.name == *name);
-        let query = series.map(|series| promql::text(&series.query)).unwrap_or_default();
-        let unit = series.map_or(crate::engine::plan::Unit::Plain, |series| series.unit);
-        SeriesRow { name: name.clone(), query, value: words::reading(reading, unit) }
-    });
+    let series = fired
+        .evidence
+        .iter()
+        .map(|(name, reading)| series_row(plan.series.iter().find(|series| series.name == *name), name, reading));
     Evidence {
         rule: fired.rule.clone(),
         threshold: plan

@@ -10,7 +10,7 @@ use super::text;
 use super::words::{self, StateWord};
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
-use crate::engine::input::Hold;
+use crate::engine::input::{Hold, HoldKind};
 use crate::engine::{Phase, Timestamp};
 
 /// What `explain` answers: why a rollout is where it is, and what happens next.
@@ -65,7 +65,12 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
     let newest = rollout.ticks.last_key_value().map(|(_, readings)| readings.as_slice()).unwrap_or_default();
     let values = plan.series.iter().zip(newest);
     let on = format!("{} -e {}", plan.release, plan.environment);
+    let moved = holds.iter().any(|hold| hold.kind == HoldKind::AddressChanged);
     let commands = match state.phase {
+        // until then nothing else that grows is accepted
+        Phase::Paused | Phase::Running if moved => {
+            vec![format!("flagstaff apply --adopt -e {}", plan.environment), format!("flagstaff abort {on}")]
+        }
         Phase::Paused => vec![format!("flagstaff resume {on}"), format!("flagstaff abort {on}")],
         Phase::Running if state.waits_for_approval(plan) => vec![format!("flagstaff approve {on}")],
         Phase::Running => vec![format!("flagstaff pause {on}"), format!("flagstaff abort {on}")],

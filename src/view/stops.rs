@@ -102,7 +102,7 @@ pub fn row(report: &StopReport) -> StopRow {
         }
         StopOutcome::NotOff { why, .. } | StopOutcome::Unsure { why } => {
             let driver = match &report.driver {
-                Some(driver) => format!("; {driver} keeps trying"),
+                Some(driver) => format!("; {driver}"),
                 None => "; nobody else keeps trying: run it again, with --timeout 1h to keep at it".to_owned(),
             };
             trouble = Some(format!("{why}{driver}"));

@@ -295,7 +295,7 @@ fn of_several_environments_a_start_names_one() {
         "    staging:\n      backend: { flagd: { path: staging.flagd.json } }\n      match: { env: staging }\n    production:\n      match: { env: production }\n",
     );
     replace(&dir.join("flagstaff.yaml"), "environments: [production]", "environments: [staging, production]");
-    ends(dir, &["plan", "-e", "nowhere"], 1);
+    ends(dir, &["plan", "-e", "nowhere"], 64);
     let planned = ends(dir, &["plan"], 0).out;
     assert!(planned.contains("2 to create"), "{planned}");
     assert!(planned.find("staging").unwrap() < planned.find("production").unwrap(), "{planned}");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::{ends, run};
 use crate::support::page::Page;
 
-fn project(dir: &Path, page: &Page, environments: &str) {
+pub(crate) fn project(dir: &Path, page: &Page, environments: &str) {
     let text = format!(
         r#"apiVersion: flagstaff/v1
 kind: Project
@@ -53,17 +53,17 @@ spec: {{}}
     fs::write(dir.join("flagstaff.yaml"), text).unwrap();
 }
 
-const HERE: &str = "    here: { backend: { flagd: { path: here.json } } }";
-const MOVED: &str = "    here: { backend: { flagd: { path: moved.json } } }";
+pub(crate) const HERE: &str = "    here: { backend: { flagd: { path: here.json } } }";
+pub(crate) const MOVED: &str = "    here: { backend: { flagd: { path: moved.json } } }";
 const RENAMED: &str = "    there: { backend: { flagd: { path: here.json } } }";
 
-fn is_off(dir: &Path, file: &str) -> bool {
+pub(crate) fn is_off(dir: &Path, file: &str) -> bool {
     let text = fs::read_to_string(dir.join(file)).unwrap_or_default();
     let file: Value = serde_json::from_str(&text).unwrap_or_default();
     file["flags"]["r"]["defaultVariant"] == "off" && file["flags"]["r"].get("targeting").is_none_or(|it| it.is_null())
 }
 
-fn started() -> (tempfile::TempDir, Page) {
+pub(crate) fn started() -> (tempfile::TempDir, Page) {
     let (dir, page) = (tempfile::tempdir().unwrap(), Page::serve(&["r"]));
     project(dir.path(), &page, HERE);
     ends(dir.path(), &["start", "r"], 0);
@@ -72,10 +72,10 @@ fn started() -> (tempfile::TempDir, Page) {
 }
 
 /// A driver in the background; killed when the test is over.
-struct Driver(std::process::Child);
+pub(crate) struct Driver(std::process::Child);
 
 impl Driver {
-    fn run(dir: &Path) -> Driver {
+    pub(crate) fn run(dir: &Path) -> Driver {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
         command.args(["run", "r", "--stay"]).current_dir(dir).env_remove("FLAGSTAFF_DIR");
         Driver(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
@@ -89,7 +89,7 @@ impl Drop for Driver {
     }
 }
 
-fn within(patience: u64, what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn within(patience: u64, what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..patience * 20 {
         if holds() {
             return;

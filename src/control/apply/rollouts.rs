@@ -81,7 +81,8 @@ impl Site {
                     refused: refused(rollout, declared, &self.actor),
                 },
             };
-            rows.push(row(&rollout.plan, rollout.state.phase, Some(rollout.state.version), declared));
+            let row = row(&rollout.plan, rollout.state.phase, Some(rollout.state.version), declared);
+            rows.push(RolloutRow { protected: self.is_protected(&rollout.plan), ..row });
         }
         for ((release, of), declared) in plans.iter().filter(|((_, of), _)| is_meant(of)) {
             if let (Ok(declared), None) = (declared, self.store.newest(release, of)) {

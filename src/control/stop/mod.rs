@@ -194,6 +194,13 @@ impl StopSite {
         let alive = drivers.into_iter().find(|driver| {
             driver.drives.iter().any(|driven| driven == address) && now <= driver.next.plus(Span::seconds(30))
         })?;
-        Some(format!("{}@{} (alive {} ago)", alive.command, alive.host, now.since(alive.alive)))
+        let since = now.since(alive.alive);
+        // one pass is over by now: whether there will be another is for whoever called it
+        Some(match alive.command.contains("--once") {
+            true => {
+                format!("{}@{}, last seen {since} ago, tries again if it is called again", alive.command, alive.host)
+            }
+            false => format!("{}@{} (alive {since} ago) keeps trying", alive.command, alive.host),
+        })
     }
 }

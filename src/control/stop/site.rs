@@ -181,7 +181,7 @@ impl StopSite {
     }
 
     /// Takes the journal in, if it was still being read.
-    pub(super) async fn finish_reading(&mut self) {
+    pub async fn finish_reading(&mut self) {
         if let Some(reading) = self.reading.take() {
             self.store = reading.await.unwrap_or_else(|_| Err("reading it was cut short".to_owned()));
         }
@@ -196,7 +196,9 @@ impl StopSite {
     ///
     /// # Errors
     /// Where the journal cannot be read.
-    pub fn in_progress(&self) -> Result<Vec<(String, String)>, ControlError> {
+    pub async fn in_progress(&mut self) -> Result<Vec<(String, String)>, ControlError> {
+        // what is to be stopped stands nowhere else, however long it takes to read
+        self.finish_reading().await;
         let store = self.store.as_ref().map_err(|why| ControlError::Unreachable(why.clone()))?;
         let live = store.rollouts().filter(|rollout| rollout.state.is_live() || rollout.state.is_stopping());
         Ok(live.map(|rollout| (rollout.plan.release.clone(), rollout.plan.environment.clone())).collect())

@@ -123,7 +123,11 @@ impl Folding<'_> {
             }
             let adopts = matches!(issued.command, Command::Adopt { .. });
             if hold.kind == HoldKind::AddressChanged && !adopts && !is_start {
-                return Err(not_ready(format!("an address changed: {}; adopt it first", hold.detail)));
+                return Err(Refusal {
+                    reason: format!("an address changed: {}; adopt the documents' plan first", hold.detail),
+                    instead: Some("apply --adopt".to_owned()),
+                    kind: RefusalKind::NotReady,
+                });
             }
         }
         Ok(())

@@ -36,7 +36,11 @@ impl Refusal {
     pub fn at(self, release: &str, environment: &str) -> Refusal {
         let addressed = |instead: String| {
             let (verb, options) = instead.split_once(' ').unwrap_or((&instead, ""));
-            format!("{verb} {release} -e {environment} {options}").trim_end().to_owned()
+            match verb {
+                // it is about documents, not about one release
+                "apply" => format!("apply {options} -e {environment}"),
+                verb => format!("{verb} {release} -e {environment} {options}").trim_end().to_owned(),
+            }
         };
         Refusal { instead: self.instead.map(addressed), ..self }
     }

@@ -36,6 +36,7 @@ pub(super) fn all(documents: &[Document], index: &Index<'_>, releases: &[Release
         project::check(found.doc, &mut findings);
     }
     one_release_per_flag(index, releases, &mut findings);
+    names_of_flags(index, releases, &mut findings);
     findings
 }
 
@@ -50,6 +51,20 @@ fn unique_names(documents: &[Document], findings: &mut Vec<Finding>) {
             let message = format!("there are two {kind} documents `{}`", name.value);
             let help = format!("the other one is at {}; names are unique per kind", first.at.place());
             findings.push(Finding::error("duplicate-name", &name.at, message).help(help));
+        }
+    }
+}
+
+/// Stops take a release's name or a flag's key: one word must not mean two things.
+fn names_of_flags(index: &Index<'_>, releases: &[ReleaseRef], findings: &mut Vec<Finding>) {
+    let each = releases.iter().flat_map(|known| known.environments.iter().map(move |it| ((&known.flag, it), known)));
+    let by_flag: BTreeMap<_, &ReleaseRef> = each.collect();
+    for ReleaseRef { release, flag, environments } in releases.iter().filter(|known| known.release != known.flag) {
+        let other = environments.iter().find_map(|environment| by_flag.get(&(release, environment)));
+        if let (Some(other), Some(found)) = (other, index.releases.get(release.as_str())) {
+            let message = format!("this is the flag of release `{}` too, and its own is `{flag}`", other.release);
+            let finding = Finding::error("flag-name", &found.doc.name.at, message);
+            findings.push(finding.help("`abort` takes either, and must mean one thing: give it another name"));
         }
     }
 }

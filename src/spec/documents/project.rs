@@ -106,7 +106,9 @@ fn environment(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Environm
         Some(node) => backend(node, reader.findings()),
         None => (None, AccessDoc::default()),
     };
-    let protected = reader.flag("protected").unwrap_or(false);
+    // what cannot be read may have been meant to protect
+    let is_said = reader.key_at("protected").is_some();
+    let protected = reader.flag("protected").unwrap_or(is_said);
     let layer = layer(&mut reader);
     reader.finish();
     EnvironmentDoc { name, target, access, protected, layer }

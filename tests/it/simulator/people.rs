@@ -166,7 +166,13 @@ impl Deed {
 }
 
 pub(super) fn start(again: bool, take_over: bool) -> Deed {
-    Deed::Start(StartOptions { again, take_over, at_stage: None, reason: Some("because freeze-production".to_owned()) })
+    Deed::Start(StartOptions {
+        again,
+        take_over,
+        at_stage: None,
+        reason: Some("because freeze-production".to_owned()),
+        saw: None,
+    })
 }
 
 /// Any deed at any moment.

@@ -153,6 +153,10 @@ fn releases() {
     check(file, "{ service: search }", "{ 'a} or vector(1) #': search }", "label `a} or vector(1) #`");
     check(file, "flag: search-rank-2026", "flag: checkout-v2", "same-flag `checkout-v2`");
     check(file, "name: search-rank,", "name: checkout-v2,", "duplicate-name `checkout-v2`");
+    let other = "---\napiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: other }\n";
+    let takes =
+        format!("environments: [production]\n{other}spec: {{ flag: search-rank, environments: [production] }}\n");
+    check(file, "environments: [production]\n", &takes, "flag-name `search-rank`");
     check(file, "environments: [production]", "environments: [produktion]", "did you mean `production`?");
 }
 
