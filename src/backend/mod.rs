@@ -106,6 +106,21 @@ pub enum BackendError {
     },
 }
 
+impl BackendError {
+    /// What went wrong, without the place.
+    pub fn detail(&self) -> &str {
+        match self {
+            BackendError::Unreachable { detail, .. }
+            | BackendError::Conflict { detail, .. }
+            | BackendError::SwitchedOff { detail, .. }
+            | BackendError::ForeignStamp { detail, .. }
+            | BackendError::NotAuthorised { detail, .. }
+            | BackendError::Refused { detail, .. }
+            | BackendError::NotEffective { detail, .. } => detail,
+        }
+    }
+}
+
 /// A flag backend of one environment. Object-safe: projects mix several.
 pub trait Backend: Send + Sync {
     /// For people: `flags.flagd.json`, `https://unleash.example (production)`.

@@ -11,6 +11,7 @@ mod hands;
 mod look;
 mod mark;
 mod off;
+mod rights;
 mod strategies;
 mod write;
 

@@ -33,6 +33,13 @@ fn a_fresh_project_is_well_and_nothing_is_made() {
     let before = content(dir);
     examined(dir, &[], 0).is("journal", "file", "ok", "none yet");
     assert_eq!(content(dir), before);
+    // nor is a database of somebody else's
+    let theirs = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    theirs.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    drop(theirs);
+    let before = content(dir);
+    examined(dir, &[], 5).is("journal", "file", "failed", "a database, and no journal");
+    assert_eq!(content(dir), before);
     let wrong = run(dir, &["doctor", "-e", "nope"]);
     assert_eq!(wrong.code, 64, "{}", wrong.both());
     assert!(wrong.err.contains("environments: here"), "{}", wrong.err);
@@ -118,6 +125,11 @@ fn who_drives_is_told_and_that_nobody_does() {
     driver.wait().unwrap();
     assert!(driven, "{:#}", found.answer);
     found.is("driver", "driver", "ok", "1 rollout under way, driven by run@");
+    // who died drives no more once it should have been back; paused, its safeguards are still armed for those who have it
+    ends(dir, &["pause", "my-feature"], 0);
+    rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap().execute("DELETE FROM drivers", []).unwrap();
+    let found = examined(dir, &[], 0);
+    found.is("driver", "driver", "warning", "nobody drives my-feature@production");
     ends(dir, &["abort", "my-feature"], 0);
     examined(dir, &[], 0).is("driver", "driver", "ok", "no rollout is under way");
 }
