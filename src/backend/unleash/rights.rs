@@ -13,6 +13,8 @@ const NEEDED: [(&str, &str); 5] = [
     ("DELETE_FEATURE_STRATEGY", "remove strategies"),
     ("UPDATE_FEATURE_ENVIRONMENT", "switch on and off"),
 ];
+/// All of them.
+const ALL: &str = "make flags, add, change and remove strategies, and switch on and off";
 /// The only one that can be done without: flags may be there already.
 const MAKES_FLAGS: &str = "CREATE_FEATURE";
 
@@ -29,10 +31,7 @@ impl Unleash {
         let named: Vec<String> = missing.iter().map(|(name, words)| format!("{words} ({name})")).collect();
         let seen = format!("it may not {} {place}", named.join(", "));
         match missing.as_slice() {
-            [] => {
-                let may: Vec<&str> = NEEDED.iter().map(|(_, words)| *words).collect();
-                Check::fine("permissions", format!("it may {} {place}", may.join(", ")))
-            }
+            [] => Check::fine("permissions", format!("it may {ALL} {place}")),
             [(MAKES_FLAGS, _)] => {
                 Check::warning("permissions", seen, format!("make each flag before its release starts, or {ROLE}"))
             }

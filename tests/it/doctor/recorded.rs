@@ -165,7 +165,7 @@ fn broken_documents_keep_nothing_else_from_being_looked_at() {
     fs::write(dir.join("flagstaff/releases.yaml"), "kind: [").unwrap();
     let found = examined(dir, &[], 3);
     found.is("documents", "findings", "failed", "1 error").advises("documents", "findings", "flagstaff validate");
-    found.is("backend production", "flags", "ok", "").is("source app", "page", "ok", "series: ");
+    found.is("backend production", "flags", "ok", "").is("source app", "page", "ok", " series, read in ");
     // something that is worse than broken documents there is not; what is as bad is told beside it
     drop(page);
     examined(dir, &[], 3).is("source app", "page", "failed", "");

@@ -127,7 +127,7 @@ fn a_clock_that_is_wrong_is_told_with_what_it_does() {
         date: Some("Thu, 01 Jan 2026 00:00:00 GMT".to_owned()),
         ..Reply::with("requests_total 1\n")
     });
-    pages(&[&server.url], 0).is(SOURCE, "clock", "warning", "behind ours").is(SOURCE, "page", "ok", "series: 1");
+    pages(&[&server.url], 0).is(SOURCE, "clock", "warning", "behind ours").is(SOURCE, "page", "ok", " 1 series");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn each_page_is_told_of() {
     let gone = Fake::serve(|_| Reply { status: 404, ..Reply::with("") });
     let hanging = Fake::serve(|_| Reply { after: Duration::from_secs(60), ..Reply::with("") });
     let rows: [(&str, i32, &str, &str); 7] = [
-        (&page.url, 0, "ok", "series: 8, in "),
+        (&page.url, 0, "ok", " 8 series, read in "),
         (&empty.url, 0, "warning", "there is no series on it"),
         (&garbage.url, 5, "failed", "not a metrics page: line 1"),
         (&gone.url, 5, "failed", "status 404"),
