@@ -115,11 +115,12 @@ fn who_drives_is_told_and_that_nobody_does() {
     let mut driver = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
     let driver = driver.args(["run", "my-feature"]).current_dir(dir).env_remove("FLAGSTAFF_DIR");
     let mut driver = driver.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let is_driven = || {
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        examined(dir, &[], 0).check("driver", "driver")["result"] == "ok"
-    };
-    let driven = (0..20).any(|_| is_driven());
+    let journal = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    let count = "SELECT count(*) FROM drivers WHERE body LIKE '%my-feature@production%'";
+    let driven = (0..80).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        journal.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap() > 0
+    });
     let found = examined(dir, &[], 0);
     driver.kill().unwrap();
     driver.wait().unwrap();
@@ -127,7 +128,7 @@ fn who_drives_is_told_and_that_nobody_does() {
     found.is("driver", "driver", "ok", "1 rollout under way, driven by run@");
     // who died drives no more once it should have been back; paused, its safeguards are still armed for those who have it
     ends(dir, &["pause", "my-feature"], 0);
-    rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap().execute("DELETE FROM drivers", []).unwrap();
+    journal.execute("DELETE FROM drivers", []).unwrap();
     let found = examined(dir, &[], 0);
     found.is("driver", "driver", "warning", "nobody drives my-feature@production");
     ends(dir, &["abort", "my-feature"], 0);
