@@ -106,6 +106,21 @@ pub enum BackendError {
     },
 }
 
+impl BackendError {
+    /// What went wrong, without the place.
+    pub fn detail(&self) -> &str {
+        match self {
+            BackendError::Unreachable { detail, .. }
+            | BackendError::Conflict { detail, .. }
+            | BackendError::SwitchedOff { detail, .. }
+            | BackendError::ForeignStamp { detail, .. }
+            | BackendError::NotAuthorised { detail, .. }
+            | BackendError::Refused { detail, .. }
+            | BackendError::NotEffective { detail, .. } => detail,
+        }
+    }
+}
+
 /// What a flag is, beside who gets it: what documents state of it. Nothing is written of what they do not state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Card {

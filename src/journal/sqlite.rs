@@ -79,6 +79,30 @@ impl SqliteJournal {
         if path.try_exists().unwrap_or(true) { SqliteJournal::open_within(path, patience).map(Some) } else { Ok(None) }
     }
 
+    /// As [`SqliteJournal::open_existing`], for whoever only looks: an empty file is none, and nothing is made a journal that
+    /// is not one.
+    ///
+    /// # Errors
+    /// As [`SqliteJournal::open`], and for a database of somebody else's.
+    pub fn look(path: &Path, patience: Duration) -> Result<Option<SqliteJournal>, JournalError> {
+        if !path.try_exists().unwrap_or(true) {
+            return Ok(None);
+        }
+        let fail = |detail: String| JournalError::Unusable { place: path.display().to_string(), detail };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| fail(explain(&error)))?;
+        let count = |query: &str| {
+            let found = connection.query_row(query, [], |row| row.get::<_, u32>(0));
+            found.map_err(|error| fail(explain(&error)))
+        };
+        connection.busy_timeout(patience).map_err(|error| fail(explain(&error)))?;
+        match (count("PRAGMA user_version")?, count("SELECT count(*) FROM sqlite_schema")?) {
+            (0, 0) => Ok(None),
+            (0, _) => Err(fail("it is a database, and no journal; point `journal:` at another file".to_owned())),
+            _ => SqliteJournal::prepare(connection, path, patience).map(Some),
+        }
+    }
+
     fn prepare(mut connection: Connection, path: &Path, patience: Duration) -> Result<SqliteJournal, JournalError> {
         let place = path.display().to_string();
         let fail = |error: rusqlite::Error| JournalError::Unusable { place: place.clone(), detail: explain(&error) };

@@ -6,27 +6,15 @@ use serde_json::Value;
 use super::Unleash;
 use super::api::{CONFIGURATION, Call, Fault};
 use crate::backend::BackendError;
-use crate::checkup::{self, Check, ClockRead, Health};
+use crate::checkup::{self, Check, ClockRead};
 use crate::clock::Clock;
 use crate::engine::{Span, Timestamp};
 use crate::http::{self, Reply, bounded, segment};
 
-/// What will be needed, in the server's word and in ours.
-const NEEDED: [(&str, &str); 5] = [
-    (MAKES_FLAGS, "make flags"),
-    ("CREATE_FEATURE_STRATEGY", "add strategies"),
-    ("UPDATE_FEATURE_STRATEGY", "change strategies"),
-    ("DELETE_FEATURE_STRATEGY", "remove strategies"),
-    ("UPDATE_FEATURE_ENVIRONMENT", "switch on and off"),
-];
-/// The only one that can be done without: flags may be there already.
-const MAKES_FLAGS: &str = "CREATE_FEATURE";
-
 const ADDRESS: &str = "check `url`, its path too, that the server runs, and that this machine may reach it";
 const TOKEN: &str = "make a personal access token in Unleash for a user with the root role Editor, and let `token_env`, \
                      `token_file` or `token_command` say it";
-const ROLE: &str = "give the token's user the root role Editor, or a project role with what is missing";
-const LOG: &str = "the server's own log says more";
+const LOG: &str = "it answers strangers, so that its address is right: its own log says more, or its database is gone";
 
 impl Unleash {
     /// Everything about it that does not depend on a flag.
@@ -36,22 +24,25 @@ impl Unleash {
         let knocked = async { (self.api.knock().await, clock.now()) };
         let ((knocked, after), token) = join(knocked, self.api.token()).await;
         let reply = match knocked {
-            Ok((reply, Ok(_) | Err(Fault::Other(BackendError::NotAuthorised { .. })))) => reply,
-            Ok((_, Err(fault))) => {
-                let check = failed("reachable", self.told(fault), ADDRESS);
-                // whatever it is that answers, it is not what was looked for
-                checks.push(Check { health: Health::Failed(checkup::Fault::Unreachable), ..check });
-                return checks;
-            }
+            Ok((reply, Err(Fault::Other(BackendError::NotAuthorised { .. })))) => Ok(reply),
+            // where it asks nobody who they are
+            Ok((reply, Ok(said))) if said.get("version").is_some() => Ok(reply),
+            Ok((_, Ok(_))) => Err("it answers, and not as an Unleash does".to_owned()),
+            // whatever it is that answers, it is not what was looked for
+            Ok((_, Err(fault))) => Err(self.told(fault).detail().to_owned()),
+            Err(why) => Err(why.detail),
+        };
+        let reply = match reply {
+            Ok(reply) => reply,
             Err(why) => {
-                checks.push(Check::failed("reachable", checkup::Fault::Unreachable, why.detail, ADDRESS));
+                checks.push(Check::failed("reachable", checkup::Fault::Unreachable, why, ADDRESS));
                 return checks;
             }
         };
         checks.push(Check::fine("reachable", format!("it answers, in {} ms", after.since(before).0)));
         match token {
             Ok(_) => checks.extend(self.with_token().await),
-            Err(fault) => checks.push(failed("token", self.told(fault), TOKEN)),
+            Err(fault) => checks.push(failed("token", &self.told(fault), TOKEN)),
         }
         checks.push(time(&reply, before, after));
         checks
@@ -75,11 +66,11 @@ impl Unleash {
         let (user, configuration, project, events) = asked.await;
         let user = match user {
             Ok(user) => user,
-            Err(fault) => return vec![failed("token", self.told(fault), TOKEN)],
+            Err(fault) => return vec![failed("token", &self.told(fault), TOKEN)],
         };
         let configuration = match configuration {
             Ok(configuration) => configuration,
-            Err(fault) => return vec![failed("version", self.told(fault), LOG)],
+            Err(fault) => return vec![failed("version", &self.told(fault), LOG)],
         };
         vec![
             version(&configuration),
@@ -89,44 +80,11 @@ impl Unleash {
             match events {
                 Ok(_) => Check::fine("events", "the flags' events can be read"),
                 Err(fault) => {
-                    failed("events", self.told(fault), "they tell of changes by hand: let the token's user read them")
+                    failed("events", &self.told(fault), "they tell of changes by hand: let the token's user read them")
                 }
             },
             maintenance(&configuration),
         ]
-    }
-
-    fn permissions(&self, user: &Value) -> Check {
-        let place = format!("in project {}, environment {}", self.project, self.environment);
-        let Some(granted) = user.get("permissions").and_then(Value::as_array) else {
-            return Check::fine("permissions", "not said");
-        };
-        let missing: Vec<_> = NEEDED.iter().filter(|(name, _)| !self.grants(granted, name)).collect();
-        let named: Vec<String> = missing.iter().map(|(name, words)| format!("{words} ({name})")).collect();
-        let seen = format!("it may not {} {place}", named.join(", "));
-        match missing.as_slice() {
-            [] => {
-                let may: Vec<&str> = NEEDED.iter().map(|(_, words)| *words).collect();
-                Check::fine("permissions", format!("it may {} {place}", may.join(", ")))
-            }
-            [(MAKES_FLAGS, _)] => {
-                Check::warning("permissions", seen, format!("make each flag before its release starts, or {ROLE}"))
-            }
-            _ => Check::failed("permissions", checkup::Fault::NotAuthorised, seen, ROLE),
-        }
-    }
-
-    /// Whether a list of permissions has one, or all, for this project and environment, as the server judges it.
-    fn grants(&self, granted: &[Value], wanted: &str) -> bool {
-        granted.iter().any(|granted| {
-            let within = |key: &str, ours: &str| {
-                granted.get(key).and_then(Value::as_str).is_none_or(|theirs| theirs == ours || theirs == "*")
-            };
-            let name = granted.get("permission").and_then(Value::as_str).unwrap_or_default();
-            (name == wanted || name == "ADMIN")
-                && within("project", &self.project)
-                && within("environment", &self.environment)
-        })
     }
 
     fn place_of_flags(&self, overview: Result<Value, Fault>) -> Check {
@@ -137,7 +95,7 @@ impl Unleash {
                 let (other, seen) = (checkup::Fault::Other, format!("there is no project {project}"));
                 return Check::failed("project", other, seen, "check `project`: it is the project's id, not its name");
             }
-            Err(fault) => return failed("project", self.told(fault), "let the token's user see the project"),
+            Err(fault) => return failed("project", &self.told(fault), "let the token's user see the project"),
         };
         let known = overview.get("environments").and_then(Value::as_array);
         let known: Vec<String> = known
@@ -159,16 +117,14 @@ impl Unleash {
     }
 }
 
-/// A failure as the server told it, without the place: that stands above.
-fn failed(name: &'static str, error: BackendError, advice: &str) -> Check {
-    match error {
-        BackendError::NotAuthorised { detail, .. } => {
-            Check::failed(name, checkup::Fault::NotAuthorised, detail, advice)
-        }
-        BackendError::Unreachable { detail, .. } => Check::failed(name, checkup::Fault::Unreachable, detail, advice),
-        BackendError::Refused { detail, .. } => Check::failed(name, checkup::Fault::Other, detail, advice),
-        error => Check::failed(name, checkup::Fault::Other, error.to_string(), advice),
-    }
+/// A failure as the server told it, without the place: that stands above. What does not answer has no answer to it either.
+fn failed(name: &'static str, error: &BackendError, advice: &str) -> Check {
+    let (fault, advice) = match error {
+        BackendError::NotAuthorised { .. } => (checkup::Fault::NotAuthorised, advice),
+        BackendError::Unreachable { .. } => (checkup::Fault::Unreachable, LOG),
+        _ => (checkup::Fault::Other, advice),
+    };
+    Check::failed(name, fault, error.detail(), advice)
 }
 
 fn version(configuration: &Value) -> Check {
@@ -201,13 +157,16 @@ fn whose(user: &Value) -> Check {
 
 /// Who is no administrator may not ask for it, but everybody is told.
 fn maintenance(configuration: &Value) -> Check {
-    if configuration.get("maintenanceMode").and_then(Value::as_bool) == Some(true) {
-        let seen = "it is in maintenance mode and refuses every write, switching off included";
-        let advice =
-            "end it in Unleash before anything starts; what must be off now cannot be switched off before that";
-        return Check::failed("maintenance", checkup::Fault::Unreachable, seen, advice);
+    match configuration.get("maintenanceMode").and_then(Value::as_bool) {
+        Some(false) => Check::fine("maintenance", "it takes writes"),
+        None => Check::fine("maintenance", "not said"),
+        Some(true) => Check::failed(
+            "maintenance",
+            checkup::Fault::Unreachable,
+            "it is in maintenance mode and refuses every write, switching off included",
+            "end it in Unleash before anything starts; what must be off now cannot be switched off before that",
+        ),
     }
-    Check::fine("maintenance", "it takes writes")
 }
 
 fn time(reply: &Reply, before: Timestamp, after: Timestamp) -> Check {

@@ -12,6 +12,7 @@ mod look;
 mod mark;
 mod off;
 mod prepare;
+mod rights;
 mod strategies;
 mod write;
 

@@ -1,28 +1,25 @@
-//! The journal, what waits beside it, and who drives.
+//! The journal, and what can be told because it can be read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::join;
 use rustix::fs::{Access, access};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{Doctor, Kind, PATIENCE, Thing, hangs, many};
+use super::{Doctor, Kind, PATIENCE, Thing, driver, hangs};
 use crate::checkup::{Check, Fault};
 use crate::clock::{Clock, within};
-use crate::control::drive::{alive, goes_on};
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear};
-use crate::control::store::{Rollout, Store};
+use crate::control::store::Store;
 use crate::engine::Timestamp;
 use crate::journal::JournalError;
-use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
 use crate::spec::documents;
 
 /// How long another process' lock is waited for: a commit takes milliseconds.
 const LOCKED_AT_MOST: Duration = Duration::from_secs(1);
-/// More rollouts that nobody drives are counted.
-const NAMED_AT_MOST: usize = 5;
 
 /// What was found, as soon as it was.
 enum Found {
@@ -40,37 +37,13 @@ impl Doctor {
         let environment = environment.map(str::to_owned);
         // reading may hang in the system, which no runtime can end
         std::thread::spawn(move || look.at_everything(environment.as_deref()));
-        let (checks, driver) = heard(&*self.clock, &mut told).await;
+        let ((checks, driver), spool) = join(heard(&*self.clock, &mut told), self.spool(&path)).await;
         let thing = |kind, place, checks| Thing { kind, name: None, place, checks };
-        let mut things = vec![thing(Kind::Journal, Some(journal.to_owned()), checks), self.spool(&path).await];
+        let mut things = vec![thing(Kind::Journal, Some(journal.to_owned()), checks), spool];
         if !driver.is_empty() {
             things.push(thing(Kind::Driver, None, driver));
         }
         things
-    }
-
-    async fn spool(&self, journal: &Path) -> Thing {
-        let spool = Spool::beside(journal);
-        let place = spool.folders().first().map(|folder| folder.strip_prefix(&self.dir).unwrap_or(folder));
-        let place = place.map(|folder| folder.display().to_string());
-        let pending = within(&*self.clock, PATIENCE, tokio::task::spawn_blocking(move || spool.pending())).await;
-        let check = match pending {
-            Some(Ok(Ok(waiting))) if waiting.is_empty() => Check::fine("waiting", "nothing waits to be recorded"),
-            Some(Ok(Ok(waiting))) => {
-                let what = match waiting.len() {
-                    1 => "1 act waits".to_owned(),
-                    more => format!("{more} acts wait"),
-                };
-                let seen = format!("{what} to be recorded (stops, freezes): nothing grows before that");
-                Check::warning("waiting", seen, "whoever records next takes them in: flagstaff run")
-            }
-            Some(Ok(Err(error))) => {
-                let advice = "it may be a stop; nothing grows before it is taken in or moved away";
-                Check::failed("waiting", Fault::Unreachable, error.to_string(), advice)
-            }
-            _ => Check::failed("waiting", Fault::Unreachable, hangs(), "look at the file system that it is on"),
-        };
-        Thing { kind: Kind::Spool, name: None, place, checks: vec![check] }
     }
 }
 
@@ -109,11 +82,7 @@ struct Look {
 
 impl Look {
     fn at_everything(&self, environment: Option<&str>) {
-        // an empty file would be made a journal by opening it
-        if std::fs::metadata(&self.path).is_ok_and(|about| about.len() == 0) {
-            return self.none_yet();
-        }
-        let journal = match SqliteJournal::open_existing(&self.path, LOCKED_AT_MOST) {
+        let journal = match SqliteJournal::look(&self.path, LOCKED_AT_MOST) {
             Ok(Some(journal)) => journal,
             Ok(None) => return self.none_yet(),
             Err(error) => return self.say(failed("file", &error)),
@@ -130,7 +99,7 @@ impl Look {
         match Store::load(journal) {
             Ok(store) => {
                 self.say(Check::fine("chain", "every record follows the one before it"));
-                self.tell(Found::Driver(self.driver(store, environment)));
+                self.tell(Found::Driver(driver::check(store, self.now, environment)));
             }
             Err(ControlError::Journal(error)) => self.say(failed("chain", &error)),
             Err(error) => {
@@ -154,37 +123,6 @@ impl Look {
             }
             _ => Check::fine("writable", "it could be made"),
         });
-    }
-
-    fn driver(&self, mut store: Store, environment: Option<&str>) -> Check {
-        let drivers = alive(store.journal().drivers().unwrap_or_default(), self.now);
-        let meant =
-            |rollout: &&Rollout| goes_on(rollout) && environment.is_none_or(|meant| meant == rollout.plan.environment);
-        let (driven, left): (Vec<String>, Vec<String>) = store
-            .rollouts()
-            .filter(meant)
-            .map(Rollout::address)
-            .partition(|address| drivers.iter().any(|driver| driver.drives.contains(address)));
-        match (driven.len(), left.len()) {
-            (0, 0) => Check::fine("driver", "no rollout is under way"),
-            (under_way, 0) => {
-                let mut names: Vec<String> =
-                    drivers.iter().map(|driver| format!("{}@{}", driver.command, driver.host)).collect();
-                names.dedup();
-                Check::fine(
-                    "driver",
-                    format!("{} under way, driven by {}", many(under_way, "rollout"), names.join(", ")),
-                )
-            }
-            _ => {
-                let mut seen = left.iter().take(NAMED_AT_MOST).cloned().collect::<Vec<_>>().join(", ");
-                if let Some(more) = left.len().checked_sub(NAMED_AT_MOST).filter(|more| *more > 0) {
-                    seen = format!("{seen} and {more} more");
-                }
-                let seen = format!("nobody drives {seen}: nothing advances there, and no safeguard stops it");
-                Check::warning("driver", seen, "start a driver: flagstaff run")
-            }
-        }
     }
 
     fn say(&self, check: Check) {

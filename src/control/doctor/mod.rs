@@ -3,7 +3,9 @@
 //! Nothing is changed: what a backend or source says is its own examination's, the journal is opened only where there is
 //! one, and what waits in the spool stays there. Like a stop it needs the Project document and no other.
 
+mod driver;
 mod journal;
+mod spool;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -55,7 +55,7 @@ impl Scrape {
             ),
             Ok(samples) => {
                 let took = after.since(before);
-                Check::fine("page", format!("{place}: series: {}, in {} ms", samples.len(), took.0))
+                Check::fine("page", format!("{place}: {} series, read in {} ms", samples.len(), took.0))
             }
         };
         let theirs = date.and_then(|date| http::date(&date)).map(Timestamp);

@@ -73,7 +73,7 @@ impl Asking<'_> {
     fn ratio(&self, of: &Selector, over: &Selector) -> Answered {
         let Some(whole) = self.increase(&over.metric, over, |_| true) else { return self.no_series(&over.metric) };
         if whole == 0.0 {
-            return unknown(Unknown::Idle, "no traffic in the window");
+            return self.nothing(&over.metric, over, "no traffic in the window");
         }
         // no such series yet is no such event yet
         value(self.increase(&of.metric, of, |_| true).unwrap_or(0.0) / whole)
@@ -94,7 +94,27 @@ impl Asking<'_> {
                 }
             }
         }
-        total.map_or_else(|| self.no_series(&of.metric), value)
+        match total {
+            Some(count) if count > 0.0 || self.is_shown(&of.metric, of) => value(count),
+            _ => self.no_series(&of.metric),
+        }
+    }
+
+    /// Whether any page shows a series of this at the instant.
+    fn is_shown(&self, metric: &str, of: &Selector) -> bool {
+        let matchers = matchers(of, &self.query.matchers);
+        let shows = |history: &History| {
+            history.select(metric, &matchers).any(|series| history.value_at(series, self.at).is_some())
+        };
+        self.targets.values().any(shows)
+    }
+
+    /// Nothing happened in the window: idle where a page still shows that it counts, and no answer where none does.
+    fn nothing(&self, metric: &str, of: &Selector, why: &str) -> Answered {
+        match self.is_shown(metric, of) {
+            true => unknown(Unknown::Idle, why),
+            false => self.no_series(metric),
+        }
     }
 
     fn buckets(&self, of: &Selector) -> Vec<(f64, f64)> {
@@ -119,7 +139,7 @@ impl Asking<'_> {
         let buckets = self.buckets(of);
         let Some((last, total)) = buckets.last().copied() else { return self.no_series(&of.metric) };
         if total == 0.0 {
-            return unknown(Unknown::Idle, "no observations in the window");
+            return self.nothing(&format!("{}_bucket", of.metric), of, "no observations in the window");
         }
         if last != f64::INFINITY || buckets.len() < 2 {
             return unknown(Unknown::NotANumber, "the histogram has no `+Inf` bucket, or no other");
@@ -140,7 +160,7 @@ impl Asking<'_> {
         let buckets = self.buckets(of);
         let Some((_, total)) = buckets.last().copied() else { return self.no_series(&of.metric) };
         if total == 0.0 {
-            return unknown(Unknown::Idle, "no observations in the window");
+            return self.nothing(&format!("{}_bucket", of.metric), of, "no observations in the window");
         }
         let limit = bound.to_string().parse::<f64>().unwrap_or(0.0);
         let (mut low, mut below) = (0.0, 0.0);
@@ -174,4 +194,66 @@ fn value(number: f64) -> Answered {
 
 fn unknown(reason: Unknown, detail: &str) -> Answered {
     Answered { reading: Reading::Unknown(reason), detail: Some(detail.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::telemetry::scrape::exposition::Sample;
+
+    const METRICS: [&str; 3] = ["requests", "failed", "took_bucket"];
+
+    fn page(value: f64) -> Vec<Sample> {
+        let sample = |name: &str, bound: Option<&str>| Sample {
+            name: name.to_owned(),
+            labels: bound.map(|bound| ("le".to_owned(), bound.to_owned())).into_iter().collect(),
+            value,
+        };
+        let took = ["0.1", "+Inf"].map(|bound| sample("took_bucket", Some(bound)));
+        METRICS[..2].iter().map(|name| sample(name, None)).chain(took).collect()
+    }
+
+    fn forms() -> [Form; 4] {
+        let of = |metric: &str| Selector { metric: metric.to_owned(), matchers: Vec::new() };
+        let half = || "0.5".parse::<Decimal>().expect("a number");
+        [
+            Form::Ratio { of: of("failed"), over: of("requests") },
+            Form::Count { of: of("requests") },
+            Form::Quantile { q: half(), of: of("took") },
+            Form::Slow { bound: half(), of: of("took") },
+        ]
+    }
+
+    /// What four pages say about a form at the last of them, ten seconds apart.
+    fn asked(form: Form, pages: [Vec<Sample>; 4]) -> Option<Unknown> {
+        let wanted: BTreeSet<String> = METRICS.map(str::to_owned).into();
+        let mut history = History::default();
+        for (number, page) in pages.into_iter().enumerate() {
+            history.take(Timestamp(number as i64 * 10_000), page, &wanted);
+        }
+        let targets = BTreeMap::from([("page".to_owned(), history)]);
+        let query = Query {
+            source: "app".to_owned(),
+            form,
+            matchers: Vec::new(),
+            window: Span::seconds(20),
+            every: Span::seconds(10),
+            flag: "f".to_owned(),
+            born_later: false,
+        };
+        answer(&targets, &query, Timestamp(30_000), Span::seconds(10)).reading.unknown()
+    }
+
+    #[test]
+    fn a_page_that_no_longer_shows_a_series_is_no_answer_and_not_idle() {
+        for form in forms() {
+            let is_count = matches!(form, Form::Count { .. });
+            let still = [page(5.0), page(5.0), page(5.0), page(5.0)];
+            assert_eq!(asked(form.clone(), still), (!is_count).then_some(Unknown::Idle), "{form:?}");
+            let gone = [page(5.0), page(5.0), page(5.0), Vec::new()];
+            assert_eq!(asked(form.clone(), gone), Some(Unknown::NoAnswer), "{form:?}");
+        }
+    }
 }

@@ -33,6 +33,13 @@ fn a_fresh_project_is_well_and_nothing_is_made() {
     let before = content(dir);
     examined(dir, &[], 0).is("journal", "file", "ok", "none yet");
     assert_eq!(content(dir), before);
+    // nor is a database of somebody else's
+    let theirs = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    theirs.execute_batch("CREATE TABLE theirs (a)").unwrap();
+    drop(theirs);
+    let before = content(dir);
+    examined(dir, &[], 5).is("journal", "file", "failed", "a database, and no journal");
+    assert_eq!(content(dir), before);
     let wrong = run(dir, &["doctor", "-e", "nope"]);
     assert_eq!(wrong.code, 64, "{}", wrong.both());
     assert!(wrong.err.contains("environments: here"), "{}", wrong.err);
@@ -108,16 +115,22 @@ fn who_drives_is_told_and_that_nobody_does() {
     let mut driver = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
     let driver = driver.args(["run", "my-feature"]).current_dir(dir).env_remove("FLAGSTAFF_DIR");
     let mut driver = driver.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let is_driven = || {
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        examined(dir, &[], 0).check("driver", "driver")["result"] == "ok"
-    };
-    let driven = (0..20).any(|_| is_driven());
+    let journal = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    let count = "SELECT count(*) FROM drivers WHERE body LIKE '%my-feature@production%'";
+    let driven = (0..80).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        journal.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap() > 0
+    });
     let found = examined(dir, &[], 0);
     driver.kill().unwrap();
     driver.wait().unwrap();
     assert!(driven, "{:#}", found.answer);
     found.is("driver", "driver", "ok", "1 rollout under way, driven by run@");
+    // who died drives no more once it should have been back; paused, its safeguards are still armed for those who have it
+    ends(dir, &["pause", "my-feature"], 0);
+    journal.execute("DELETE FROM drivers", []).unwrap();
+    let found = examined(dir, &[], 0);
+    found.is("driver", "driver", "warning", "nobody drives my-feature@production");
     ends(dir, &["abort", "my-feature"], 0);
     examined(dir, &[], 0).is("driver", "driver", "ok", "no rollout is under way");
 }
@@ -153,7 +166,7 @@ fn broken_documents_keep_nothing_else_from_being_looked_at() {
     fs::write(dir.join("flagstaff/releases.yaml"), "kind: [").unwrap();
     let found = examined(dir, &[], 3);
     found.is("documents", "findings", "failed", "1 error").advises("documents", "findings", "flagstaff validate");
-    found.is("backend production", "flags", "ok", "").is("source app", "page", "ok", "series: ");
+    found.is("backend production", "flags", "ok", "").is("source app", "page", "ok", " series, read in ");
     // something that is worse than broken documents there is not; what is as bad is told beside it
     drop(page);
     examined(dir, &[], 3).is("source app", "page", "failed", "");

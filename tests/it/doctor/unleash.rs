@@ -88,7 +88,8 @@ fn a_project_or_environment_that_is_not_there_is_told() {
 #[test]
 fn what_is_no_unleash_never_sees_the_token() {
     type Row = (fn() -> Reply, &'static str);
-    let rows: [Row; 4] = [
+    let rows: [Row; 5] = [
+        (|| Reply::with("{}"), "not as an Unleash does"),
         (|| Reply::with("<!DOCTYPE html><title>Hello</title>"), "is it an Unleash"),
         (|| Reply { status: 404, ..Reply::with("{}") }, "no such page"),
         (|| Reply { status: 302, ..Reply::with("") }, "redirects"),

@@ -193,6 +193,8 @@ fn a_release_goes_through_its_stages_and_completes() {
     shop.run(&["audit", "replay"], 0);
     shop.run(&["audit", "log"], 0);
     shop.run(&["status", "-o", "json"], 0);
+    assert!(shop.run(&["doctor", "-v"], 0).contains("an admin token, admin"));
+    shop.run(&["doctor", "-o", "json"], 0);
     // completed: an abort still switches off
     shop.run(&["abort", "completes"], 0);
     assert_eq!(shop.shown()["enabled"], false);

@@ -4,6 +4,9 @@
 use std::time::{Duration, Instant};
 
 use flagstaff::backend::{Backend as _, BackendError, Switch};
+use flagstaff::checkup::Fault::Unreachable;
+use flagstaff::checkup::{Check, Health};
+use flagstaff::clock::SystemClock;
 use serde_json::json;
 
 use super::proxy::{Call, Fate, Proxy, fake};
@@ -250,7 +253,10 @@ async fn a_frozen_database_and_maintenance_are_told_and_end() {
         for answer in [backend.expose(&request).await, backend.switch_off(flag).await] {
             assert!(matches!(answer, Err(BackendError::Unreachable { .. })), "{answer:?}");
         }
-        assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+        let checks = backend.examine(&SystemClock).await;
+        let hangs = |check: &Check| check.health == Health::Failed(Unreachable) && check.seen == "no answer in time";
+        assert!(checks.iter().any(hangs), "{checks:?}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         send(&processes, Signal::CONT);
         // what timed out may land now: the shutdown, if it has not yet, is sent again
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -272,6 +278,9 @@ async fn a_frozen_database_and_maintenance_are_told_and_end() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     };
     assert!(off.to_string().contains("maintenance"), "{off}");
+    let checks = backend.examine(&SystemClock).await;
+    let maintenance = checks.iter().find(|check| check.name == "maintenance").unwrap();
+    assert_eq!(maintenance.health, Health::Failed(Unreachable), "{checks:?}");
     // what was said to be off is, and what was not, is not
     assert_eq!(server.ours("GET", &environment(flag), None)["enabled"].as_bool(), Some(!passed));
 }
