@@ -5,6 +5,7 @@ use clap::Args;
 use super::args::duration;
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::control::served::Served;
 use crate::control::stop::{Recorded, StopSite};
 use crate::control::{ControlError, StopKind, StopOutcome, StopReport};
 use crate::engine::input::Observed;
@@ -39,7 +40,18 @@ impl Abort {
             }
             None => {
                 let meant = environments(context, &mut site).await?;
-                let Ok(known) = site.in_progress().await else { return Err(by_name(&site).await) };
+                let Ok(known) = site.in_progress().await else {
+                    let why = "the journal cannot be read, so what is in progress is not known: NOTHING WAS STOPPED";
+                    return Err(by_name(&site, why).await);
+                };
+                if known.is_empty() && site.knows_nothing() && site.served().await.iter().any(Served::is_of_a_rollout) {
+                    let why = "the journal knows no rollout, and yet flags are on under the stamp of one: it is another \
+                               journal, and NOTHING WAS STOPPED";
+                    return Err(by_name(&site, why).await);
+                }
+                if known.is_empty() {
+                    context.printer.note("nothing is in progress");
+                }
                 known.into_iter().filter(|(_, environment)| meant.contains(environment)).collect()
             }
         };
@@ -52,13 +64,12 @@ impl Abort {
     }
 }
 
-/// Without the journal nobody knows which rollouts are in progress, and a feature that was completed long ago is not to be
+/// Without its journal nobody knows which rollouts are in progress, and a feature that was completed long ago is not to be
 /// taken away by mistake: what is on is named instead, with the words that stop it.
-async fn by_name(site: &StopSite) -> Failure {
+async fn by_name(site: &StopSite, why: &str) -> Failure {
     let on = site.served().await.into_iter().filter(|served| served.seen.as_ref().is_ok_and(Observed::reaches_anybody));
     let commands: Vec<String> =
         on.map(|served| format!("flagstaff abort {} -e {}", served.release, served.environment)).collect();
-    let why = "the journal cannot be read, so what is in progress is not known: NOTHING WAS STOPPED";
     Failure::new(Exit::Unreachable, why).help(match commands.is_empty() {
         true => "the backends show none of the documents' flags on".to_owned(),
         false => format!("these are on: {}", commands.join("; ")),

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
+use super::abort::open;
 use super::args::Growing;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use super::signals;
 use super::start::{Start, begin};
 use crate::control::drive::{Seen, Until};
+use crate::control::served::Served;
 use crate::control::{Rollout, Site};
 use crate::view::live::Live;
 use crate::view::progress::End;
@@ -68,7 +70,7 @@ impl Run {
         }
         if ids.is_empty() && worst == Exit::Done {
             context.printer.note("nothing to drive");
-            return Ok(Exit::Done);
+            return knows_of_nothing_else(context).await;
         }
         let command = if self.once { "run --once" } else { "run" };
         site.declare_driver(command, &context.host());
@@ -151,6 +153,16 @@ impl Run {
         words.extend(self.stay.then(|| "--stay".to_owned()));
         words.join(" ")
     }
+}
+
+/// A journal without a rollout beside flags that are on under the stamp of one stands in the place of another.
+async fn knows_of_nothing_else(context: &Context) -> Result<Exit, Failure> {
+    let site = open(context)?;
+    if !site.knows_nothing() || !site.served().await.iter().any(Served::is_of_a_rollout) {
+        return Ok(Exit::Done);
+    }
+    let why = "the journal knows no rollout, and yet flags are on under the stamp of one: it is another journal";
+    Err(Failure::new(Exit::Unreachable, why).help("flagstaff status shows what the backends serve"))
 }
 
 /// What is meant: everything that has begun, and what is named and has not. A start names one environment, unless there is

@@ -62,7 +62,8 @@ impl Status {
     /// The project with its journal; or why the journal tells nothing.
     fn site(&self, context: &Context) -> Result<Result<Site, Option<String>>, Failure> {
         let stops = open(context)?;
-        if !stops.has_journal() {
+        // a journal that knows nothing may stand where another one was lost
+        if !stops.has_journal() || stops.knows_nothing() {
             return Ok(Err(None));
         }
         if let Err(why) = stops.store() {
@@ -82,10 +83,17 @@ impl Status {
             (self.releases.is_empty() || self.releases.contains(&served.release))
                 && context.environment.as_ref().is_none_or(|meant| *meant == served.environment)
         };
-        let served: Vec<ServedRow> =
-            site.served().await.iter().filter(|served| wanted(served)).map(served_row).collect();
-        let begun = why.is_some() || served.iter().any(ServedRow::may_reach);
-        let journal = begun.then(|| why.unwrap_or_else(|| format!("there is none at {}", site.journal_place())));
+        let served = site.served().await;
+        let lost = site.has_journal() && served.iter().any(Served::is_of_a_rollout);
+        let served: Vec<ServedRow> = served.iter().filter(|served| wanted(served)).map(served_row).collect();
+        let begun = why.is_some() || lost || (!site.has_journal() && served.iter().any(ServedRow::may_reach));
+        let none = || match site.has_journal() {
+            true => {
+                format!("the one at {} knows no rollout, and flags are on: another one was lost", site.journal_place())
+            }
+            false => format!("there is none at {}", site.journal_place()),
+        };
+        let journal = begun.then(|| why.unwrap_or_else(none));
         let freezes = site.freezes().0.iter().map(freezes::row).collect();
         let spooled = site.waiting();
         let answer = StatusAnswer { rollouts: Vec::new(), freezes, spooled, journal, served: Some(served) };

@@ -26,6 +26,13 @@ pub struct Served {
     pub seen: Result<Observed, String>,
 }
 
+impl Served {
+    /// Whether it reaches somebody under the stamp of a rollout.
+    pub fn is_of_a_rollout(&self) -> bool {
+        self.seen.as_ref().is_ok_and(|seen| seen.reaches_anybody() && seen.stamp.is_some())
+    }
+}
+
 impl StopSite {
     /// Reads every flag that the documents declare at its backend. Documents may be broken: what cannot be read there is
     /// left out.

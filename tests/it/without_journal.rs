@@ -125,3 +125,36 @@ fn a_flag_that_no_rollout_drives_is_switched_off_on_the_record() {
     assert!(log.contains("\"spooled\"") && log.contains("\"at once\""), "{log}");
     ends(dir, &["audit", "replay"], 0);
 }
+
+#[test]
+fn a_new_journal_in_the_place_of_a_lost_one_is_told_from_it() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    fs::remove_dir_all(dir.join(".flagstaff")).unwrap();
+    // deleted, or made anew by whatever came first
+    let paused = ends(dir, &["pause", "my-feature"], 0);
+    assert!(paused.both().contains("still ON for employees"), "{}", paused.both());
+    ends(dir, &["freeze", "-e", "production", "--for", "1h"], 0);
+    assert!(journal(dir).exists());
+    let status = ends(dir, &["status"], 5);
+    assert!(
+        status.out.contains("! my-feature@production") && status.err.contains("another one was lost"),
+        "{}",
+        status.both()
+    );
+    let paused = ends(dir, &["pause", "my-feature"], 0);
+    assert!(paused.both().contains("still ON for employees"), "{}", paused.both());
+    let all = ends(dir, &["abort", "--all"], 5);
+    assert!(
+        all.err.contains("NOTHING WAS STOPPED") && all.err.contains("abort my-feature -e production"),
+        "{}",
+        all.err
+    );
+    let run = ends(dir, &["run"], 5);
+    assert!(run.err.contains("another journal"), "{}", run.err);
+    ends(dir, &["abort", "my-feature"], 0);
+    assert_eq!(flag(dir, "my-feature").get("targeting"), None);
+    // off, there is nothing left to be told
+    ends(dir, &["status"], 0);
+    assert!(ends(dir, &["abort", "--all"], 0).err.contains("nothing is in progress"));
+}

@@ -11,6 +11,7 @@ use futures_util::future::{join, join_all};
 pub use self::report::{Recorded, StopOutcome, StopReport};
 pub use self::site::StopSite;
 use self::stopping::{Stopping, switched_off};
+use super::error::ControlError;
 use super::pass::look;
 use super::record::off;
 use super::spooled::{SpooledAct, SpooledStop};
@@ -45,7 +46,7 @@ impl StopSite {
         let mut recorded: Vec<Option<Recorded>> = Vec::new();
         for site in &sites {
             // a name that only the backend may know is recorded once it is known to be one
-            let may_be_nothing = kind == StopKind::Abort && site.id.is_none() && self.journal_is_known();
+            let may_be_nothing = site.id.is_none() && self.journal_is_known();
             recorded.push((!may_be_nothing).then(|| self.intend(site, kind, reason)));
         }
         let clock = Arc::clone(&self.clock);
@@ -56,7 +57,9 @@ impl StopSite {
         for ((site, outcome), recorded) in sites.iter().zip(outcomes).zip(recorded) {
             let recorded = match recorded {
                 Some(recorded) => recorded,
-                None if outcome == StopOutcome::NoSuchFlag => Recorded::Journal,
+                None if matches!(outcome, StopOutcome::NoSuchFlag | StopOutcome::NothingToPause { .. }) => {
+                    Recorded::Journal
+                }
                 None => self.intend(site, kind, reason),
             };
             if kind == StopKind::Abort && switched_off(&outcome) {
@@ -153,7 +156,8 @@ impl StopSite {
                 Some(id) => _ = store.fold(&mut batch, id, now, Input::Command(Box::new(issued.clone())))?,
                 // a bare flag key: no rollout's stream is the place for it
                 None if kind == StopKind::Abort => batch.put(off(flag, environment, &issued, None)),
-                None => {}
+                // it waits for the journal that knows the rollout
+                None => return Err(ControlError::Failed("the journal knows no rollout of it".to_owned())),
             }
             store.commit(now, batch)
         });

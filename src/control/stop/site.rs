@@ -192,6 +192,11 @@ impl StopSite {
         self.reading.is_some()
     }
 
+    /// Whether the journal has no rollout at all.
+    pub fn knows_nothing(&self) -> bool {
+        self.store.as_ref().is_ok_and(|store| store.rollouts().next().is_none())
+    }
+
     /// Addresses of every rollout in progress, for `--all`.
     ///
     /// # Errors

@@ -78,7 +78,9 @@ impl Stopping {
                 Phase::Running | Phase::Paused => StopOutcome::Paused { still: Some(state.allowed.clone()) },
                 phase => StopOutcome::NothingToPause { phase },
             },
-            (StopKind::Pause, None) if journal_is_known => StopOutcome::NothingToPause { phase: Phase::None },
+            (StopKind::Pause, None) if journal_is_known && !self.is_of_a_lost_journal(clock).await => {
+                StopOutcome::NothingToPause { phase: Phase::None }
+            }
             // the journal cannot be read: the stop is spooled, and what the backend shows is what stays exposed
             (StopKind::Pause, None) => self.shown(clock).await,
             (StopKind::Abort, None) if journal_is_known && self.is_unknown(clock).await => StopOutcome::NoSuchFlag,
@@ -111,6 +113,14 @@ impl Stopping {
             }
         }
         true
+    }
+
+    /// Whether a flag that no rollout of the journal has is on under the stamp of one all the same: then the journal is
+    /// another one than that which knows it, a new one in the place of one that was lost.
+    async fn is_of_a_lost_journal(&self, clock: &dyn Clock) -> bool {
+        let reads = self.backends.iter().map(|backend| self.read(&**backend, LOOK_FIRST, clock));
+        let seen = join_all(reads).await.into_iter().flatten().flatten();
+        seen.into_iter().any(|seen| seen.reaches_anybody() && seen.stamp.is_some())
     }
 
     /// Sends the off to every address, once, and does not look.
