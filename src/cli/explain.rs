@@ -23,6 +23,7 @@ impl Explain {
         let mut answer = explain::answer(rollout, &site.holds(&rollout.plan), site.now());
         if rollout.state.is_live() {
             answer.telemetry = site.trouble_of(rollout).await;
+            answer.see(site.drift_of(rollout).await.as_ref());
         }
         if context.printer.machine() {
             context.printer.answer(&answer);

@@ -1,6 +1,7 @@
 //! What was typed → a call → a view. One file per command; no logic here.
 
 mod abort;
+mod address;
 mod apply;
 mod approve;
 mod args;
@@ -38,6 +39,7 @@ use clap::{Parser, Subcommand};
 use self::args::Global;
 use self::context::Context;
 use self::exit::{Exit, Failure};
+use crate::view::printer;
 
 /// Release features behind flags, a stage at a time, by rules written beforehand
 #[derive(Debug, Parser)]
@@ -81,7 +83,7 @@ enum Command {
 
 /// Parses, runs, and turns the result into an exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // help and version are answers, and text whatever the format; everything else is wrong usage
         Err(error) if !error.use_stderr() => {
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         }
         Err(error) => return ExitCode::from(usage::tell(&error).code()),
     };
+    address::take_apart(&mut cli.global, &mut cli.command);
     let context = Context::new(cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
@@ -101,10 +104,15 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(run(&context, cli.command));
     // a page or file that hangs must not keep the process
     runtime.shutdown_background();
-    ExitCode::from(match result {
-        Ok(exit) => exit.code(),
-        Err(failure) => context.fail(&failure).code(),
-    })
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => context.fail(&failure),
+    };
+    if exit == Exit::Done && printer::lost() {
+        context.printer.err("error: the answer could not be written");
+        return ExitCode::from(Exit::Failed.code());
+    }
+    ExitCode::from(exit.code())
 }
 
 async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {

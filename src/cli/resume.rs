@@ -6,7 +6,9 @@ use super::args::Growing;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::Rollout;
+use crate::engine::state::Cause;
 use crate::engine::{Command, Phase};
+use crate::view::safe::safe;
 use crate::view::words;
 
 /// Resume a paused rollout
@@ -19,7 +21,7 @@ pub(crate) struct Resume {
     #[arg(long, requires = "cause", conflicts_with = "release")]
     pub(crate) all: bool,
     /// The cause: the name of a rule or signal, no_data, drift, person or not_applied
-    #[arg(long, value_name = "CAUSE", requires = "all")]
+    #[arg(long, value_name = "CAUSE")]
     pub(crate) cause: Option<String>,
     #[command(flatten)]
     pub(crate) growing: Growing,
@@ -28,22 +30,22 @@ pub(crate) struct Resume {
 impl Resume {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         if let Some(release) = &self.release {
-            return context.grow(release, &self.growing, |_| Ok(Command::Resume)).await;
+            return context.grow(release, &self.growing, |rollout| self.for_that_alone(rollout)).await;
         }
         let wanted = self.cause.clone().unwrap_or_default();
         let Some(environment) = &context.environment else {
             return Err(Failure::new(Exit::Usage, "name one environment with -e"));
         };
         let mut site = context.site()?;
-        let for_that_alone = |rollout: &&Rollout| {
+        let meant = |rollout: &&Rollout| {
             rollout.plan.environment == *environment
                 && rollout.state.phase == Phase::Paused
-                && rollout.state.causes.iter().all(|cause| words::cause(cause) == wanted)
+                && rollout.state.causes.iter().all(|cause| words::cause_key(cause) == wanted)
         };
         let paused: Vec<(String, u64, bool)> = site
             .store
             .rollouts()
-            .filter(for_that_alone)
+            .filter(meant)
             .map(|rollout| (rollout.plan.release.clone(), rollout.state.version, site.is_protected(&rollout.plan)))
             .collect();
         if paused.iter().any(|(.., protected)| *protected) {
@@ -56,6 +58,21 @@ impl Resume {
             let resumed = site.command(&release, environment, Command::Resume, reason, Some(saw)).await;
             results.push(resumed.map_err(Failure::from));
         }
+        if results.is_empty() {
+            context.printer.note(&format!("nothing is paused by `{}` alone", safe(&wanted)));
+        }
         context.answer(results)
+    }
+
+    /// With a cause, what is paused by anything else stays paused.
+    fn for_that_alone(&self, rollout: &Rollout) -> Result<Command, Failure> {
+        let other = |cause: &&Cause| self.cause.as_ref().is_some_and(|wanted| words::cause_key(cause) != *wanted);
+        match rollout.state.causes.iter().find(other) {
+            None => Ok(Command::Resume),
+            Some(other) => {
+                let message = format!("{} is paused by {}", safe(&rollout.address()), words::cause(other));
+                Err(Failure::new(Exit::Failed, message).help("leave out --cause to clear every cause"))
+            }
+        }
     }
 }

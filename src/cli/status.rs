@@ -7,6 +7,7 @@ use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use crate::control::Site;
 use crate::control::served::Served;
+use crate::engine::Span;
 use crate::view::freezes;
 use crate::view::safe::safe;
 use crate::view::status::{self, ServedRow, StatusAnswer, served_row};
@@ -18,6 +19,11 @@ pub(crate) struct Status {
     #[arg(value_name = "RELEASE")]
     pub(crate) releases: Vec<String>,
 }
+
+/// Of so many rollouts at most it is read what their backends serve.
+const LOOKED_AT: usize = 200;
+/// How long that may take.
+const LOOK: Span = Span::seconds(2);
 
 impl Status {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
@@ -38,7 +44,12 @@ impl Status {
             .filter(|rollout| context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment))
             .map(|rollout| rollout.id.clone())
             .collect();
-        let rollouts = status::rows(&mut site, &ids);
+        let mut rollouts = status::rows(&mut site, &ids);
+        // of very many the journal has to do: their backends have better things to answer
+        let looks = if ids.len() <= LOOKED_AT { site.drift_soon(&ids, LOOK).await } else { Vec::new() };
+        for drift in &looks {
+            rollouts.iter_mut().filter(|row| row.address == drift.address).for_each(|row| row.see(drift));
+        }
         let freezes: Vec<_> = site.store.freezes(site.now()).into_iter().map(freezes::row).collect();
         // what cannot be read waits too
         let spooled = site.spool.pending().map_or(1, |waiting| waiting.len());

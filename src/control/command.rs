@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::error::ControlError;
 use super::record::{Freeze, Step};
 use super::site::Site;
-use super::store::{Batch, is_conflict};
+use super::store::{Batch, Rollout, is_conflict};
 use super::ticks::next_due;
 use crate::engine::decide::{Refusal, RefusalKind};
 use crate::engine::input::{Command, Issued, Observation};
-use crate::engine::{Event, Exposure, Input, Phase, Plan, Span};
+use crate::engine::{EffectKind, Event, Exposure, Input, Phase, Plan, Span};
 
 /// How often a command is judged again because others appended meanwhile.
 const CONFLICTS: usize = 20;
@@ -174,6 +174,16 @@ impl Site {
         }
     }
 
+    /// Why what is allowed was not read back.
+    fn trouble_with(&self, rollout: &Rollout) -> Option<String> {
+        let open = rollout.state.effect.as_ref()?;
+        let of_request = self.troubles.get(&rollout.id).cloned();
+        Some(of_request.unwrap_or_else(|| match open.kind {
+            EffectKind::Grow => "it was sent, and not read back yet".to_owned(),
+            _ => "it was sent, and is still to be read back: whoever drives it keeps trying".to_owned(),
+        }))
+    }
+
     /// What a rollout looks like after a command.
     ///
     /// # Errors
@@ -201,7 +211,7 @@ impl Site {
             allowed: rollout.state.allowed.clone(),
             unconfirmed: rollout.state.effect.is_some(),
             changed,
-            trouble,
+            trouble: trouble.or_else(|| self.trouble_with(rollout)),
             steps: steps.iter().filter(|(of, _)| of == id).map(|(_, step)| step.clone()).collect(),
         })
     }

@@ -153,9 +153,19 @@ impl Site {
     }
 }
 
-/// Those of some drivers that have not missed the time at which they would be back.
+/// Those of some drivers that have not missed the time at which they would be back, and that have not died on this host.
 pub(super) fn alive(drivers: Vec<DriverSeen>, now: Timestamp) -> Vec<DriverSeen> {
-    drivers.into_iter().filter(|driver| now <= driver.next.plus(Span::seconds(15))).collect()
+    let on_time = |driver: &DriverSeen| now <= driver.next.plus(Span::seconds(15));
+    drivers.into_iter().filter(|driver| on_time(driver) && !has_died(driver)).collect()
+}
+
+/// One that comes back from time to time is not there in between.
+fn has_died(driver: &DriverSeen) -> bool {
+    let here = rustix::system::uname();
+    let pid = i32::try_from(driver.pid).ok().and_then(rustix::process::Pid::from_raw);
+    !driver.command.contains("--once")
+        && driver.host == here.nodename().to_string_lossy()
+        && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 /// Whether a rollout goes on by itself: it runs, or something is still to be done at its backend. One that only waits for

@@ -72,8 +72,8 @@ impl Sent {
 }
 
 impl Errand {
-    /// A stop, from the request to the read-back, at every address. Nothing where a reduction could not even look.
-    async fn stop(&self, clock: &dyn Clock) -> Option<(String, Input)> {
+    /// A stop, from the request to the read-back, at every address. Why not, where a reduction could not even look.
+    async fn stop(&self, clock: &dyn Clock) -> Result<(String, Input), (String, String)> {
         let elsewhere = async {
             match &self.other {
                 Some(other) => self.left_at(&**other, clock).await,
@@ -81,31 +81,35 @@ impl Errand {
             }
         };
         let (stopped, left) = join(self.stop_at(&*self.backend, clock), elsewhere).await;
-        let (backend, sent) = stopped?;
+        let (backend, sent) = stopped.map_err(|why| (self.id.clone(), why))?;
         match left {
-            None => Some(self.outcome(backend, sent, clock)),
+            None => Ok(self.outcome(backend, sent, clock)),
             // off at one of two addresses is not off
             Some(why) => {
                 let sent = Sent { trouble: Some(why.clone()), ..sent };
-                Some(self.outcome(Observation::Unreadable(why), sent, clock))
+                Ok(self.outcome(Observation::Unreadable(why), sent, clock))
             }
         }
     }
 
-    async fn stop_at(&self, backend: &dyn Backend, clock: &dyn Clock) -> Option<(Observation, Sent)> {
+    async fn stop_at(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(Observation, Sent), String> {
         let Errand { plan, effect, .. } = self;
         let sent = if effect.kind == EffectKind::Off {
             Sent::new(within(clock, BACKEND_PATIENCE, backend.switch_off(&plan.flag)).await, backend)
         } else {
-            let Observation::Seen(seen) = look(backend, plan, clock).await else { return None };
+            let seen = match look(backend, plan, clock).await {
+                Observation::Seen(seen) => seen,
+                Observation::Unreadable(why) => return Err(why),
+                Observation::NotRead => return Err(format!("{} was not read", backend.place())),
+            };
             if seen.shown().within(&effect.to) {
                 // no more than is asked for: writing it would enlarge what another hand made smaller
-                return Some((Observation::Seen(seen), Sent::fine()));
+                return Ok((Observation::Seen(seen), Sent::fine()));
             }
             self.send(backend, &seen, clock).await
         };
         let sent = Sent { settled: true, ..sent };
-        Some((self.look_after(backend, &sent, clock).await, sent))
+        Ok((self.look_after(backend, &sent, clock).await, sent))
     }
 
     /// Stops at an address that the plan does not name; what is still to be stopped there.
@@ -115,16 +119,14 @@ impl Errand {
             return None;
         }
         match self.stop_at(backend, clock).await {
-            Some((Observation::Seen(seen), _))
-                if seen.shown().within(&self.effect.to) && !seen.reaches_by_foreign() =>
-            {
+            Ok((Observation::Seen(seen), _)) if seen.shown().within(&self.effect.to) && !seen.reaches_by_foreign() => {
                 None
             }
-            Some((Observation::Seen(_), sent)) => {
+            Ok((Observation::Seen(_), sent)) => {
                 Some(sent.trouble.unwrap_or_else(|| format!("{} still shows it", backend.place())))
             }
-            Some((Observation::Unreadable(why), _)) => Some(why),
-            _ => Some(format!("{} cannot be read", backend.place())),
+            Ok((Observation::Unreadable(why), _)) | Err(why) => Some(why),
+            Ok((Observation::NotRead, _)) => Some(format!("{} cannot be read", backend.place())),
         }
     }
 
@@ -203,7 +205,15 @@ impl Site {
             let at = self.now();
             let seen = growths.iter().zip(&looked);
             let seen = seen.map(|(errand, look)| (errand.id.clone(), Input::Seen { at, backend: look.clone() }));
-            let facts: Vec<_> = stopped.into_iter().flatten().chain(seen).collect();
+            let mut stops = Vec::new();
+            for stop in stopped {
+                match stop {
+                    Ok(fact) => stops.push(fact),
+                    Err((id, why)) => _ = self.troubles.insert(id, why),
+                }
+            }
+            self.note_troubles(&stops);
+            let facts: Vec<_> = stops.into_iter().chain(seen).collect();
             steps.extend(self.hear()?);
             steps.extend(self.record(&facts)?);
             let mut growing = Vec::new();
@@ -214,10 +224,22 @@ impl Site {
             for errand in &growths {
                 self.ended.insert((errand.id.clone(), errand.effect.id));
             }
+            self.note_troubles(&grown);
             steps.extend(self.record(&grown)?);
         }
         self.forget_settled();
         Ok(steps)
+    }
+
+    /// What went wrong with requests: what comes to nothing is not worth a record, and people want to know why.
+    fn note_troubles(&mut self, outcomes: &[(String, Input)]) {
+        for (id, input) in outcomes {
+            let Input::Outcome(outcome) = input else { continue };
+            match &outcome.trouble {
+                Some(trouble) => _ = self.troubles.insert(id.clone(), trouble.clone()),
+                None => _ = self.troubles.remove(id),
+            }
+        }
     }
 
     /// Of the growths whose requests are over, those are kept that still wait to be read.

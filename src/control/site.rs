@@ -46,6 +46,8 @@ pub struct Site {
     pub(super) mine: BTreeMap<(String, u64), Option<String>>,
     /// Growths whose requests this process sent and has an end of: nothing of them is under way any more.
     pub(super) ended: BTreeSet<(String, u64)>,
+    /// What went wrong with the newest request of a rollout's open effect.
+    pub(super) troubles: BTreeMap<String, String>,
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
     /// Releases and environments that the documents declare.
@@ -99,6 +101,7 @@ impl Site {
             clock,
             actor,
             mine: BTreeMap::new(),
+            troubles: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             declared: documents::declared(&loaded),
@@ -136,6 +139,7 @@ impl Site {
             clock,
             actor,
             mine: BTreeMap::new(),
+            troubles: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             driving: None,

@@ -227,6 +227,11 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
         Input::Outcome(_) | Input::Seen { .. } => ("as read at the backend".to_owned(), None),
         Input::Tick(_) | Input::Late(_) => ("rule".to_owned(), None),
     };
+    // a stop that waited beside the journal was typed before it was taken in
+    let typed = match &step.input {
+        Input::Command(issued) => Some(issued.at),
+        _ => None,
+    };
     let entry = |event: &Event| {
         let what = words::event(plan, event)?;
         let because: &[Fired] = match event {
@@ -238,7 +243,7 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
         };
         Some(AuditEntry {
             sequence,
-            time: step.at.to_string(),
+            time: typed.unwrap_or(step.at).to_string(),
             rollout: rollout.to_owned(),
             who: who.clone(),
             what,

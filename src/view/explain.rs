@@ -8,6 +8,7 @@ use super::printer::{Printer, Tone};
 use super::safe::safe;
 use super::text;
 use super::words::{self, StateWord};
+use crate::control::apply::Drift;
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
 use crate::engine::input::{Hold, HoldKind};
@@ -26,7 +27,7 @@ pub struct ExplainAnswer {
     pub stage: String,
     /// What is allowed.
     pub exposure: String,
-    /// What the backend serves, where another hand made that larger than is allowed.
+    /// What the backend serves, where that is not what is allowed.
     pub serves: Option<String>,
     /// Everything that is missing for the next step.
     pub missing: Vec<String>,
@@ -56,6 +57,13 @@ pub struct ValueRow {
     pub name: String,
     /// Its value with its unit, or `unknown` with the reason.
     pub value: String,
+}
+
+impl ExplainAnswer {
+    /// What was read at the backend just now counts for more than what a driver has noticed.
+    pub fn see(&mut self, drift: Option<&Drift>) {
+        self.serves = drift.map(|drift| drift.served.to_string());
+    }
 }
 
 /// Explains a rollout.
@@ -110,8 +118,7 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
     };
     let at = if answer.exposure == "nobody" { String::new() } else { format!(" at {}", safe(&answer.stage)) };
     let on = match &answer.serves {
-        // the words are safe already
-        Some(served) => format!("{served} by another hand, {} allowed", safe(&answer.exposure)),
+        Some(served) => format!("{}, {} allowed", safe(served), safe(&answer.exposure)),
         None => safe(&answer.exposure),
     };
     let state = format!("{}{why}{at}, on for {on}", answer.state.text());

@@ -237,9 +237,24 @@ impl Printer {
     }
 }
 
+/// Whether something that was to be said on stdout could not be.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// Whether an answer was lost: a full disk, a closed descriptor. A reader that went away on purpose is no loss.
+pub fn lost() -> bool {
+    let flushed = std::io::stdout().lock().flush();
+    note_loss(flushed);
+    UNSAID.load(Ordering::Relaxed)
+}
+
+fn note_loss(written: std::io::Result<()>) {
+    if written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
+        UNSAID.store(true, Ordering::Relaxed);
+    }
+}
+
 fn write_out(text: &str) {
-    // a reader that went away is no error
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    note_loss(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
 fn write_err(text: &str) {

@@ -13,6 +13,7 @@ use super::printer::{Printer, Tone};
 use super::safe::safe;
 use super::text;
 use super::words::{self, StateWord};
+use crate::control::apply::Drift;
 use crate::control::served::Served;
 use crate::control::{Rollout, Site};
 use crate::engine::Phase;
@@ -38,7 +39,7 @@ pub struct StatusRow {
     pub stage: String,
     /// What is allowed.
     pub exposure: String,
-    /// What the backend serves, where another hand made that larger than is allowed.
+    /// What the backend serves, where that is not what is allowed.
     pub serves: Option<String>,
     /// Why it is paused or stopped.
     pub causes: Vec<String>,
@@ -61,6 +62,17 @@ pub struct StatusRow {
     /// The bake and what else is missing, for people.
     #[serde(skip)]
     pub progress: String,
+}
+
+impl StatusRow {
+    /// What was read at the backend just now counts for more than what a driver has noticed.
+    pub fn see(&mut self, drift: &Drift) {
+        self.serves = Some(drift.served.to_string());
+        self.on = safe(&format!("{}, {} allowed", drift.served, drift.allowed));
+        if drift.larger {
+            self.attention = self.attention.min(Attention::Person);
+        }
+    }
 }
 
 /// A rollout's row.

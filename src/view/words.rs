@@ -84,6 +84,15 @@ pub fn cause(cause: &Cause) -> String {
     }
 }
 
+/// What a cause is called where it is typed.
+pub fn cause_key(cause: &Cause) -> String {
+    match cause {
+        Cause::Signal(name) => safe(name),
+        Cause::NotApplied => "not_applied".to_owned(),
+        other => self::cause(other),
+    }
+}
+
 /// Why a rollout is where it is, in a few words.
 pub fn why(state: &State) -> String {
     match state.phase {

@@ -255,3 +255,87 @@ fn what_an_address_that_changed_asks_for_is_what_can_be_typed() {
     ends(dir, &["force", "r", "--to", "everyone"], 0);
     assert_eq!(exposure(dir, "moved.json"), 100_000);
 }
+
+/// Puts a flag on for everybody, as a tired hand would.
+fn by_hand(dir: &Path) {
+    let mut file: Value = serde_json::from_str(&fs::read_to_string(dir.join("here.json")).unwrap()).unwrap();
+    file["flags"]["r"]["defaultVariant"] = "on".into();
+    file["flags"]["r"].as_object_mut().unwrap().remove("targeting");
+    fs::write(dir.join("here.json"), file.to_string()).unwrap();
+}
+
+#[test]
+fn status_and_explain_say_what_is_served_also_where_nobody_drives() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    assert_eq!(json(dir, &["status"], 0)["rollouts"][0]["serves"], Value::Null);
+    by_hand(dir);
+    let status = ends(dir, &["status"], 0).out;
+    assert!(status.contains('!') && status.contains("others") && status.contains("10% allowed"), "{status}");
+    let explain = ends(dir, &["explain", "r"], 0).out;
+    assert!(explain.contains("on for others") && explain.contains("10% allowed"), "{explain}");
+    assert!(json(dir, &["explain", "r"], 0)["serves"].as_str().unwrap().contains("defaultVariant"));
+    // what could not be done says why
+    let force = run(dir, &["force", "r", "--to", "everyone"]);
+    assert!(force.code != 0 && !force.err.is_empty(), "{}", force.both());
+    fs::write(dir.join("here.json"), "not JSON").unwrap();
+    let explain = ends(dir, &["explain", "r"], 0).out;
+    assert!(explain.contains("nobody knows whom"), "{explain}");
+}
+
+#[test]
+fn a_change_that_was_not_read_back_says_why() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    ends(dir, &["force", "r", "--to", "everyone"], 0);
+    fs::write(dir.join("here.json"), "not JSON").unwrap();
+    let rollback = ends(dir, &["rollback", "r"], 5);
+    assert!(rollback.err.contains("valid JSON"), "{}", rollback.both());
+}
+
+#[test]
+fn an_address_may_be_typed_where_a_release_is() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    assert!(ends(dir, &["explain", "r@here"], 0).out.contains("r@here"));
+    ends(dir, &["abort", "r@there"], 64);
+    ends(dir, &["abort", "r@here", "-e", "there"], 64);
+    ends(dir, &["abort", "r@here"], 0);
+    assert!(is_off(dir, "here.json"));
+}
+
+#[test]
+fn a_resume_for_a_cause_leaves_other_causes_alone() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    ends(dir, &["pause", "r", "--reason", "incident 7"], 0);
+    let refused = ends(dir, &["resume", "r", "--cause", "no_data"], 1);
+    assert!(refused.err.contains("paused by person"), "{}", refused.err);
+    assert!(ends(dir, &["resume", "--all", "--cause", "no_data", "-e", "here"], 0).err.contains("nothing is paused"));
+    assert_eq!(json(dir, &["status"], 0)["rollouts"][0]["state"], "paused");
+    ends(dir, &["resume", "r", "--cause", "person"], 0);
+    ends(dir, &["status", "--as", ""], 64);
+}
+
+#[test]
+fn nobody_who_died_is_said_to_drive() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    {
+        let _driver = Driver::run(dir);
+        within(40, "it drives", || ends(dir, &["status"], 0).out.contains("driven by run@"));
+    }
+    assert!(ends(dir, &["status"], 0).out.contains("nobody drives it"));
+    fs::remove_file(dir.join("here.json")).unwrap();
+    let told = ends(dir, &["abort", "r", "--timeout", "1s"], 5).both();
+    assert!(told.contains("nobody else keeps trying"), "{told}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_no_success() {
+    let (dir, _page) = started();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut status = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
+    let done = status.args(["status"]).current_dir(dir.path()).stdout(full).output().unwrap();
+    assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+}

@@ -1,13 +1,17 @@
 //! Rollouts whose backend serves something else than the journal allows.
 
+use std::fmt;
+
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
 use super::AT_ONCE;
+use crate::clock::within;
 use crate::control::pass::look;
 use crate::control::site::Site;
 use crate::control::store::Rollout;
 use crate::engine::input::{Observation, Observed};
-use crate::engine::{Exposure, Phase};
+use crate::engine::{Exposure, Phase, Span};
 
 /// What a backend serves of a rollout, where that is not what is allowed.
 #[derive(Debug, Clone)]
@@ -47,24 +51,51 @@ impl Site {
                 && rollout.state.phase != Phase::None
                 && self.store.superseding(rollout).is_none()
         };
-        let reads = self.store.rollouts().filter(is_meant).map(async |rollout| {
-            let plan = &rollout.plan;
-            let seen = look(&*self.backend_of(plan), plan, &*self.clock).await;
-            let (served, by, larger) = compare(&seen, &rollout.state.allowed)?;
-            Some(Drift {
-                address: plan.address(),
-                environment: plan.environment.clone(),
-                phase: rollout.state.phase,
-                allowed: rollout.state.allowed.clone(),
-                served,
-                by,
-                larger,
-            })
-        });
+        let reads = self.store.rollouts().filter(is_meant).map(|rollout| self.drift_of(rollout));
         let found: Vec<Option<Drift>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
         let mut found: Vec<Drift> = found.into_iter().flatten().collect();
         found.sort_by(|left, right| right.larger.cmp(&left.larger).then_with(|| left.address.cmp(&right.address)));
         found
+    }
+}
+
+impl Site {
+    /// What the backend serves of a rollout now, where that is not what is allowed. While a change is under way nothing is
+    /// said: it may be either.
+    pub async fn drift_of(&self, rollout: &Rollout) -> Option<Drift> {
+        let plan = &rollout.plan;
+        if rollout.state.effect.is_some() {
+            return None;
+        }
+        let seen = look(&*self.backend_of(plan), plan, &*self.clock).await;
+        let (served, by, larger) = compare(&seen, &rollout.state.allowed)?;
+        Some(Drift {
+            address: plan.address(),
+            environment: plan.environment.clone(),
+            phase: rollout.state.phase,
+            allowed: rollout.state.allowed.clone(),
+            served,
+            by,
+            larger,
+        })
+    }
+
+    /// The same of some rollouts, as far as their backends answer soon.
+    pub async fn drift_soon(&self, ids: &[String], patience: Span) -> Vec<Drift> {
+        let watched = |rollout: &&Rollout| rollout.state.is_live() || rollout.state.phase == Phase::Stopped;
+        let live = ids.iter().filter_map(|id| self.store.rollout(id)).filter(watched);
+        let reads = live.map(|rollout| within(&*self.clock, patience, self.drift_of(rollout)));
+        join_all(reads).await.into_iter().flatten().flatten().collect()
+    }
+}
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Served::Ours(exposure) => write!(f, "{exposure}"),
+            Served::Foreign(what) => write!(f, "others ({what})"),
+            Served::Unknown(why) => write!(f, "nobody knows whom ({why})"),
+        }
     }
 }
 

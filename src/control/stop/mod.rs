@@ -11,6 +11,7 @@ use futures_util::future::{join, join_all};
 pub use self::report::{Recorded, StopOutcome, StopReport};
 pub use self::site::StopSite;
 use self::stopping::{Stopping, switched_off};
+use super::drive::alive;
 use super::error::ControlError;
 use super::pass::look;
 use super::record::off;
@@ -18,6 +19,7 @@ use super::spooled::{SpooledAct, SpooledStop};
 use super::store::{Batch, Rollout};
 use crate::engine::input::{Command, Issued, Observation, Outcome};
 use crate::engine::{Effect, EffectKind, Input, Span};
+use crate::journal::DriverSeen;
 
 /// What to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,9 +197,8 @@ impl StopSite {
     fn driver(&mut self, address: &str) -> Option<String> {
         let now = self.clock.now();
         let drivers = self.store.as_mut().ok()?.journal().drivers().ok()?;
-        let alive = drivers.into_iter().find(|driver| {
-            driver.drives.iter().any(|driven| driven == address) && now <= driver.next.plus(Span::seconds(30))
-        })?;
+        let drives = |driver: &DriverSeen| driver.drives.iter().any(|driven| driven == address);
+        let alive = alive(drivers, now).into_iter().find(drives)?;
         let since = now.since(alive.alive);
         // one pass is over by now: whether there will be another is for whoever called it
         Some(match alive.command.contains("--once") {

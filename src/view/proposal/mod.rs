@@ -12,7 +12,7 @@ pub use self::print::{applied, drift, proposal};
 use super::answer::Answer;
 use super::plan::{DifferenceRow, differences};
 use super::words::StateWord;
-use crate::control::apply::{Commit, Declared, Drift, FieldChange, FlagChange, FlagRow, Proposal, RolloutRow, Served};
+use crate::control::apply::{Commit, Declared, Drift, FieldChange, FlagChange, FlagRow, Proposal, RolloutRow};
 
 /// What `plan` without a release answers.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -201,16 +201,11 @@ fn field(change: &FieldChange) -> FieldRow {
 }
 
 fn drifted(drift: &Drift) -> DriftRow {
-    let serves = match &drift.served {
-        Served::Ours(exposure) => exposure.to_string(),
-        Served::Foreign(what) => what.clone(),
-        Served::Unknown(why) => format!("cannot be told: {why}"),
-    };
     DriftRow {
         address: drift.address.clone(),
         state: StateWord::of_phase(drift.phase, true),
         allowed: drift.allowed.to_string(),
-        serves,
+        serves: drift.served.to_string(),
         larger: drift.larger,
         by: drift.by.clone(),
     }
