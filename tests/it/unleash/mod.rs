@@ -7,7 +7,7 @@ mod faults;
 mod impact;
 mod page;
 mod port;
-mod proxy;
+pub(crate) mod proxy;
 mod races;
 pub(crate) mod server;
 mod tls;

@@ -10,21 +10,21 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A call on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// Its place among the calls of this proxy, from 0.
-    pub(super) number: usize,
-    pub(super) method: String,
-    pub(super) path: String,
+    pub(crate) number: usize,
+    pub(crate) method: String,
+    pub(crate) path: String,
 }
 
 impl Call {
-    pub(super) fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         self.method != "GET"
     }
 }
 
 /// What becomes of a call.
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Pass,
     /// It never arrives, and the connection ends.
     Lose,
@@ -41,21 +41,21 @@ pub(super) enum Fate {
 }
 
 /// A forged answer in JSON.
-pub(super) fn fake(status: u16, body: &str) -> Fate {
+pub(crate) fn fake(status: u16, body: &str) -> Fate {
     Fate::Fake(status, "Content-Type: application/json\r\n".to_owned(), body.as_bytes().to_vec())
 }
 
 type Judge = Arc<dyn Fn(Call) -> BoxFuture<'static, Fate> + Send + Sync>;
 
 /// The proxy; it ends with its runtime.
-pub(super) struct Proxy {
-    pub(super) url: String,
+pub(crate) struct Proxy {
+    pub(crate) url: String,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Proxy {
     /// Before a server, asking a judge what becomes of each call.
-    pub(super) async fn before<F>(server: &str, judge: impl Fn(Call) -> F + Send + Sync + 'static) -> Proxy
+    pub(crate) async fn before<F>(server: &str, judge: impl Fn(Call) -> F + Send + Sync + 'static) -> Proxy
     where
         F: Future<Output = Fate> + Send + 'static,
     {
@@ -75,12 +75,12 @@ impl Proxy {
     }
 
     /// One that lets everything pass.
-    pub(super) async fn open(server: &str) -> Proxy {
+    pub(crate) async fn open(server: &str) -> Proxy {
         Proxy::before(server, |_| async { Fate::Pass }).await
     }
 
     /// The calls so far.
-    pub(super) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 }
