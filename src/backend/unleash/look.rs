@@ -49,6 +49,19 @@ pub(super) struct Seen {
 impl Unleash {
     /// Looks at a flag. Its events are read after its body: a hand between the two is one too many, never one too few.
     pub(super) async fn look(&self, flag: &str, audiences: &BTreeMap<String, Audience>) -> Result<Seen, BackendError> {
+        let mut seen = self.look_at_body(flag, audiences).await?;
+        if seen.standing != Standing::Missing {
+            seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
+        }
+        Ok(seen)
+    }
+
+    /// Looks at a flag, and not at its events: it takes a call instead of two or three.
+    pub(super) async fn look_at_body(
+        &self,
+        flag: &str,
+        audiences: &BTreeMap<String, Audience>,
+    ) -> Result<Seen, BackendError> {
         let mut seen = Seen {
             flag: flag.to_owned(),
             standing: Standing::Missing,
@@ -79,7 +92,6 @@ impl Unleash {
             },
             Err(fault) => return Err(fault.unexpected(&self.api.place)),
         }
-        seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
         Ok(seen)
     }
 
