@@ -189,6 +189,16 @@ pub trait Backend: Send + Sync {
         audiences: &'a BTreeMap<String, Audience>,
     ) -> Answer<'a, Result<Observed, BackendError>>;
 
+    /// Reads what a flag serves, and not who did it or what a write would be conditional on: for those who only ask
+    /// whether anybody gets it, and are in a hurry.
+    fn glance<'a>(
+        &'a self,
+        flag: &'a str,
+        audiences: &'a BTreeMap<String, Audience>,
+    ) -> Answer<'a, Result<Observed, BackendError>> {
+        self.read(flag, audiences)
+    }
+
     /// Sets an exposure, conditional on the revision. Returns when written; the caller reads back.
     fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>>;
 

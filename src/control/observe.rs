@@ -225,6 +225,19 @@ impl Backend for Told<dyn Backend> {
         })
     }
 
+    fn glance<'a>(
+        &'a self,
+        flag: &'a str,
+        audiences: &'a BTreeMap<String, Audience>,
+    ) -> Answer<'a, Result<Observed, BackendError>> {
+        Box::pin(async move {
+            let began = self.ear.now();
+            let found = self.port.glance(flag, audiences).await;
+            self.ear.did(&Did::Read { backend: &self.place, flag, found: &found }, began);
+            found
+        })
+    }
+
     fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(async move {
             let began = self.ear.now();

@@ -15,6 +15,7 @@ mod latest;
 mod marker;
 mod prepare;
 mod read;
+mod steps;
 mod write;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use self::disk::{DiskError, Target};
 use self::latest::Latest;
+use self::steps::Steps;
 use super::{Backend, BackendError, Expose, Prepare, Standing};
 use crate::checkup::{Check, Fault};
 use crate::clock::{Answer, Clock};
@@ -49,8 +51,7 @@ pub struct Flagd {
     patience: Duration,
     off_patience: Duration,
     latest: Arc<Latest>,
-    #[cfg(test)]
-    hook: tests::Hook,
+    steps: Steps,
 }
 
 impl Flagd {
@@ -62,9 +63,14 @@ impl Flagd {
             patience: PATIENCE,
             off_patience: OFF_PATIENCE,
             latest: Arc::default(),
-            #[cfg(test)]
-            hook: tests::Hook::default(),
+            steps: Steps::default(),
         }
+    }
+
+    /// For tests: `at` is called between any two steps of a write or a shutdown, by name, and may wait there as long as
+    /// another process could come between, or panic as if the process died there. It waits for no lock of others.
+    pub fn stepping(self, at: impl Fn(&'static str) + Send + Sync + 'static) -> Flagd {
+        Flagd { steps: Steps::told(at), patience: Duration::ZERO, off_patience: Duration::ZERO, ..self }
     }
 
     fn target(&self) -> Result<Target, BackendError> {
@@ -103,15 +109,10 @@ impl Flagd {
         }
     }
 
-    /// A place for a test to stand between two steps.
-    #[cfg(test)]
+    /// Between two steps.
     fn at(&self, step: &'static str) {
-        self.hook.at(step);
+        self.steps.at(step);
     }
-
-    #[cfg(not(test))]
-    #[expect(clippy::unused_self, reason = "the tests' twin needs it")]
-    fn at(&self, _step: &'static str) {}
 }
 
 impl Backend for Flagd {

@@ -57,7 +57,10 @@ impl Flagd {
             false => Ok(()),
         };
         let faults = found.document.faults.clone();
-        if !self.commit(&target, found, &text, look)? {
+        if found.exists && text == found.document.text {
+            // said once more: the file stays as it is, and watchers have nothing to read
+            target.sync_folder().map_err(|error| self.disk(error))?;
+        } else if !self.commit(&target, found, &text, look)? {
             return Err(match exposes && marker.token().is_some() {
                 true => self.switched_off(),
                 false => self.conflict("somebody else wrote it at the same time"),
@@ -75,6 +78,10 @@ impl Flagd {
         let exposes = !request.exposure.is_nobody();
         if marker.is_some() && exposes && request.switch == Switch::Keep {
             return Err(self.switched_off());
+        }
+        if document.flag(&request.flag).is_none() && exposes && request.switch == Switch::Keep {
+            let detail = "it has no such flag; only start and resume put one there".to_owned();
+            return Err(BackendError::SwitchedOff { place: self.place(), detail });
         }
         if let Some(detail) = body::inexpressible(&ours(request), &request.audiences) {
             return Err(self.refused(detail));

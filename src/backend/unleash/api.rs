@@ -1,5 +1,6 @@
 //! Calls of the Admin API, and what its answers mean.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +11,8 @@ use super::hands::Identity;
 use crate::backend::BackendError;
 use crate::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use crate::http::{
-    Client, Credential, Method, NoReply, Reply, Secret, bounded, client_for, fetch_at_most, is_in_the_clear,
+    Certificates, Client, Credential, Method, NoReply, Reply, Secret, bounded, client_for, fetch_at_most,
+    is_in_the_clear,
 };
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
@@ -28,7 +30,9 @@ pub(super) struct Api {
     url: String,
     /// For people.
     pub(super) place: String,
-    client: Result<Client, String>,
+    certificates: Certificates,
+    /// Made when it is first needed: a stop in one environment does not wait for the certificates of all others.
+    client: OnceLock<Result<Client, String>>,
     credential: Option<Credential>,
     token: Mutex<Option<Secret>>,
     pub(super) identity: Mutex<Option<Identity>>,
@@ -98,7 +102,8 @@ impl Call {
 impl Api {
     pub(super) fn new(url: &str, place: String, access: Access) -> Api {
         Api {
-            client: client_for(url, CONNECT_WITHIN, ANSWER_WITHIN, &access.certificates),
+            certificates: access.certificates,
+            client: OnceLock::new(),
             url: url.to_owned(),
             place,
             credential: access.token,
@@ -147,7 +152,8 @@ impl Api {
 
     async fn send(&self, call: &Call, token: Option<&Secret>) -> Result<Reply, NoReply> {
         let unusable = |detail: String| NoReply { timed_out: true, detail };
-        let client = self.client.as_ref().map_err(|why| unusable(why.clone()))?;
+        let make = || client_for(&self.url, CONNECT_WITHIN, ANSWER_WITHIN, &self.certificates);
+        let client = self.client.get_or_init(make).as_ref().map_err(|why| unusable(why.clone()))?;
         let mut request = client.request(call.method.clone(), format!("{}{}", self.url, call.path));
         if let Some(token) = token {
             let header = HeaderValue::from_str(token.text());

@@ -49,16 +49,25 @@ pub(super) struct Seen {
 impl Unleash {
     /// Looks at a flag. Its events are read after its body: a hand between the two is one too many, never one too few.
     pub(super) async fn look(&self, flag: &str, audiences: &BTreeMap<String, Audience>) -> Result<Seen, BackendError> {
-        let segments = if is_key(flag) && need_segments(audiences) { self.segments().await? } else { Segments::new() };
-        let (mut seen, _) = self.see(flag).await?;
-        seen.segments = segments;
+        let mut seen = self.look_at_body(flag, audiences).await?;
         if seen.presence != Presence::Missing {
             seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
         }
         Ok(seen)
     }
 
-    /// Looks at a flag without its events. Its whole body comes with it.
+    /// Looks at a flag, and not at its events: it takes a call instead of two or three.
+    pub(super) async fn look_at_body(
+        &self,
+        flag: &str,
+        audiences: &BTreeMap<String, Audience>,
+    ) -> Result<Seen, BackendError> {
+        let segments = if is_key(flag) && need_segments(audiences) { self.segments().await? } else { Segments::new() };
+        let (seen, _) = self.see(flag).await?;
+        Ok(Seen { segments, ..seen })
+    }
+
+    /// The same without the server's segments. Its whole body comes with it.
     pub(super) async fn see(&self, flag: &str) -> Result<(Seen, Value), BackendError> {
         let mut seen = Seen {
             flag: flag.to_owned(),

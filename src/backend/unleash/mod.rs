@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::api::Api;
+use self::look::Presence;
 use super::{Backend, BackendError, Expose, Prepare, Standing};
 use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
@@ -94,6 +95,22 @@ impl Backend for Unleash {
         audiences: &'a BTreeMap<String, Audience>,
     ) -> Answer<'a, Result<Observed, BackendError>> {
         Box::pin(async move { Ok(self.look(flag, audiences).await?.observed(audiences)) })
+    }
+
+    fn glance<'a>(
+        &'a self,
+        flag: &'a str,
+        audiences: &'a BTreeMap<String, Audience>,
+    ) -> Answer<'a, Result<Observed, BackendError>> {
+        Box::pin(async move {
+            let seen = self.look_at_body(flag, audiences).await?;
+            let mut observed = seen.observed(audiences);
+            if seen.presence == Presence::There {
+                // without the events it says too little to write on
+                observed.revision.clear();
+            }
+            Ok(observed)
+        })
     }
 
     fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {

@@ -13,11 +13,10 @@ pub use self::site::StopSite;
 use self::stopping::{Stopping, switched_off};
 use super::drive::alive;
 use super::error::ControlError;
-use super::pass::look;
 use super::record::off;
 use super::spooled::{SpooledAct, SpooledStop};
 use super::store::{Batch, Rollout};
-use crate::engine::input::{Command, Issued, Observation, Outcome};
+use crate::engine::input::{Command, Issued, Observation, Observed, Outcome};
 use crate::engine::{Effect, EffectKind, Input, Span};
 use crate::journal::DriverSeen;
 
@@ -53,10 +52,11 @@ impl StopSite {
         }
         let clock = Arc::clone(&self.clock);
         let known = self.journal_is_known();
-        let mut outcomes = join_all(sites.iter().map(|site| site.act(kind, known, give_up, &*clock))).await;
+        let acted = join_all(sites.iter().map(|site| site.act(kind, known, give_up, &*clock))).await;
+        let (mut outcomes, seen): (Vec<_>, Vec<_>) = acted.into_iter().map(|acted| (acted.outcome, acted.off)).unzip();
         self.settle(targets, &mut outcomes);
         let mut reports = Vec::new();
-        for ((site, outcome), recorded) in sites.iter().zip(outcomes).zip(recorded) {
+        for (((site, outcome), seen), recorded) in sites.iter().zip(outcomes).zip(seen).zip(recorded) {
             let recorded = match recorded {
                 Some(recorded) => recorded,
                 None if matches!(outcome, StopOutcome::NoSuchFlag | StopOutcome::NothingToPause { .. }) => {
@@ -64,8 +64,8 @@ impl StopSite {
                 }
                 None => self.intend(site, kind, reason),
             };
-            if kind == StopKind::Abort && switched_off(&outcome) {
-                self.record_outcome(site).await;
+            if let Some(seen) = seen {
+                self.record_outcome(site, seen);
             }
             let driver = matches!(outcome, StopOutcome::NotOff { .. }).then(|| self.driver(&site.address)).flatten();
             let undo = if kind == StopKind::Abort { site.undo() } else { None };
@@ -176,16 +176,13 @@ impl StopSite {
         self.put_aside(issued.at, "stop", &SpooledAct::Stop(Box::new(stop)), why)
     }
 
-    async fn record_outcome(&mut self, stopping: &Stopping) {
-        let (Ok(store), Some(id), Some(plan)) = (&self.store, &stopping.id, &stopping.plan) else { return };
+    /// Records that it is off, as it was read back at all of its addresses.
+    fn record_outcome(&mut self, stopping: &Stopping, seen: Observed) {
+        let (Ok(store), Some(id)) = (&self.store, &stopping.id) else { return };
         let open = store.rollout(id).and_then(|rollout| rollout.state.effect.clone());
         let Some(Effect { id: effect, kind: EffectKind::Off, .. }) = open else { return };
-        // off at one of two addresses is not off
-        let looks = join_all(stopping.backends.iter().map(|backend| look(&**backend, plan, &*self.clock))).await;
-        let is_off = |look: &Observation| matches!(look, Observation::Seen(seen) if !seen.reaches_anybody());
-        let Some(seen) = looks.first().filter(|_| looks.iter().all(is_off)).cloned() else { return };
-        let at = self.clock.now();
-        let outcome = Input::Outcome(Outcome { effect, at, backend: seen, settled: true, trouble: None });
+        let (at, backend) = (self.clock.now(), Observation::Seen(seen));
+        let outcome = Input::Outcome(Outcome { effect, at, backend, settled: true, trouble: None });
         // a driver that saw it first has recorded it already
         let _ = self.record(|store| {
             let mut batch = Batch::default();

@@ -38,6 +38,19 @@ pub(super) struct Stopping {
     pub(super) backends: Vec<Arc<dyn Backend>>,
 }
 
+/// What came of acting.
+pub(super) struct Acted {
+    pub(super) outcome: StopOutcome,
+    /// As it was read back at the first address once it was off at all of them.
+    pub(super) off: Option<Observed>,
+}
+
+impl From<StopOutcome> for Acted {
+    fn from(outcome: StopOutcome) -> Acted {
+        Acted { outcome, off: None }
+    }
+}
+
 /// Whether an outcome says that the flag was found, and is off.
 pub(super) fn switched_off(outcome: &StopOutcome) -> bool {
     matches!(outcome, StopOutcome::Off { .. } | StopOutcome::AlreadyOff)
@@ -72,25 +85,27 @@ impl Stopping {
         journal_is_known: bool,
         give_up: Timestamp,
         clock: &dyn Clock,
-    ) -> StopOutcome {
+    ) -> Acted {
         match (kind, &self.before) {
-            (StopKind::Pause, Some(state)) => match state.phase {
+            (StopKind::Pause, Some(state)) => Acted::from(match state.phase {
                 Phase::Running | Phase::Paused => StopOutcome::Paused { still: Some(state.allowed.clone()) },
                 phase => StopOutcome::NothingToPause { phase },
-            },
+            }),
             (StopKind::Pause, None) if journal_is_known && !self.is_of_a_lost_journal(clock).await => {
-                StopOutcome::NothingToPause { phase: Phase::None }
+                StopOutcome::NothingToPause { phase: Phase::None }.into()
             }
             // the journal cannot be read: the stop is spooled, and what the backend shows is what stays exposed
-            (StopKind::Pause, None) => self.shown(clock).await,
-            (StopKind::Abort, None) if journal_is_known && self.is_unknown(clock).await => StopOutcome::NoSuchFlag,
+            (StopKind::Pause, None) => self.shown(clock).await.into(),
+            (StopKind::Abort, None) if journal_is_known && self.is_unknown(clock).await => {
+                StopOutcome::NoSuchFlag.into()
+            }
             // it may be a release's name, of a flag with another key: what is not there cannot be said to be off
             (StopKind::Abort, None) if self.is_unknown(clock).await => {
                 let _ = self.switch_off(give_up, clock).await;
                 let flag = &self.flag;
                 let why =
                     format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key");
-                StopOutcome::Unsure { why }
+                StopOutcome::Unsure { why }.into()
             }
             (StopKind::Abort, _) => self.switch_off(give_up, clock).await,
         }
@@ -104,6 +119,10 @@ impl Stopping {
 
     async fn read(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
         within(clock, patience, backend.read(&self.flag, &self.audiences)).await
+    }
+
+    async fn glance(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
+        within(clock, patience, backend.glance(&self.flag, &self.audiences)).await
     }
 
     async fn is_unknown(&self, clock: &dyn Clock) -> bool {
@@ -141,40 +160,48 @@ impl Stopping {
         }
     }
 
-    async fn switch_off(&self, give_up: Timestamp, clock: &dyn Clock) -> StopOutcome {
+    async fn switch_off(&self, give_up: Timestamp, clock: &dyn Clock) -> Acted {
         // without a rollout only the backend can tell what the person stopped
         let patience = if self.before.is_some() { LOOK_FIRST } else { TRY };
-        let looks = join_all(self.backends.iter().map(|backend| self.read(&**backend, patience, clock))).await;
-        let shown_before = looks.into_iter().flatten().find_map(Result::ok);
-        loop {
+        let glances = self.backends.iter().map(|backend| self.glance(&**backend, patience, clock));
+        let shown_before = join_all(glances).await.into_iter().flatten().find_map(Result::ok);
+        let off = loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
-            let left: Vec<NotYet> = tries.into_iter().filter_map(Result::err).collect();
-            let Some(NotYet { why, not_authorised, .. }) = left.first() else { break };
+            let (mut seen, mut left) = (Vec::new(), Vec::new());
+            for tried in tries {
+                match tried {
+                    Ok(off) => seen.push(off),
+                    Err(not_yet) => left.push(not_yet),
+                }
+            }
+            let Some(NotYet { why, not_authorised, .. }) = left.first() else { break seen.into_iter().next() };
             if left.iter().all(|left| left.for_good) || clock.now().plus(BETWEEN) >= give_up {
-                return StopOutcome::NotOff { why: why.clone(), not_authorised: *not_authorised };
+                return StopOutcome::NotOff { why: why.clone(), not_authorised: *not_authorised }.into();
             }
             clock.sleep_until(clock.now().plus(BETWEEN)).await;
-        }
+        };
         let allowed = self.before.as_ref().map(|state| state.allowed.clone());
         let was = allowed.filter(|was| !was.is_nobody()).or_else(|| shown_before.as_ref().map(Observed::shown));
-        match was {
+        let outcome = match was {
             // who could not be seen before counts by what was allowed
             Some(was) if shown_before.is_none_or(|seen| seen.reaches_anybody()) => StopOutcome::Off { was },
             _ => StopOutcome::AlreadyOff,
-        }
+        };
+        Acted { outcome, off }
     }
 
     /// One try, with its read-back.
-    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<(), NotYet> {
+    async fn try_off(&self, backend: &dyn Backend, clock: &dyn Clock) -> Result<Observed, NotYet> {
         let not_yet = |why: String| NotYet { why, for_good: false, not_authorised: false };
         let sent = within(clock, TRY, backend.switch_off(&self.flag)).await;
-        let read = self.read(backend, TRY, clock).await;
+        // who else was there is for whoever drives it to say: here it counts that it is off
+        let read = self.glance(backend, TRY, clock).await;
         match (sent, read) {
             (Some(Ok(())), Some(Ok(seen))) if seen.is_missing() && self.may_be_kept(backend) => {
                 let why = "it is not there, and evaluators keep serving what they read before: put the file back";
                 Err(not_yet(format!("{}: {why}", backend.place())))
             }
-            (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => Ok(()),
+            (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => Ok(seen),
             (Some(Err(error @ BackendError::Refused { .. })), _) => {
                 Err(NotYet { for_good: true, ..not_yet(error.to_string()) })
             }

@@ -1,77 +1,12 @@
 //! What every backend does.
 
-use std::collections::BTreeMap;
-
-use flagstaff::backend::{Backend, BackendError, Expose, Switch};
+use flagstaff::backend::{BackendError, Switch};
 use flagstaff::checkup::Health;
 use flagstaff::clock::SystemClock;
-use flagstaff::engine::input::{Observed, Stamp};
-use flagstaff::engine::plan::{AttributeTest, Audience, Constraint};
 use flagstaff::engine::{Exposure, Percentage};
 
-use super::places::Place;
-
-fn audiences() -> BTreeMap<String, Audience> {
-    let constraint = |attribute: &str, is| Constraint { attribute: attribute.to_owned(), is };
-    let staff = constraint("email", AttributeTest::EndsWith("@acme.example".to_owned()));
-    let named = constraint("userId", AttributeTest::In(vec!["user-17".to_owned()]));
-    let north = constraint("region", AttributeTest::StartsWith("north-".to_owned()));
-    BTreeMap::from([
-        ("beta".to_owned(), Audience { any: vec![north] }),
-        ("staff".to_owned(), Audience { any: vec![staff, named] }),
-    ])
-}
-
-fn exposure(audiences: &[&str], percent: u32) -> Exposure {
-    Exposure {
-        audiences: audiences.iter().map(|name| (*name).to_owned()).collect(),
-        percentage: Percentage::whole(percent),
-    }
-}
-
-/// One who writes, with a stamp of their own.
-struct Writer {
-    backend: std::sync::Arc<dyn Backend>,
-    flag: String,
-    stamp: Stamp,
-}
-
-impl Writer {
-    fn new(place: &dyn Place) -> Writer {
-        Writer::stamped(place, "journal", "rollout")
-    }
-
-    fn stamped(place: &dyn Place, journal: &str, rollout: &str) -> Writer {
-        let stamp = Stamp { journal: journal.to_owned(), rollout: rollout.to_owned() };
-        Writer { backend: place.backend(), flag: place.flag(), stamp }
-    }
-
-    async fn read(&self) -> Observed {
-        self.backend.read(&self.flag, &audiences()).await.unwrap()
-    }
-
-    fn request(&self, exposure: Exposure, switch: Switch, revision: String) -> Expose {
-        Expose {
-            flag: self.flag.clone(),
-            exposure,
-            audiences: audiences(),
-            stickiness: "userId".to_owned(),
-            stamp: self.stamp.clone(),
-            switch,
-            revision,
-            take_over: false,
-        }
-    }
-
-    async fn set(&self, exposure: Exposure, switch: Switch) -> Result<(), BackendError> {
-        let revision = self.read().await.revision;
-        self.backend.expose(&self.request(exposure, switch, revision)).await
-    }
-
-    async fn off(&self) {
-        self.backend.switch_off(&self.flag).await.unwrap();
-    }
-}
+use super::places::{Hand, Place};
+use super::writers::{Writer, exposure};
 
 pub(super) async fn a_flag_that_is_not_there_is_off_and_nobody(place: &dyn Place) {
     let writer = Writer::new(place);
@@ -126,13 +61,17 @@ pub(super) async fn what_is_done_twice_is_done_once(place: &dyn Place) {
     let writer = Writer::new(place);
     writer.set(exposure(&["staff"], 10), Switch::TurnOn).await.unwrap();
     let once = writer.read().await;
+    let kept = place.kept();
     writer.set(exposure(&["staff"], 10), Switch::Keep).await.unwrap();
     writer.set(exposure(&["staff"], 10), Switch::TurnOn).await.unwrap();
-    assert_eq!(writer.read().await, once);
+    // no event, and not a byte
+    assert_eq!((writer.read().await, place.kept()), (once, kept));
     writer.off().await;
-    let once = writer.read().await;
+    let (once, kept) = (writer.read().await, place.kept());
+    Writer::new(place).off().await;
     writer.off().await;
-    assert_eq!(writer.read().await.shown(), once.shown());
+    // a shutdown needs no read, so that where off-markers are, a second one makes its own
+    assert_eq!((writer.read().await.shown(), place.kept()), (once.shown(), kept));
 }
 
 pub(super) async fn a_stale_revision_writes_nothing(place: &dyn Place) {
@@ -220,6 +159,63 @@ pub(super) async fn what_cannot_be_said_is_refused_and_writes_nothing(place: &dy
     strange.stickiness = String::new();
     assert!(matches!(writer.backend.expose(&strange).await, Err(BackendError::Refused { .. })));
     assert_eq!(writer.read().await, before);
+}
+
+pub(super) async fn a_share_is_as_fine_as_it_can_be_or_refused(place: &dyn Place) {
+    let writer = Writer::new(place);
+    writer.set(exposure(&["beta"], 1), Switch::TurnOn).await.unwrap();
+    let before = writer.read().await;
+    let fine = Percentage::from_thousandths(1_500).unwrap();
+    let wanted = Exposure { percentage: fine, ..exposure(&["beta"], 0) };
+    let grown = writer.set(wanted.clone(), Switch::Keep).await;
+    if writer.backend.resolution() < Percentage::whole(1) {
+        grown.unwrap();
+        assert_eq!(writer.read().await.shown(), wanted);
+    } else {
+        // never rounded
+        assert!(matches!(grown, Err(BackendError::Refused { .. })), "{grown:?}");
+        assert_eq!(writer.read().await, before);
+    }
+}
+
+pub(super) async fn what_a_hand_switched_off_stays_off(place: &dyn Place) {
+    let writer = Writer::new(place);
+    writer.set(exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+    let before = writer.read().await;
+    let hand = place.hand_switches_off();
+    if hand == Hand::Nothing {
+        assert_eq!(writer.read().await, before);
+        return;
+    }
+    let seen = writer.read().await;
+    assert!(!seen.reaches_anybody(), "{seen:?}");
+    let growth = |revision| writer.request(exposure(&["beta"], 20), Switch::Keep, revision);
+    let grown = writer.backend.expose(&growth(before.revision)).await;
+    assert!(matches!(grown, Err(BackendError::Conflict { .. } | BackendError::SwitchedOff { .. })), "{grown:?}");
+    assert_eq!(writer.read().await, seen);
+    if hand == Hand::Switch {
+        let grown = writer.backend.expose(&growth(seen.revision.clone())).await;
+        assert!(matches!(grown, Err(BackendError::SwitchedOff { .. })), "{grown:?}");
+        assert_eq!(writer.read().await, seen);
+    }
+    // a person who resumes it has seen that
+    writer.set(exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+    assert_eq!(writer.read().await.shown(), exposure(&["beta"], 10));
+}
+
+pub(super) async fn a_flag_that_was_taken_away_is_not_made_again_by_a_growth(place: &dyn Place) {
+    let writer = Writer::new(place);
+    writer.set(exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+    let before = writer.read().await;
+    place.hand_removes();
+    let seen = writer.read().await;
+    assert!(!seen.reaches_anybody() && seen.revision != before.revision, "{seen:?}");
+    for revision in [before.revision, seen.revision] {
+        let grown = writer.backend.expose(&writer.request(exposure(&["beta"], 20), Switch::Keep, revision)).await;
+        assert!(grown.is_err(), "{grown:?}");
+    }
+    writer.off().await;
+    assert!(!writer.read().await.reaches_anybody());
 }
 
 pub(super) async fn a_switch_is_not_turned_by_a_growth(place: &dyn Place) {

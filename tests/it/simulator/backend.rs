@@ -92,8 +92,11 @@ impl Model {
     fn change(&mut self, at: i64, by: Writer, edit: impl FnOnce(&mut Observed)) {
         let before = self.flag.clone();
         edit(&mut self.flag);
-        self.revision += 1;
-        self.flag.revision = self.revision.to_string();
+        // what changes nothing is none
+        if self.flag != before {
+            self.revision += 1;
+            self.flag.revision = self.revision.to_string();
+        }
         if !matches!(by, Writer::Hand) {
             self.ours = Some(self.flag.clone());
         }
@@ -134,9 +137,14 @@ pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Re
     let now = inner.now;
     let expose = &request.expose;
     let place = PLACE.to_owned();
-    let Some(model) = inner.flags.get_mut(&expose.flag) else {
-        return Err(BackendError::Refused { place, detail: "no such flag".to_owned() });
-    };
+    let refused = |detail: &str| Err(BackendError::Refused { place: place.clone(), detail: detail.to_owned() });
+    if expose.exposure.audiences.iter().any(|name| !expose.audiences.contains_key(name)) {
+        return refused("no such audience");
+    }
+    if expose.stickiness.is_empty() || !expose.exposure.percentage.is_whole() {
+        return refused("it is no whole percent by an attribute");
+    }
+    let Some(model) = inner.flags.get_mut(&expose.flag) else { return refused("no such flag") };
     if model.cas && expose.revision != model.flag.revision {
         let detail = format!("revision {} is {} now", expose.revision, model.flag.revision);
         return Err(BackendError::Conflict { place, detail });
@@ -150,6 +158,11 @@ pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Re
     }
     if expose.switch == Switch::Keep && !model.flag.on && !expose.exposure.is_nobody() {
         return Err(BackendError::SwitchedOff { place, detail: "the switch".to_owned() });
+    }
+    // what another hand added is set right by a person alone
+    let grows = !expose.exposure.within(&model.flag.shown());
+    if expose.switch == Switch::Keep && grows && model.flag.reaches_by_foreign() {
+        return refused("another hand's part");
     }
     let exposure = match model.lie {
         Lie::WritesMore if !expose.exposure.is_nobody() => Exposure::percent(Percentage::whole(50)),

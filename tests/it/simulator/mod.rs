@@ -5,6 +5,7 @@
 //! lives more of them.
 
 mod backend;
+pub(crate) mod by_hand;
 mod crew;
 mod invariants;
 mod ledger;

@@ -5,10 +5,8 @@ mod reading;
 mod writing;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,24 +17,6 @@ use crate::backend::{BackendError, Expose, Switch};
 use crate::engine::input::{Observed, Stamp};
 use crate::engine::plan::{AttributeTest, Audience, Constraint};
 use crate::engine::{Exposure, Percentage};
-
-/// Called between two steps.
-#[derive(Clone, Default)]
-pub(super) struct Hook(Option<Arc<dyn Fn(&'static str) + Send + Sync>>);
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hook")
-    }
-}
-
-impl Hook {
-    pub(super) fn at(&self, step: &'static str) {
-        if let Some(call) = &self.0 {
-            call(step);
-        }
-    }
-}
 
 /// A folder with a flag file in it, or none yet.
 struct Place {
@@ -84,7 +64,7 @@ impl Place {
     }
 
     fn hooked(&self, hook: impl Fn(&'static str) + Send + Sync + 'static) -> Flagd {
-        Flagd { hook: Hook(Some(Arc::new(hook))), ..self.backend() }
+        self.backend().stepping(hook)
     }
 
     fn read(&self, flag: &str) -> Observed {
