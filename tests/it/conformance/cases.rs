@@ -1,6 +1,6 @@
 //! What every backend does.
 
-use flagstaff::backend::{BackendError, Switch};
+use flagstaff::backend::{BackendError, Card, Prepare, Standing, Switch};
 use flagstaff::checkup::Health;
 use flagstaff::clock::SystemClock;
 use flagstaff::engine::{Exposure, Percentage};
@@ -263,4 +263,28 @@ pub(super) async fn an_examination_finds_it_well_and_changes_nothing(place: &dyn
         assert!(!checks.is_empty() && checks.iter().all(|check| check.health == Health::Fine), "{checks:?}");
         assert_eq!(writer.read().await, before);
     }
+}
+
+pub(super) async fn a_prepared_flag_is_for_nobody_and_a_release_starts_on_it(place: &dyn Place) {
+    let writer = Writer::new(place);
+    let before = writer.backend.standing(&writer.flag).await.unwrap();
+    // where others share the flag, somebody else made it
+    let (missing, adopt) = (before == Standing::Missing, matches!(before, Standing::Theirs { .. }));
+    let card = Card { description: Some("made beforehand".to_owned()), ..Card::default() };
+    let (flag, stickiness) = (writer.flag.clone(), "userId".to_owned());
+    let request = Prepare { flag, card, stickiness, missing, adopt };
+    writer.backend.prepare(&request).await.unwrap();
+    let prepared = writer.read().await;
+    assert!(!prepared.reaches_anybody() && prepared.stamp.is_none(), "{prepared:?}");
+    let standing = writer.backend.standing(&writer.flag).await.unwrap();
+    assert!(matches!(standing, Standing::Ours { prepared: true, .. }), "{standing:?}");
+    // once it is there, nothing is written
+    let kept = place.kept();
+    writer.backend.prepare(&Prepare { missing: false, ..request.clone() }).await.unwrap();
+    assert_eq!(place.kept(), kept);
+    // another journal than that of whoever prepared it may start on it, and what is exposed stays
+    writer.set(exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+    writer.backend.prepare(&Prepare { missing: false, ..request }).await.unwrap();
+    assert_eq!(writer.read().await.shown(), exposure(&["beta"], 10));
+    writer.off().await;
 }
