@@ -10,7 +10,8 @@ use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
 use crate::backend::Backend;
 use crate::clock::Clock;
-use crate::engine::input::{Actor, Hold, HoldKind};
+use crate::engine::decide::{Refusal, RefusalKind};
+use crate::engine::input::{Actor, Hold, HoldKind, Observation, Observed};
 use crate::engine::plan::SourceAddress;
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
@@ -158,6 +159,27 @@ impl Site {
         (target != plan.target).then(|| self.backends.get(&plan.environment).cloned()).flatten()
     }
 
+    /// Whether the file that a flag would be written into is gone: made anew it would hold our flag alone, and the flags of
+    /// all others would be lost.
+    pub(super) fn is_gone(&self, plan: &Plan, seen: &Observed) -> bool {
+        seen.has_no_place() && self.store.place_was_seen(&plan.target)
+    }
+
+    /// Refuses to grow into a file that is gone. A project that never had one gets its first.
+    ///
+    /// # Errors
+    /// What to do.
+    pub(super) fn refuse_gone(&self, plan: &Plan, backend: &Observation) -> Result<(), Refusal> {
+        match backend {
+            Observation::Seen(seen) if self.is_gone(plan, seen) => Err(Refusal {
+                reason: gone(&self.backend_of(plan).place()),
+                instead: None,
+                kind: RefusalKind::NotReady,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Everything outside a rollout that holds its growth now.
     pub fn holds(&self, plan: &Plan) -> Vec<Hold> {
         let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
@@ -185,6 +207,11 @@ impl Site {
         }
         holds
     }
+}
+
+/// Why a file that is gone is not made anew.
+pub(super) fn gone(place: &str) -> String {
+    format!("{place} was there and is not any more: put the file back, or all other flags in it would be lost")
 }
 
 /// Every release with each of its environments.

@@ -15,6 +15,7 @@ use super::pass::look;
 use super::record::off;
 use super::spooled::{SpooledAct, SpooledStop};
 use super::store::{Batch, Rollout};
+use crate::backend::Backend;
 use crate::engine::input::{Command, Issued, Observation, Outcome};
 use crate::engine::{Effect, EffectKind, Input, Span};
 
@@ -176,8 +177,12 @@ impl StopSite {
         let Some(Effect { id: effect, kind: EffectKind::Off, .. }) = open else { return };
         // off at one of two addresses is not off
         let looks = join_all(stopping.backends.iter().map(|backend| look(&**backend, plan, &*self.clock))).await;
-        let is_off = |look: &Observation| matches!(look, Observation::Seen(seen) if !seen.reaches_anybody());
-        let Some(seen) = looks.first().filter(|_| looks.iter().all(is_off)).cloned() else { return };
+        let is_off = |(backend, look): (&Arc<dyn Backend>, &Observation)| match look {
+            Observation::Seen(seen) => !seen.reaches_anybody() && stopping.doubt(&**backend, seen).is_none(),
+            Observation::NotRead | Observation::Unreadable(_) => false,
+        };
+        let all_off = stopping.backends.iter().zip(&looks).all(is_off);
+        let Some(seen) = looks.first().filter(|_| all_off).cloned() else { return };
         let at = self.clock.now();
         let outcome = Input::Outcome(Outcome { effect, at, backend: seen, settled: true, trouble: None });
         // a driver that saw it first has recorded it already

@@ -85,6 +85,7 @@ impl Model {
             stamp: None,
             other_hand: None,
             revision: "missing".to_owned(),
+            unserved: None,
         };
         Model { flag, revision: 0, cas, lie, history: Vec::new(), ours: None }
     }

@@ -72,6 +72,7 @@ fn timeless(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>,
                 stamp: Some(state.stamp.clone()),
                 other_hand: None,
                 revision: String::new(),
+                unserved: None,
             });
         }
     }
