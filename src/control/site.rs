@@ -46,6 +46,8 @@ pub struct Site {
     pub(super) mine: BTreeMap<(String, u64), Option<String>>,
     /// Growths whose requests this process sent and has an end of: nothing of them is under way any more.
     pub(super) ended: BTreeSet<(String, u64)>,
+    /// When stopped rollouts were last looked at.
+    pub(super) looked: BTreeMap<String, Timestamp>,
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
     /// Releases and environments that the documents declare.
@@ -97,6 +99,7 @@ impl Site {
             mine: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
+            looked: BTreeMap::new(),
             declared: declared(&loaded),
             driving: None,
             ear,
@@ -130,6 +133,7 @@ impl Site {
             mine: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
+            looked: BTreeMap::new(),
             driving: None,
             ear: None,
         }

@@ -6,6 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use std::sync::Arc;
+
+use flagstaff::clock::{Answer, Clock, SystemClock};
+use flagstaff::control::Site;
+use flagstaff::control::drive::Until;
+use flagstaff::engine::{Actor, Span, Timestamp};
 use serde_json::Value;
 
 use crate::cli::{ends, run};
@@ -443,4 +449,57 @@ fn a_first_start_that_was_stopped_before_there_was_a_file_is_off() {
     ends(dir, &["abort", "r"], 0);
     ends(dir, &["start", "r", "--again"], 0);
     assert!(!is_off(dir, "here.json"));
+}
+
+/// The machine's clock, so many minutes ahead.
+struct Ahead(u64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(Span::minutes(self.0))
+    }
+
+    fn sleep_until(&self, instant: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move { SystemClock.sleep_until(instant.minus(Span::minutes(self.0))).await })
+    }
+}
+
+/// As `run --once` of a process of its own, so many minutes from now.
+async fn once_in(minutes: u64, dir: &Path) {
+    let actor = Actor { name: "cron".to_owned(), known_by: "test".to_owned() };
+    let mut site = Site::open(dir, actor, Arc::new(Ahead(minutes))).unwrap();
+    let ids = site.store.rollouts().map(|rollout| rollout.id.clone()).collect();
+    site.declare_driver("run --once", &format!("host-{minutes}"));
+    site.drive(&ids, Until::Once, &mut |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stopped_rollout_is_looked_at_every_hour_at_whatever_minute_somebody_comes_round() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    let late = fs::read(dir.join("here.json")).unwrap();
+    ends(dir, &["abort", "r"], 0);
+    let land = || fs::write(dir.join("here.json"), &late).unwrap();
+    // switching it off again is a record of its own, from which the hours count
+    let mut newest = 0;
+    for (minutes, due) in [(5, true), (37, false), (52, false), (74, true), (41, false), (66, true)] {
+        land();
+        once_in(newest + minutes, dir).await;
+        assert_eq!(is_off(dir, "here.json"), due, "{minutes} minutes after the newest record");
+        newest += if due { minutes } else { 0 };
+    }
+    // a look that finds what it should is not recorded, and counts
+    once_in(newest + 70, dir).await;
+    for (minutes, due) in [(97, false), (118, false), (140, true)] {
+        land();
+        once_in(newest + minutes, dir).await;
+        assert_eq!(is_off(dir, "here.json"), due, "{minutes} minutes after the newest record");
+    }
+    newest += 140;
+    // nobody is known to have come round at all
+    let journal = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    journal.execute_batch("DELETE FROM drivers").unwrap();
+    land();
+    once_in(newest + 20, dir).await;
+    assert!(is_off(dir, "here.json"));
 }
