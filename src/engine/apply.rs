@@ -117,7 +117,6 @@ impl State {
             }
             Event::Reduced { exposure, .. } => {
                 self.shrink_to(exposure);
-                self.exposed &= !exposure.is_nobody();
                 self.version += 1;
             }
             Event::Drifted { observed, .. } => {
