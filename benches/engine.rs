@@ -169,6 +169,7 @@ fn inputs() -> Vec<Input> {
             stamp: Some(stamp.clone()),
             other_hand: None,
             revision: "1".to_owned(),
+            unserved: None,
         })
     };
     let start =

@@ -176,13 +176,8 @@ pub trait Backend: Send + Sync {
     /// The finest share it can express.
     fn resolution(&self) -> Percentage;
 
-    /// Whether a flag that is not there reaches nobody. Where evaluators keep what they read before, it may.
-    fn absent_is_off(&self) -> bool {
-        true
-    }
-
     /// Reads the whole meaning of a flag: switch, our exposure, foreign parts, stamp. A flag that does not exist is
-    /// off, nobody, no stamp.
+    /// off, nobody, no stamp. Where whoever serves it may go on with what was read before, `unserved` says so.
     fn read<'a>(
         &'a self,
         flag: &'a str,

@@ -133,6 +133,11 @@ impl Site {
             holds,
             backend: backend.clone(),
         };
+        if matches!(command, Command::Resume | Command::Force { .. })
+            && let Some(rollout) = self.store.rollout(id)
+        {
+            self.refuse_gone(&rollout.plan, &backend)?;
+        }
         let mut batch = Batch::default();
         let folded = self.store.fold(&mut batch, id, now, Input::Command(Box::new(issued)));
         let events = folded.map_err(|refusal| match self.store.rollout(id) {

@@ -119,6 +119,7 @@ impl Errand {
             return None;
         }
         match self.stop_at(backend, clock).await {
+            Ok((Observation::Seen(Observed { unserved: Some(why), .. }), _)) => Some(why),
             Ok((Observation::Seen(seen), _)) if seen.shown().within(&self.effect.to) && !seen.reaches_by_foreign() => {
                 None
             }
@@ -149,22 +150,21 @@ impl Errand {
     async fn look_after(&self, backend: &dyn Backend, sent: &Sent, clock: &dyn Clock) -> Observation {
         match (&sent.trouble, look(backend, &self.plan, clock).await) {
             // what is written is not what is served: it must not count as read back
-            (Some(detail), Observation::Seen(_)) if sent.written_not_served => Observation::Unreadable(detail.clone()),
-            // and where evaluators keep what they read before, a flag that is gone is not off
-            (_, Observation::Seen(seen)) if seen.is_missing() && self.is_off() && !backend.absent_is_off() => {
-                let why = "it is not there, and evaluators keep serving what they read before: put the file back";
-                Observation::Unreadable(format!("{}: {why}", backend.place()))
+            (Some(detail), Observation::Seen(seen)) if sent.written_not_served && seen.unserved.is_none() => {
+                Observation::Seen(Observed { unserved: Some(detail.clone()), ..seen })
             }
             (_, seen) => seen,
         }
     }
 
-    fn is_off(&self) -> bool {
-        self.effect.kind == EffectKind::Off
-    }
-
     fn outcome(&self, backend: Observation, sent: Sent, clock: &dyn Clock) -> (String, Input) {
         let Sent { settled, trouble, .. } = sent;
+        // what was sent without trouble, or needed no sending, may still not be served
+        let doubt = match &backend {
+            Observation::Seen(seen) => self.state.doubt(seen).map(str::to_owned),
+            _ => None,
+        };
+        let trouble = trouble.or(doubt);
         let outcome = Outcome { effect: self.effect.id, at: clock.now(), backend, settled, trouble };
         (self.id.clone(), Input::Outcome(outcome))
     }
@@ -311,7 +311,8 @@ impl Site {
             true => errand.decided_on.as_ref() == Some(&seen.revision),
             false => seen.shown() == state.allowed && !seen.reaches_by_foreign() && self.holds(&errand.plan).is_empty(),
         };
-        (wanted && as_decided && !expired).then_some(seen)
+        let is_served = state.doubt(seen).is_none() && !self.is_gone(&errand.plan, seen);
+        (wanted && as_decided && is_served && !expired).then_some(seen)
     }
 
     /// Records facts in one commit, judging again as often as others append meanwhile.

@@ -208,10 +208,6 @@ impl Backend for Told<dyn Backend> {
         self.port.resolution()
     }
 
-    fn absent_is_off(&self) -> bool {
-        self.port.absent_is_off()
-    }
-
     fn read<'a>(
         &'a self,
         flag: &'a str,

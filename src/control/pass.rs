@@ -20,8 +20,10 @@ use crate::engine::{Event, Input, Phase, Plan, Reading, Span, Timestamp};
 
 /// How long a read of a backend may take.
 pub(super) const BACKEND_PATIENCE: Span = REQUEST_TIMEOUT;
-/// How long a stopped rollout is read at every tick, in case a late write of ours brings it back; then hourly.
+/// How long a stopped rollout is read at every pass, in case a late write of ours brings it back.
 const WATCHED_AFTER_STOP: Span = Span::minutes(10);
+/// How often it is read after that.
+const WATCHED_LATER: Span = Span::hours(1);
 
 /// What a pass did.
 #[derive(Debug, Default)]
@@ -62,6 +64,7 @@ impl Site {
         // a journal that cannot be used keeps nothing from being judged, and stopped
         let mut deaf = self.hear_into(&mut passed).err();
         let now = self.now();
+        self.recall_looks(ids, now);
         let needs = self.needs(ids, now);
         let asked = self.questions(&needs).ask(&self.sources, &*self.clock);
         let (answers, observed) = join(asked, self.read_backends(&needs)).await;
@@ -76,6 +79,8 @@ impl Site {
         match deaf.map_or_else(|| self.store.commit(self.now(), batch), Err) {
             Ok(steps) => {
                 passed.steps.extend(steps);
+                let looks = needs.iter().filter(|need| matches!(need.what, What::Look));
+                self.looked.extend(looks.map(|need| (need.id.clone(), now)));
                 for (id, events) in decided {
                     self.put_aside.remove(&id);
                     self.own(&id, &events, observed.get(&id).unwrap_or(&Observation::NotRead));
@@ -136,8 +141,29 @@ impl Site {
     fn watches_stopped(&self, id: &str, now: Timestamp) -> bool {
         let Some(rollout) = self.store.rollout(id) else { return false };
         let stopped = rollout.steps.back().map_or(now, |(_, step)| step.at);
-        let hourly = now.floor_to(Span::hours(1)) > now.minus(rollout.plan.every).floor_to(Span::hours(1));
-        self.store.superseding(rollout).is_none() && (now.since(stopped) < WATCHED_AFTER_STOP || hourly)
+        // counted from the stop, not by the clock on the wall: whoever comes round sees what fell due since the last look
+        let due = |at: Timestamp| at.since(stopped).0 / WATCHED_LATER.0;
+        let is_due = self.looked.get(id).is_none_or(|looked| *looked < stopped || due(now) > due(*looked));
+        self.store.superseding(rollout).is_none() && (now.since(stopped) < WATCHED_AFTER_STOP || is_due)
+    }
+
+    /// When the stopped rollouts were looked at before this process: a driver that comes from time to time begins without a
+    /// memory of its own, and whoever drove last has looked at what was due then. Nothing of it is recorded, since most
+    /// looks find what they should.
+    fn recall_looks(&mut self, ids: &BTreeSet<String>, now: Timestamp) {
+        let known = |id: &String| self.store.rollout(id).filter(|rollout| rollout.state.phase == Phase::Stopped);
+        let stopped = ids.iter().filter(|id| !self.looked.contains_key(*id)).filter_map(known);
+        let addresses: Vec<(String, String)> = stopped.map(|rollout| (rollout.id.clone(), rollout.address())).collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let drivers = self.store.journal().drivers().unwrap_or_default();
+        for (id, address) in addresses {
+            let drove = drivers.iter().filter(|driver| driver.alive <= now && driver.drives.contains(&address));
+            if let Some(last) = drove.map(|driver| driver.alive).max() {
+                self.looked.insert(id, last);
+            }
+        }
     }
 
     fn questions(&self, needs: &[Need]) -> Questions {

@@ -11,7 +11,8 @@ use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
 use crate::backend::Backend;
 use crate::clock::Clock;
-use crate::engine::input::{Actor, Hold, HoldKind};
+use crate::engine::decide::{Refusal, RefusalKind};
+use crate::engine::input::{Actor, Hold, HoldKind, Observation, Observed};
 use crate::engine::plan::SourceAddress;
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
@@ -48,6 +49,8 @@ pub struct Site {
     pub(super) ended: BTreeSet<(String, u64)>,
     /// What went wrong with the newest request of a rollout's open effect.
     pub(super) troubles: BTreeMap<String, String>,
+    /// When stopped rollouts were last looked at.
+    pub(super) looked: BTreeMap<String, Timestamp>,
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
     /// Releases and environments that the documents declare.
@@ -104,6 +107,7 @@ impl Site {
             troubles: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
+            looked: BTreeMap::new(),
             declared: documents::declared(&loaded),
             watched: Some(watched),
             access: backends::access(project),
@@ -142,6 +146,7 @@ impl Site {
             troubles: BTreeMap::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
+            looked: BTreeMap::new(),
             driving: None,
             ear: None,
         }
@@ -177,6 +182,27 @@ impl Site {
         (target != plan.target).then(|| self.backends.get(&plan.environment).cloned()).flatten()
     }
 
+    /// Whether the file that a flag would be written into is gone: made anew it would hold our flag alone, and the flags of
+    /// all others would be lost.
+    pub(super) fn is_gone(&self, plan: &Plan, seen: &Observed) -> bool {
+        seen.has_no_place() && self.store.place_was_seen(&plan.target)
+    }
+
+    /// Refuses to grow into a file that is gone. A project that never had one gets its first.
+    ///
+    /// # Errors
+    /// What to do.
+    pub(super) fn refuse_gone(&self, plan: &Plan, backend: &Observation) -> Result<(), Refusal> {
+        match backend {
+            Observation::Seen(seen) if self.is_gone(plan, seen) => Err(Refusal {
+                reason: gone(&self.backend_of(plan).place()),
+                instead: None,
+                kind: RefusalKind::NotReady,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Everything outside a rollout that holds its growth now.
     pub fn holds(&self, plan: &Plan) -> Vec<Hold> {
         let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
@@ -208,6 +234,11 @@ impl Site {
         }
         holds
     }
+}
+
+/// Why a file that is gone is not made anew.
+pub(super) fn gone(place: &str) -> String {
+    format!("{place} was there and is not any more: put the file back, or all other flags in it would be lost")
 }
 
 pub(super) type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);

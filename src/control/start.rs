@@ -82,6 +82,7 @@ impl Site {
                 let id = self.store.newest(release, environment).map(|rollout| rollout.id.clone()).unwrap_or_default();
                 return self.report(&id, false, &[]);
             }
+            self.refuse_gone(&plan, &seen)?;
             match self.open_rollout(&plan, &resolved.hash, stage, options, seen) {
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),

@@ -10,6 +10,7 @@ use super::record::{
 };
 use crate::engine::decide::{self, Refusal};
 use crate::engine::input::{Command, Hold, HoldKind, Late, Tick};
+use crate::engine::plan::Target;
 use crate::engine::{Effect, EffectKind, Event, Input, Plan, Reading, State, Timestamp, Unknown};
 use crate::journal::verify;
 use crate::journal::{Head, Journal, JournalError, NewRecord, Record, Sequence};
@@ -54,6 +55,8 @@ pub struct Rollout {
     pub unfinished: BTreeSet<Timestamp>,
     /// Up to which tick those runs have been judged.
     pub judged_to: Timestamp,
+    /// Whether what its flag stands in at the backend, a file, was ever seen there.
+    pub place_was_seen: bool,
 }
 
 /// The journal's content.
@@ -352,6 +355,11 @@ impl Store {
         }
     }
 
+    /// Whether any rollout ever saw what flags stand in at an address: a file that was there once is not made anew.
+    pub fn place_was_seen(&self, target: &Target) -> bool {
+        self.all_rollouts().any(|rollout| rollout.place_was_seen && rollout.plan.target == *target)
+    }
+
     /// Whether a person switched off a flag without a rollout, and nothing was started on it since.
     pub fn is_switched_off(&self, flag: &str, environment: &str) -> bool {
         let Some(off) = self.switched_off.get(&(flag.to_owned(), environment.to_owned())) else { return false };
@@ -398,6 +406,7 @@ impl Rollout {
             judged_late: None,
             unfinished: BTreeSet::new(),
             judged_to: Timestamp(i64::MIN),
+            place_was_seen: false,
         }
     }
 
@@ -428,6 +437,7 @@ impl Rollout {
             }
             _ => {}
         }
+        self.place_was_seen |= step.input.observed().is_some_and(|seen| !seen.has_no_place());
         if step.events.iter().any(Event::starts_timers_anew) {
             // so do those of late runs
             self.unfinished.clear();

@@ -39,6 +39,7 @@ impl State {
                 self.effective = Some(*at);
                 self.taking_over = false;
                 self.touched = None;
+                self.exposed |= !exposure.is_nobody();
                 if *changed || *stage != self.stage {
                     self.reset_timers();
                     self.reset_bake();
@@ -47,10 +48,15 @@ impl State {
                 self.allowed.clone_from(exposure);
                 self.stage = *stage;
             }
-            Event::NotApplied { .. } | Event::Withdrawn { .. } => self.effect = None,
+            Event::NotApplied { .. } => self.effect = None,
+            Event::Withdrawn { .. } => {
+                // it may have landed all the same
+                self.exposed |= self.effect.take().is_some_and(|effect| !effect.to.is_nobody());
+            }
             Event::Confirmed { at, .. } => {
                 let kind = self.effect.take().map(|effect| effect.kind);
                 self.touched = None;
+                self.exposed &= kind != Some(EffectKind::Off);
                 if kind == Some(EffectKind::Shrink) && self.phase == Phase::Running {
                     self.effective = Some(*at);
                 }
@@ -115,12 +121,17 @@ impl State {
             }
             Event::Drifted { observed, .. } => {
                 self.drift = Some(observed.clone());
+                self.exposed |= observed.reaches_anybody();
                 self.approvable = false;
                 self.version += 1;
             }
-            Event::DriftEnded { .. } => self.drift = None,
+            Event::DriftEnded { .. } => {
+                self.drift = None;
+                self.exposed &= self.phase != Phase::Stopped;
+            }
             Event::LateWrite { .. } => {
                 self.effective = None;
+                self.exposed = true;
                 self.reset_timers();
                 self.reset_bake();
                 self.version += 1;
@@ -129,6 +140,11 @@ impl State {
                 self.touched = Some(hand.clone());
                 self.reset_bake();
             }
+            Event::Unserved { why, .. } => {
+                self.unserved = Some(why.clone());
+                self.approvable = false;
+            }
+            Event::Served { .. } => self.unserved = None,
             Event::Completed { .. } => {
                 self.phase = Phase::Completed;
                 self.version += 1;

@@ -200,6 +200,18 @@ pub enum Event {
         /// Whose.
         hand: String,
     },
+    /// What is served may be something else than what is read at the backend: nothing is confirmed by it, and nothing grows.
+    Unserved {
+        /// When.
+        at: Timestamp,
+        /// Why, and what to do, for people.
+        why: String,
+    },
+    /// What is read at the backend is what is served again.
+    Served {
+        /// When.
+        at: Timestamp,
+    },
     /// The last stage baked: no longer watched.
     Completed {
         /// When.

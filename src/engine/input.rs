@@ -33,6 +33,23 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// What was read at the backend with it.
+    pub fn observed(&self) -> Option<&Observed> {
+        let backend = match self {
+            Input::Tick(tick) => &tick.gates.backend,
+            Input::Command(issued) => &issued.backend,
+            Input::Outcome(outcome) => &outcome.backend,
+            Input::Seen { backend, .. } => backend,
+            Input::Late(_) | Input::Signal(_) => return None,
+        };
+        match backend {
+            Observation::Seen(seen) => Some(seen),
+            Observation::NotRead | Observation::Unreadable(_) => None,
+        }
+    }
+}
+
 /// An evaluation instant. Instants that are left out between two ticks count as unobserved; a tick that is not newer
 /// than the last one is judged as a late one of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +153,17 @@ pub struct Observed {
     pub other_hand: Option<String>,
     /// The backend's revision, for conditional writes.
     pub revision: String,
+    /// Why what is served may be something else than what is read here, and what to do about it. None where whoever serves
+    /// the flag takes what is read. Of a flag that is not there it counts only where it was exposed before:
+    /// [`State::doubt`](super::state::State::doubt).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unserved: Option<String>,
 }
+
+/// The revision of a flag that is not there.
+pub const MISSING: &str = "missing";
+/// The revision of a flag whose file, or other place of its own, is not there either.
+pub const NO_PLACE: &str = "missing with its place";
 
 impl Observed {
     /// Who gets the feature through our part of the flag.
@@ -151,7 +178,12 @@ impl Observed {
 
     /// Whether the backend has no such flag at all.
     pub fn is_missing(&self) -> bool {
-        self.revision.starts_with("missing")
+        self.revision.starts_with(MISSING)
+    }
+
+    /// Whether what the flag would stand in, a file, is not there either: a growth would make it anew.
+    pub fn has_no_place(&self) -> bool {
+        self.revision.starts_with(NO_PLACE)
     }
 
     /// Whether anything that is not ours exposes people.

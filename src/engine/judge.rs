@@ -271,6 +271,7 @@ impl Judging<'_> {
         match &self.tick.gates.backend {
             Observation::NotRead => Some("not read for this tick".to_owned()),
             Observation::Unreadable(detail) => Some(detail.clone()),
+            Observation::Seen(seen) if self.state.doubt(seen).is_some() => seen.unserved.clone(),
             Observation::Seen(_) if self.state.drift.is_some() => {
                 Some("shows something else than is allowed".to_owned())
             }

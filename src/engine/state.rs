@@ -170,6 +170,11 @@ pub struct State {
     pub judged_here: bool,
     /// What the backend shows, where that is larger than is allowed, by another hand.
     pub drift: Option<Observed>,
+    /// Whether evaluators may serve it to somebody by what they have read: from a growth that was read back, or given up
+    /// before its result was known, until an off is read back.
+    pub exposed: bool,
+    /// Why what is served may be something else than what the backend showed when it was read last.
+    pub unserved: Option<String>,
     /// Whether the start may write over another journal's stamp, until it was read back.
     pub taking_over: bool,
     /// The other hand that was seen at the flag since our last write.
@@ -198,6 +203,12 @@ impl State {
     /// Stopped, but the backend has not been read back yet.
     pub fn is_stopping(&self) -> bool {
         self.phase == Phase::Stopped && self.effect.is_some()
+    }
+
+    /// Why an observation proves nothing about what is served. A flag that is not there is served to nobody, unless it was
+    /// exposed: whoever serves a file keeps what it read before where the file is gone.
+    pub fn doubt<'s>(&self, seen: &'s Observed) -> Option<&'s str> {
+        seen.unserved.as_deref().filter(|_| self.exposed || !seen.is_missing())
     }
 
     /// Whether a growth is open.

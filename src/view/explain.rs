@@ -29,6 +29,8 @@ pub struct ExplainAnswer {
     pub exposure: String,
     /// What the backend serves, where that is not what is allowed.
     pub serves: Option<String>,
+    /// Why it is not known whether what is allowed is what is served, and what to do; until then nothing is confirmed.
+    pub unserved: Option<String>,
     /// Everything that is missing for the next step.
     pub missing: Vec<String>,
     /// How many people must still agree to leave the stage.
@@ -92,6 +94,7 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
         stage: plan.stages.get(state.stage).map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
         serves: words::served(state),
+        unserved: words::unserved(state).map(str::to_owned),
         missing: explained.missing.iter().map(|missing| words::missing(plan, missing)).collect(),
         approvals: state.approvals_missing(plan),
         values: values
@@ -123,6 +126,9 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
     };
     let state = format!("{}{why}{at}, on for {on}", answer.state.text());
     printer.out(&format!("{}  {}", safe(&answer.address), printer.tone(&state, tone)));
+    if let Some(unserved) = &answer.unserved {
+        printer.out(&printer.tone(&format!("not confirmed: {}", safe(unserved)), Tone::Bad));
+    }
     if !answer.missing.is_empty() {
         printer.out("missing for the next step:");
         for missing in &answer.missing {

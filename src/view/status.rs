@@ -18,6 +18,7 @@ use crate::control::served::Served;
 use crate::control::{Rollout, Site};
 use crate::engine::Phase;
 use crate::engine::event::Missing;
+use crate::engine::input::Observed;
 
 /// A rollout as it is now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -41,6 +42,8 @@ pub struct StatusRow {
     pub exposure: String,
     /// What the backend serves, where that is not what is allowed.
     pub serves: Option<String>,
+    /// Why it is not known whether what is allowed is what is served, and what to do; until then nothing is confirmed.
+    pub unserved: Option<String>,
     /// Why it is paused or stopped.
     pub causes: Vec<String>,
     /// Who paused it, and what they said.
@@ -89,6 +92,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
         stage: stage.map(|stage| stage.name.clone()).unwrap_or_default(),
         exposure: state.allowed.to_string(),
         serves: words::served(state),
+        unserved: words::unserved(state).map(str::to_owned),
         causes: match state.phase {
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
@@ -127,12 +131,17 @@ fn needs_somebody(row: &StatusRow) -> bool {
 }
 
 fn why(row: &StatusRow) -> String {
-    match row.state {
+    let why = match row.state {
         StateWord::Running if undriven(row) => format!("nobody drives it; {}", row.progress),
         StateWord::Running | StateWord::WaitingForApproval => row.progress.clone(),
         _ if row.said.is_empty() => safe(&row.causes.join(", ")),
         // the words are safe already
         _ => format!("{} ({})", safe(&row.causes.join(", ")), row.said.join("; ")),
+    };
+    match row.unserved.as_deref().map(safe) {
+        // a tick has said it among what is missing
+        Some(unserved) if !why.contains(&unserved) => format!("{why}; not confirmed: {unserved}"),
+        _ => why,
     }
 }
 
@@ -317,6 +326,7 @@ impl ServedRow {
 pub fn served_row(served: &Served) -> ServedRow {
     let (exposure, detail) = match &served.seen {
         Ok(seen) if seen.reaches_by_foreign() => (None, seen.foreign.clone()),
+        Ok(Observed { unserved: Some(why), .. }) => (None, Some(why.clone())),
         Ok(seen) => (Some(seen.shown().to_string()), None),
         Err(why) => (None, Some(why.clone())),
     };

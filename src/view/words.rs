@@ -171,6 +171,11 @@ pub fn served(state: &State) -> Option<String> {
     })
 }
 
+/// Why it is not known whether what is allowed is what is served, and what to do: until then nothing is confirmed.
+pub fn unserved(state: &State) -> Option<&str> {
+    state.unserved.as_deref().filter(|_| state.is_live() || state.is_stopping())
+}
+
 /// As [`exposed`], in a word or three.
 pub fn exposed_briefly(state: &State) -> String {
     match state.drift {
@@ -334,6 +339,8 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
             format!("a late write of ours ({}) is set back", safe(&exposure.to_string()))
         }
         Event::Touched { hand, .. } => format!("another hand was at the flag: {}", safe(hand)),
+        Event::Unserved { why, .. } => format!("not known to be served: {}", safe(why)),
+        Event::Served { .. } => "what the backend shows is served again".to_owned(),
         Event::Completed { .. } => "completed".to_owned(),
     })
 }
@@ -350,8 +357,15 @@ mod tests {
         let allowed = rollout.state.allowed.to_string();
         assert_eq!((exposed(&rollout.state), served(&rollout.state)), (allowed.clone(), None));
         let exposure = Exposure { percentage: Percentage::whole(80), ..Exposure::nobody() };
-        let mut seen =
-            Observed { on: true, exposure, foreign: None, stamp: None, other_hand: None, revision: String::new() };
+        let mut seen = Observed {
+            on: true,
+            exposure,
+            foreign: None,
+            stamp: None,
+            other_hand: None,
+            revision: String::new(),
+            unserved: None,
+        };
         rollout.state.drift = Some(seen.clone());
         assert_eq!(exposed(&rollout.state), format!("80% by another hand, {allowed} allowed"));
         seen.foreign = Some("strategy \u{1b}[31m".to_owned());

@@ -6,6 +6,12 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use std::sync::Arc;
+
+use flagstaff::clock::{Answer, Clock, SystemClock};
+use flagstaff::control::Site;
+use flagstaff::control::drive::Until;
+use flagstaff::engine::{Actor, Span, Timestamp};
 use serde_json::Value;
 
 use crate::cli::{ends, run};
@@ -300,4 +306,200 @@ fn a_flag_file_that_is_gone_is_not_off_and_is_off_when_it_is_back() {
     let _driver = Driver::run(dir);
     within(20, "it is off in the file that was put back", || is_off(dir, "here.json"));
     drop(page);
+}
+
+/// Another team's flag that every evaluator takes, and one that keeps them from taking the file.
+const SOUND: &str = r#"{ "state": "ENABLED", "variants": { "x": "1", "y": "2" }, "defaultVariant": "x" }"#;
+const BROKEN: &str = r#"{ "state": "ENABLED", "variants": { "x": "1", "y": "2" }, "defaultVariant": "z" }"#;
+
+/// Writes another team's flag into the flag file, beside ours.
+fn others(dir: &Path, body: &str) {
+    let text = fs::read_to_string(dir.join("here.json")).unwrap();
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    file["flags"]["theirs"] = serde_json::from_str(body).unwrap();
+    fs::write(dir.join("here.json"), file.to_string()).unwrap();
+}
+
+fn log(dir: &Path) -> String {
+    run(dir, &["audit", "log", "r"]).out
+}
+
+/// Evaluates what is due, past the next tick.
+fn one_pass(dir: &Path) {
+    std::thread::sleep(Duration::from_millis(1300));
+    run(dir, &["run", "r", "--once"]);
+}
+
+/// What `status` and `explain` say, and that both say this.
+fn all_say(dir: &Path, what: &str) {
+    for command in ["status", "explain"] {
+        let said = run(dir, &[command, "r"]).both();
+        // a table breaks its lines
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let json = run(dir, &[command, "r", "-o", "json"]).out;
+        assert!(words(&said).contains(what) || json.contains(what), "{command} does not say `{what}`: {said}{json}");
+        assert!(json.contains(what), "{command} -o json does not say `{what}`: {json}");
+    }
+}
+
+#[test]
+fn a_driver_confirms_no_off_in_a_file_that_is_gone() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    let kept = fs::read(dir.join("here.json")).unwrap();
+    fs::remove_file(dir.join("here.json")).unwrap();
+    ends(dir, &["abort", "r", "--timeout", "1s"], 5);
+    for _ in 0..2 {
+        one_pass(dir);
+        assert!(!log(dir).contains("read back at the backend"), "{}", log(dir));
+        assert!(run(dir, &["status", "r"]).out.contains("stopping"));
+        all_say(dir, "put the file back");
+        // a person who asks again gets the same answer
+        let again = ends(dir, &["abort", "r", "--timeout", "1s"], 5).both();
+        assert!(again.contains("NOT OFF") && again.contains("put the file back"), "{again}");
+    }
+    fs::write(dir.join("here.json"), kept).unwrap();
+    one_pass(dir);
+    assert!(is_off(dir, "here.json") && log(dir).contains("read back at the backend"), "{}", log(dir));
+    ends(dir, &["status", "r"], 6);
+    // what was read back as off is not doubted for a file that goes away later
+    fs::remove_file(dir.join("here.json")).unwrap();
+    ends(dir, &["abort", "r", "--timeout", "1s"], 0);
+    ends(dir, &["audit", "replay"], 0);
+}
+
+#[test]
+fn a_driver_confirms_no_off_beside_a_broken_flag() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    others(dir, BROKEN);
+    let aborted = ends(dir, &["abort", "r", "--timeout", "1s"], 5).both();
+    assert!(aborted.contains("not effective") && is_off(dir, "here.json"), "{aborted}");
+    one_pass(dir);
+    assert!(!log(dir).contains("read back at the backend"), "{}", log(dir));
+    assert!(run(dir, &["status", "r"]).out.contains("stopping"));
+    all_say(dir, "flag `theirs`");
+    others(dir, SOUND);
+    one_pass(dir);
+    assert!(log(dir).contains("read back at the backend"), "{}", log(dir));
+    ends(dir, &["audit", "replay"], 0);
+}
+
+#[test]
+fn a_rules_stop_beside_a_broken_flag_is_not_confirmed_and_says_why() {
+    let (dir, page) = started();
+    let dir = dir.path();
+    others(dir, BROKEN);
+    page.failing.store(true, Ordering::SeqCst);
+    let _driver = Driver::run(dir);
+    within(40, "it is off in the file", || is_off(dir, "here.json"));
+    std::thread::sleep(Duration::from_secs(3));
+    let told = log(dir);
+    assert!(told.contains("rule errors") && !told.contains("read back at the backend"), "{told}");
+    assert!(run(dir, &["status", "r"]).out.contains("stopping"));
+    all_say(dir, "flag `theirs`");
+    others(dir, SOUND);
+    within(20, "it is read back", || log(dir).contains("read back at the backend"));
+}
+
+#[test]
+fn a_flag_file_that_is_gone_is_no_reduction_and_nobody_makes_it_anew() {
+    let (dir, page) = started();
+    let dir = dir.path();
+    others(dir, SOUND);
+    let kept = fs::read(dir.join("here.json")).unwrap();
+    fs::remove_file(dir.join("here.json")).unwrap();
+    one_pass(dir);
+    assert!(!log(dir).contains("reduced by hand"), "{}", log(dir));
+    let status = run(dir, &["status", "r"]).out;
+    assert!(status.contains("running") && status.contains("10%"), "{status}");
+    all_say(dir, "put the file back");
+    // nothing grows into a file of its own, by whatever name it is asked
+    ends(dir, &["pause", "r"], 0);
+    let resumed = run(dir, &["resume", "r"]);
+    assert!(resumed.code != 0 && resumed.both().contains("put the file back"), "{}", resumed.both());
+    let applied = run(dir, &["apply"]);
+    assert!(applied.code != 0 && applied.both().contains("put the file back"), "{}", applied.both());
+    assert!(!dir.join("here.json").exists());
+    // rules stop it all the same
+    page.failing.store(true, Ordering::SeqCst);
+    {
+        let _driver = Driver::run(dir);
+        within(40, "a rule stops it", || ends_with(dir, "errors"));
+    }
+    page.failing.store(false, Ordering::SeqCst);
+    let again = run(dir, &["start", "r", "--again"]);
+    assert!(again.code != 0 && again.both().contains("put the file back"), "{}", again.both());
+    assert!(!dir.join("here.json").exists());
+    fs::write(dir.join("here.json"), kept).unwrap();
+    one_pass(dir);
+    assert!(is_off(dir, "here.json"));
+    ends(dir, &["start", "r", "--again"], 0);
+    let file = fs::read_to_string(dir.join("here.json")).unwrap();
+    assert!(file.contains("theirs") && !is_off(dir, "here.json"), "{file}");
+    ends(dir, &["audit", "replay"], 0);
+}
+
+#[test]
+fn a_first_start_that_was_stopped_before_there_was_a_file_is_off() {
+    let (dir, page) = (tempfile::tempdir().unwrap(), Page::serve(&["r"]));
+    project(dir.path(), &page, HERE);
+    let dir = dir.path();
+    // the folder of the flag file is there, and no file: nobody was ever exposed
+    ends(dir, &["abort", "r"], 0);
+    ends(dir, &["start", "r", "--again"], 0);
+    assert!(!is_off(dir, "here.json"));
+}
+
+/// The machine's clock, so many minutes ahead.
+struct Ahead(u64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(Span::minutes(self.0))
+    }
+
+    fn sleep_until(&self, instant: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move { SystemClock.sleep_until(instant.minus(Span::minutes(self.0))).await })
+    }
+}
+
+/// As `run --once` of a process of its own, so many minutes from now.
+async fn once_in(minutes: u64, dir: &Path) {
+    let actor = Actor { name: "cron".to_owned(), known_by: "test".to_owned() };
+    let mut site = Site::open(dir, actor, Arc::new(Ahead(minutes))).unwrap();
+    let ids = site.store.rollouts().map(|rollout| rollout.id.clone()).collect();
+    site.declare_driver("run --once", &format!("host-{minutes}"));
+    site.drive(&ids, Until::Once, &mut |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stopped_rollout_is_looked_at_every_hour_at_whatever_minute_somebody_comes_round() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    let late = fs::read(dir.join("here.json")).unwrap();
+    ends(dir, &["abort", "r"], 0);
+    let land = || fs::write(dir.join("here.json"), &late).unwrap();
+    // switching it off again is a record of its own, from which the hours count
+    let mut newest = 0;
+    for (minutes, due) in [(5, true), (37, false), (52, false), (74, true), (41, false), (66, true)] {
+        land();
+        once_in(newest + minutes, dir).await;
+        assert_eq!(is_off(dir, "here.json"), due, "{minutes} minutes after the newest record");
+        newest += if due { minutes } else { 0 };
+    }
+    // a look that finds what it should is not recorded, and counts
+    once_in(newest + 70, dir).await;
+    for (minutes, due) in [(97, false), (118, false), (140, true)] {
+        land();
+        once_in(newest + minutes, dir).await;
+        assert_eq!(is_off(dir, "here.json"), due, "{minutes} minutes after the newest record");
+    }
+    newest += 140;
+    // nobody is known to have come round at all
+    let journal = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    journal.execute_batch("DELETE FROM drivers").unwrap();
+    land();
+    once_in(newest + 20, dir).await;
+    assert!(is_off(dir, "here.json"));
 }

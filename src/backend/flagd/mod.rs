@@ -124,11 +124,6 @@ impl Backend for Flagd {
         Percentage::from_thousandths(1).unwrap_or(Percentage::ZERO)
     }
 
-    fn absent_is_off(&self) -> bool {
-        // a file that was removed is no news to whoever serves it
-        false
-    }
-
     fn read<'a>(
         &'a self,
         flag: &'a str,

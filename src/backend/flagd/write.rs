@@ -41,7 +41,7 @@ impl Flagd {
         self.at("read");
         let marker = Marker::of(&target, &request.flag);
         let token = marker.token();
-        self.check(request, &found.document, token.as_deref())?;
+        self.check(request, &found, token.as_deref())?;
         self.at("checked");
         let exposes = !request.exposure.is_nobody();
         if let Some(token) = &token
@@ -74,7 +74,8 @@ impl Flagd {
     }
 
     /// Whether what is asked may be written over what is there.
-    fn check(&self, request: &Expose, document: &Document, marker: Option<&str>) -> Result<(), BackendError> {
+    fn check(&self, request: &Expose, found: &Found, marker: Option<&str>) -> Result<(), BackendError> {
+        let document = &*found.document;
         let exposes = !request.exposure.is_nobody();
         if marker.is_some() && exposes && request.switch == Switch::Keep {
             return Err(self.switched_off());
@@ -86,7 +87,7 @@ impl Flagd {
         if let Some(detail) = body::inexpressible(&ours(request), &request.audiences) {
             return Err(self.refused(detail));
         }
-        if revision(Some(document), &request.flag, marker) != request.revision {
+        if revision(found.exists.then_some(document), &request.flag, marker) != request.revision {
             return Err(match (marker, exposes) {
                 (Some(token), true) if !request.revision.ends_with(&mark(token)) => self.switched_off(),
                 _ => self.conflict("the flag is not as it was when it was read"),

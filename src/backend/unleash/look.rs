@@ -11,12 +11,9 @@ use super::strategies::{Found, Meaning, Segments, is_key, meaning, need_segments
 use crate::backend::BackendError;
 use crate::canonical::sha256_hex;
 use crate::engine::Exposure;
-use crate::engine::input::Observed;
+use crate::engine::input::{MISSING, Observed};
 use crate::engine::plan::Audience;
 use crate::http;
-
-/// The revision of a flag that is not there.
-pub(super) const MISSING: &str = "missing";
 
 /// What the server shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,6 +186,7 @@ impl Seen {
             stamp: meaning.stamp,
             other_hand: other_hand(&self.events, has_ours),
             revision: self.revision(),
+            unserved: None,
         }
     }
 

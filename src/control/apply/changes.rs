@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::commit::{Commit, is_older};
 use super::propose::Down;
 use super::{AT_ONCE, Declared, FlagChange, FlagRow, Progress, Proposal, RolloutRow};
-use crate::backend::{BackendError, Prepare};
+use crate::backend::{Backend, BackendError, Prepare};
 use crate::control::error::ControlError;
 use crate::control::record::{APPLIED, AppliedBody, PROJECT, record};
-use crate::control::site::Site;
+use crate::control::site::{Site, gone};
 use crate::control::start::StartOptions;
 use crate::control::store::{Batch, is_conflict};
 use crate::engine::Command;
@@ -142,7 +142,10 @@ impl Site {
         };
         let result = match (down.of(&row.place), self.backends.get(&row.environment)) {
             (Some(error), _) => Err(error),
-            (None, Some(backend)) => backend.prepare(&request).await,
+            (None, Some(backend)) => match self.refuse_place_that_is_gone(row, &**backend).await {
+                Ok(()) => backend.prepare(&request).await,
+                Err(error) => Err(error),
+            },
             (None, None) => Ok(()),
         };
         if let Err(error) = &result {
@@ -159,6 +162,19 @@ impl Site {
             error => ControlError::Failed(error.to_string()),
         });
         Row { address: row.address(), done, error }
+    }
+
+    /// A file that rollouts have seen is not made anew, with the declared flags alone.
+    async fn refuse_place_that_is_gone(&self, row: &FlagRow, backend: &dyn Backend) -> Result<(), BackendError> {
+        let target = self.loaded.target(&row.environment);
+        if !matches!(row.change, FlagChange::Create) || !target.is_some_and(|target| self.store.place_was_seen(&target))
+        {
+            return Ok(());
+        }
+        match backend.read(&row.flag, &BTreeMap::new()).await?.has_no_place() {
+            true => Err(BackendError::Refused { place: row.place.clone(), detail: gone("it") }),
+            false => Ok(()),
+        }
     }
 
     async fn repin(&mut self, row: &RolloutRow, options: &Options) -> Result<(), ControlError> {

@@ -11,7 +11,7 @@ use crate::control::pass::look;
 use crate::control::site::Site;
 use crate::control::store::Rollout;
 use crate::engine::input::{Observation, Observed};
-use crate::engine::{Exposure, Phase, Span};
+use crate::engine::{Exposure, Phase, Span, State};
 
 /// What a backend serves of a rollout, where that is not what is allowed.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl Site {
             return None;
         }
         let seen = look(&*self.backend_of(plan), plan, &*self.clock).await;
-        let (served, by, larger) = compare(&seen, &rollout.state.allowed)?;
+        let (served, by, larger) = compare(&seen, &rollout.state)?;
         Some(Drift {
             address: plan.address(),
             environment: plan.environment.clone(),
@@ -99,7 +99,8 @@ impl fmt::Display for Served {
     }
 }
 
-fn compare(seen: &Observation, allowed: &Exposure) -> Option<(Served, Option<String>, bool)> {
+fn compare(seen: &Observation, state: &State) -> Option<(Served, Option<String>, bool)> {
+    let allowed = &state.allowed;
     let seen: &Observed = match seen {
         Observation::Seen(seen) => seen,
         Observation::Unreadable(why) => return Some((Served::Unknown(why.clone()), None, true)),
@@ -107,6 +108,11 @@ fn compare(seen: &Observation, allowed: &Exposure) -> Option<(Served, Option<Str
     };
     if let Some(foreign) = seen.foreign.as_ref().filter(|_| seen.on) {
         return Some((Served::Foreign(foreign.clone()), seen.other_hand.clone(), true));
+    }
+    // what was read back as off is off, whatever became of the file since
+    let is_over = state.phase == Phase::Stopped && state.effect.is_none();
+    if let Some(why) = state.doubt(seen).filter(|_| !is_over) {
+        return Some((Served::Unknown(why.to_owned()), None, true));
     }
     let shown = seen.shown();
     let larger = !shown.within(allowed);

@@ -111,10 +111,14 @@ impl Stopping {
         }
     }
 
-    /// Whether a flag that is not there may still be served: this rollout exposed it there.
-    fn may_be_kept(&self, backend: &dyn Backend) -> bool {
-        let was_exposed = self.before.as_ref().is_some_and(|before| !before.allowed.is_nobody());
-        was_exposed && !backend.absent_is_off() && self.pinned.as_ref().is_some_and(|place| *place == backend.place())
+    /// Why what a backend shows may not be what is served. A flag that is not there counts only where this rollout exposed
+    /// it, or was about to.
+    pub(super) fn doubt<'s>(&self, backend: &dyn Backend, seen: &'s Observed) -> Option<&'s str> {
+        let may_be_kept = || {
+            let was_exposed = self.before.as_ref().is_some_and(|before| before.exposed || before.is_growing());
+            was_exposed && self.pinned.as_ref().is_some_and(|place| *place == backend.place())
+        };
+        seen.unserved.as_deref().filter(|_| !seen.is_missing() || may_be_kept())
     }
 
     async fn read(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
@@ -197,11 +201,10 @@ impl Stopping {
         // who else was there is for whoever drives it to say: here it counts that it is off
         let read = self.glance(backend, TRY, clock).await;
         match (sent, read) {
-            (Some(Ok(())), Some(Ok(seen))) if seen.is_missing() && self.may_be_kept(backend) => {
-                let why = "it is not there, and evaluators keep serving what they read before: put the file back";
-                Err(not_yet(format!("{}: {why}", backend.place())))
-            }
-            (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => Ok(seen),
+            (Some(Ok(())), Some(Ok(seen))) if !seen.reaches_anybody() => match self.doubt(backend, &seen) {
+                Some(why) => Err(not_yet(why.to_owned())),
+                None => Ok(seen),
+            },
             (Some(Err(error @ BackendError::Refused { .. })), _) => {
                 Err(NotYet { for_good: true, ..not_yet(error.to_string()) })
             }

@@ -202,6 +202,7 @@ impl Folding<'_> {
             Phase::Completed => Err(refuse("it is completed", Some("rollback"))),
             Phase::Paused => {
                 let seen = self.seen(issued)?;
+                self.refuse_doubtful(seen)?;
                 self.refuse_foreign(seen)?;
                 self.refuse_changed(seen)?;
                 self.withdraw_growth();
@@ -210,6 +211,14 @@ impl Folding<'_> {
                 self.intend_growth(self.state.stage, Growth::Switching { take_over }, issued.at);
                 Ok(())
             }
+        }
+    }
+
+    /// Nothing grows on what may not be what is served.
+    fn refuse_doubtful(&self, seen: &Observed) -> Result<(), Refusal> {
+        match self.state.doubt(seen) {
+            Some(why) => Err(not_ready(format!("it is not known what is served: {why}"))),
+            None => Ok(()),
         }
     }
 
@@ -261,6 +270,7 @@ impl Folding<'_> {
             return Err(not_ready(format!("growth is held since the last tick: {}", hold.detail)));
         }
         let seen = self.seen(issued)?;
+        self.refuse_doubtful(seen)?;
         self.refuse_foreign(seen)?;
         self.refuse_changed(seen)
     }
@@ -315,6 +325,7 @@ impl Folding<'_> {
             Phase::Paused if stage == self.state.stage => Err(refuse("it is paused at that stage", Some("resume"))),
             Phase::Running | Phase::Paused => {
                 let seen = self.seen(issued)?;
+                self.refuse_doubtful(seen)?;
                 self.refuse_foreign(seen)?;
                 self.refuse_changed(seen)?;
                 self.refuse_switched_off(seen)?;

@@ -20,6 +20,7 @@ impl Folding<'_> {
     /// Takes in what the backend shows. `settled`: no request of the open effect can still be under way.
     pub(super) fn observe(&mut self, at: Timestamp, backend: &Observation, settled: bool) {
         let Observation::Seen(seen) = backend else { return };
+        self.note_doubt(at, seen);
         if !self.is_ours(seen) {
             self.foreign_stamp(at, seen);
             return;
@@ -31,6 +32,22 @@ impl Folding<'_> {
             None if self.state.phase == Phase::Stopped => self.watch_stopped(at, seen),
             None => {}
         }
+    }
+
+    /// Says once why nothing is confirmed, while anything is there to be confirmed or to grow.
+    fn note_doubt(&mut self, at: Timestamp, seen: &Observed) {
+        let waits = self.state.is_live() || self.state.effect.is_some();
+        match self.state.doubt(seen).map(str::to_owned) {
+            Some(why) if waits && self.state.unserved.as_ref() != Some(&why) => self.emit(Event::Unserved { at, why }),
+            None if self.state.unserved.is_some() => self.emit(Event::Served { at }),
+            _ => {}
+        }
+    }
+
+    /// Whether what is read proves nothing about what is served. It can still stop: what is larger, or foreign, is so
+    /// whoever serves it.
+    fn is_doubtful(&self, seen: &Observed) -> bool {
+        self.state.doubt(seen).is_some()
     }
 
     fn is_ours(&self, seen: &Observed) -> bool {
@@ -47,7 +64,7 @@ impl Folding<'_> {
     /// Under another stamp only switching off is ours. What shows nobody there is a reduction like any other.
     fn foreign_stamp(&mut self, at: Timestamp, seen: &Observed) {
         if let Some(effect) = self.state.effect.as_ref().filter(|effect| effect.kind == EffectKind::Off) {
-            if is_off(seen) {
+            if is_off(seen) && !self.is_doubtful(seen) {
                 let effect = effect.id;
                 self.emit(Event::Confirmed { effect, at });
             }
@@ -56,7 +73,7 @@ impl Folding<'_> {
         } else if !is_off(seen) {
             self.withdraw_growth();
             self.drift(at, seen, "another rollout's stamp".to_owned());
-        } else if !self.state.allowed.is_nobody() {
+        } else if !self.state.allowed.is_nobody() && !self.is_doubtful(seen) {
             self.withdraw_growth();
             // what is open would enlarge now
             if let Some(effect) = self.state.effect.as_ref().map(|effect| effect.id) {
@@ -69,7 +86,12 @@ impl Folding<'_> {
 
     fn settle_growth(&mut self, at: Timestamp, seen: &Observed, effect: &Effect, settled: bool) {
         let stamped = seen.stamp.as_ref() == Some(&self.state.stamp);
-        if stamped && seen.shown() == effect.to && !seen.reaches_by_foreign() {
+        let written = stamped && seen.shown() == effect.to && !seen.reaches_by_foreign();
+        if self.is_doubtful(seen) && (written || seen.is_missing()) {
+            // neither there nor not there, until it is known what is served
+            return;
+        }
+        if written {
             let changed = self.state.allowed != effect.to;
             self.emit(Event::Effective {
                 effect: effect.id,
@@ -100,7 +122,7 @@ impl Folding<'_> {
             EffectKind::Off => is_off(seen),
             _ => seen.shown().within(&effect.to) && !seen.reaches_by_foreign(),
         };
-        if !done {
+        if !done || self.is_doubtful(seen) {
             // what another hand added cannot be taken away by our write: it is said, not waited for in silence
             if self.state.is_live() && seen.reaches_by_foreign() {
                 self.drift(at, seen, seen.foreign.clone().unwrap_or_default());
@@ -119,6 +141,8 @@ impl Folding<'_> {
         if seen.reaches_by_foreign() {
             let detail = seen.foreign.clone().unwrap_or_default();
             self.drift(at, seen, detail);
+        } else if shown.within(&self.state.allowed) && self.is_doubtful(seen) {
+            // no drift that ended, and no reduction to accept: what is served may be what it was
         } else if shown == self.state.allowed {
             if self.state.drift.is_some() {
                 self.emit(Event::DriftEnded { at });
@@ -142,7 +166,7 @@ impl Folding<'_> {
 
     fn watch_stopped(&mut self, at: Timestamp, seen: &Observed) {
         if is_off(seen) {
-            if self.state.drift.is_some() {
+            if self.state.drift.is_some() && !self.is_doubtful(seen) {
                 self.emit(Event::DriftEnded { at });
             }
         } else if self.is_late_write(seen) {

@@ -99,7 +99,10 @@ fn next(rollout: &Rollout, now: Timestamp, look: Look) -> String {
             let fits = |form: &String| width(form) + 8 <= look.line();
             forms.into_iter().find(fits).unwrap_or_else(|| format!("{to} in {left}"))
         }
-        Phase::Stopped if state.is_stopping() => "switched off until the backend confirms it".to_owned(),
+        Phase::Stopped if state.is_stopping() => match words::unserved(state) {
+            Some(why) => format!("not confirmed: {}", safe(why)),
+            None => "switched off until the backend confirms it".to_owned(),
+        },
         Phase::Stopped | Phase::Completed | Phase::None => "nothing more to come".to_owned(),
     }
 }

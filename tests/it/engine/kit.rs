@@ -228,7 +228,7 @@ pub(super) struct Timeline {
 }
 
 pub(super) fn observed(on: bool, exposure: Exposure, stamped: Option<Stamp>) -> Observed {
-    Observed { on, exposure, foreign: None, stamp: stamped, other_hand: None, revision: String::new() }
+    Observed { on, exposure, foreign: None, stamp: stamped, other_hand: None, revision: String::new(), unserved: None }
 }
 
 impl Timeline {

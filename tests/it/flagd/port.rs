@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Place, audiences, exposure};
 use flagstaff::backend::flagd::Flagd;
 use flagstaff::backend::{Backend, BackendError, Expose, Switch};
-use flagstaff::engine::input::Stamp;
+use flagstaff::engine::input::{NO_PLACE, Stamp};
 use flagstaff::engine::plan::{AttributeTest, Audience, Constraint};
 use flagstaff::engine::{Exposure, Percentage};
 
@@ -16,7 +16,7 @@ async fn a_rollout_from_nothing_to_everybody_and_off() {
     let place = Place::new();
     assert_eq!(place.backend.place(), "flags.json");
     assert_eq!(place.backend.resolution(), Percentage::from_thousandths(1).unwrap());
-    assert_eq!(place.read("f").await.revision, "missing");
+    assert_eq!(place.read("f").await.revision, NO_PLACE);
     for (switch, wanted) in [
         (Switch::TurnOn, exposure(&["staff"], 0)),
         (Switch::Keep, exposure(&["staff", "beta"], 10_000)),
@@ -109,7 +109,7 @@ async fn the_page_shows_what_is_written() {
         stickiness: "targetingKey".to_owned(),
         stamp: Stamp { journal: "0a1b2c".to_owned(), rollout: "checkout-v2-1".to_owned() },
         switch: Switch::TurnOn,
-        revision: "missing".to_owned(),
+        revision: NO_PLACE.to_owned(),
         take_over: false,
     };
     place.backend.expose(&request).await.unwrap();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use flagstaff::backend::{Backend, BackendError, Card, Expose, Prepare, Standing, Switch};
 use flagstaff::checkup::{Check, Fault};
 use flagstaff::clock::{Answer, Clock};
-use flagstaff::engine::input::{Observed, Stamp};
+use flagstaff::engine::input::{NO_PLACE, Observed, Stamp};
 use flagstaff::engine::plan::Audience;
 use flagstaff::engine::{Exposure, Percentage, Timestamp};
 
@@ -64,6 +64,18 @@ pub(super) struct Change {
     pub(super) after: Observed,
 }
 
+/// Whoever serves the flag goes on with what was read before.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    /// Since when, and until when.
+    pub(super) since: i64,
+    pub(super) until: i64,
+    /// Whether the file is gone; else something beside the flag keeps it from being taken.
+    pub(super) gone: bool,
+    /// What is served meanwhile.
+    pub(super) serves: Observed,
+}
+
 /// The flag and everything that ever happened to it.
 #[derive(Debug)]
 pub(super) struct Model {
@@ -74,6 +86,7 @@ pub(super) struct Model {
     pub(super) history: Vec<Change>,
     /// What was written through the backend last, for [`Lie::HidesHands`].
     ours: Option<Observed>,
+    kept: Option<Kept>,
 }
 
 impl Model {
@@ -85,8 +98,9 @@ impl Model {
             stamp: None,
             other_hand: None,
             revision: "missing".to_owned(),
+            unserved: None,
         };
-        Model { flag, revision: 0, cas, lie, history: Vec::new(), ours: None }
+        Model { flag, revision: 0, cas, lie, history: Vec::new(), ours: None, kept: None }
     }
 
     fn change(&mut self, at: i64, by: Writer, edit: impl FnOnce(&mut Observed)) {
@@ -103,8 +117,35 @@ impl Model {
         self.history.push(Change { at, by, before, after: self.flag.clone() });
     }
 
+    /// From now on what is written is not what is served, or nothing can be written at all.
+    pub(super) fn keep(&mut self, since: i64, until: i64, gone: bool) {
+        self.kept = Some(Kept { since, until, gone, serves: self.flag.clone() });
+    }
+
+    /// What is served at an instant, where that is not what is written.
+    pub(super) fn kept(&self, at: i64) -> Option<&Kept> {
+        self.kept.as_ref().filter(|kept| at < kept.until)
+    }
+
+    pub(super) fn is_gone(&self, at: i64) -> bool {
+        self.kept(at).is_some_and(|kept| kept.gone)
+    }
+
+    fn is_frozen(&self, at: i64) -> bool {
+        self.kept(at).is_some_and(|kept| !kept.gone)
+    }
+
     /// What it says about itself.
-    fn told(&self) -> Observed {
+    fn told(&self, at: i64) -> Observed {
+        if self.is_gone(at) {
+            let unserved = Some("the file is gone".to_owned());
+            return Observed { revision: NO_PLACE.to_owned(), unserved, ..Model::new(true, Lie::None).flag };
+        }
+        let unserved = self.is_frozen(at).then(|| "a flag beside it is broken".to_owned());
+        Observed { unserved, ..self.shown_to_us() }
+    }
+
+    fn shown_to_us(&self) -> Observed {
         match &self.ours {
             Some(ours) if self.lie == Lie::HidesHands => {
                 Observed { revision: self.flag.revision.clone(), ..ours.clone() }
@@ -123,7 +164,7 @@ impl Model {
 /// Edits by a hand at the backend itself.
 pub(super) fn hand(inner: &mut Inner, key: &str, name: &str, edit: impl FnOnce(&mut Observed)) {
     let now = inner.now;
-    let Some(model) = inner.flags.get_mut(key) else { return };
+    let Some(model) = inner.flags.get_mut(key).filter(|model| !model.is_gone(now)) else { return };
     model.change(now, Writer::Hand, |flag| {
         edit(flag);
         flag.other_hand = Some(name.to_owned());
@@ -145,6 +186,12 @@ pub(super) fn land(inner: &mut Inner, request: &Request, first_half: bool) -> Re
         return refused("it is no whole percent by an attribute");
     }
     let Some(model) = inner.flags.get_mut(&expose.flag) else { return refused("no such flag") };
+    if model.is_gone(now) {
+        return Err(BackendError::Conflict { place, detail: "the file is gone".to_owned() });
+    }
+    if model.is_frozen(now) && !expose.exposure.within(&model.flag.shown()) {
+        return refused("a flag beside it is broken");
+    }
     if model.cas && expose.revision != model.flag.revision {
         let detail = format!("revision {} is {} now", expose.revision, model.flag.revision);
         return Err(BackendError::Conflict { place, detail });
@@ -266,7 +313,16 @@ impl Door {
         if self.call(Kind::Write).await != Fate::Done {
             return Err(timed_out());
         }
-        Ok(())
+        self.effective(&expose.flag)
+    }
+
+    /// Whether what was written is served.
+    fn effective(&self, key: &str) -> Result<(), BackendError> {
+        let frozen = self.world.with(|inner| inner.flags.get(key).is_some_and(|model| model.is_frozen(inner.now)));
+        match frozen {
+            true => Err(BackendError::NotEffective { place: PLACE.to_owned(), detail: "a broken flag".to_owned() }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -289,7 +345,7 @@ impl Backend for Door {
             if let Some(error) = self.unreachable() {
                 return Err(error);
             }
-            let seen = self.world.with(|inner| inner.flags.get(key).map(Model::told));
+            let seen = self.world.with(|inner| inner.flags.get(key).map(|model| model.told(inner.now)));
             let seen = seen.unwrap_or_else(|| Model::new(true, Lie::None).flag);
             // the answer travels too: what it says may be old when it arrives
             self.call(Kind::Call).await;
@@ -309,14 +365,13 @@ impl Backend for Door {
             }
             self.world.with(|inner| {
                 let now = inner.now;
-                let Some(model) = inner.flags.get_mut(key).filter(|model| model.lie != Lie::OffIsIgnored) else {
-                    return;
-                };
+                let takes = |model: &&mut Model| model.lie != Lie::OffIsIgnored && !model.is_gone(now);
+                let Some(model) = inner.flags.get_mut(key).filter(takes) else { return };
                 model.change(now, Writer::Off, |flag| flag.on = false);
                 inner.say(format!("p{} switches {key} off", self.pid));
             });
             self.call(Kind::Call).await;
-            Ok(())
+            self.effective(key)
         })
     }
 

@@ -9,7 +9,7 @@ use flagstaff::control::record::{FOLD, FREEZE, FoldBody, Freeze, PLAN, PlanBody,
 use flagstaff::control::stop::Recorded;
 use flagstaff::control::{StopKind, StopOutcome};
 use flagstaff::engine::decide::fold;
-use flagstaff::engine::input::{Late, LateTick};
+use flagstaff::engine::input::{Late, LateTick, Observed};
 use flagstaff::engine::plan::Arm;
 use flagstaff::engine::{
     Command, Decimal, Effect, EffectKind, Event, Exposure, Input, Observation, Phase, Plan, Reading, State, Tick,
@@ -37,11 +37,14 @@ pub(super) const CHAIN: &str = "journal_chain_verifies";
 pub(super) const OBEYED: &str = "people_are_obeyed";
 pub(super) const BREACH_STOPS: &str = "a_breach_stops";
 pub(super) const LATE_HEARD: &str = "late_answers_are_heard";
+pub(super) const OFF_IS_SERVED: &str = "a_confirmed_stop_is_served";
 pub(super) const SPOOL_FIRST: &str = "spooled_stops_come_first";
 
 /// How long a stop or a hold may be contradicted by our own writes while somebody drives and nothing is down: each
 /// call may take a minute and a half in bad weather, and the driver comes round once a tick.
 const PATIENCE: i64 = 900_000;
+/// How old what was read may be when it is recorded.
+const OLD: i64 = 120_000;
 
 type Broken = (&'static str, String);
 
@@ -393,6 +396,18 @@ impl Checker {
                     }
                     track.breaches = 0;
                 }
+                Event::Confirmed { .. } if before.phase == Phase::Stopped && before.is_stopping() => {
+                    // what this rollout exposed, by its own records, and whoever serves it has kept since
+                    let kept = inner.flags.get(&track.plan.flag).and_then(|model| model.kept(inner.now));
+                    if let Some(kept) = kept.filter(|kept| inner.now - kept.since > OLD)
+                        && track.effective.is_some()
+                        && kept.serves.stamp.as_ref() == Some(&before.stamp)
+                        && !kept.serves.shown().is_nobody()
+                    {
+                        let detail = format!("{stream} is recorded as off, and {} have it", kept.serves.shown());
+                        found.push((OFF_IS_SERVED, detail));
+                    }
+                }
                 Event::Paused { .. } => track.paused = true,
                 Event::RolledBack { .. } | Event::Reduced { .. } | Event::LateWrite { .. } => {
                     track.paused |= matches!(event, Event::RolledBack { .. });
@@ -534,6 +549,8 @@ impl Checker {
                 let shown = flag.shown();
                 let stopped = track.state.phase == Phase::Stopped;
                 let wrong = ours && stopped && !shown.is_nobody() && !by_hand;
+                // nothing can be written where there is nothing to write into
+                let can = can && !model.is_gone(inner.now);
                 track.stop_waits = if wrong && can { track.stop_waits + passed } else { 0 };
                 if track.stop_waits > PATIENCE {
                     let detail = format!("{stream} was stopped, and {shown} still have it");
@@ -756,6 +773,7 @@ fn evidence(inner: &Inner, track: &Track, before: &State, step: &Step, clocks: (
     match &tick.gates.backend {
         Observation::Seen(seen) if seen.stamp.as_ref() != Some(&before.stamp) => Err("under another stamp".to_owned()),
         Observation::Seen(seen) if seen.shown() != before.allowed => Err(format!("{} was shown", seen.shown())),
+        Observation::Seen(Observed { unserved: Some(why), .. }) => Err(format!("not served: {why}")),
         Observation::Seen(_) => Ok(()),
         other => Err(format!("with the backend {other:?}")),
     }

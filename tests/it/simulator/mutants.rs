@@ -1,13 +1,14 @@
 //! For each invariant something deliberately broken, which it must catch: an invariant that never fires proves nothing.
 
 use flagstaff::engine::decide::{Refusal, fold};
-use flagstaff::engine::{Decimal, EffectKind, Event, Input, Observation, Observed, Phase, Plan, Reading, State};
+use flagstaff::engine::input::{Gates, Outcome};
+use flagstaff::engine::{Decimal, EffectKind, Event, Input, Observation, Observed, Phase, Plan, Reading, State, Tick};
 
 use super::backend::Lie;
 use super::crew::Broken;
 use super::invariants::{
-    BAD_EVIDENCE, BAKE_PROVEN, BREACH_STOPS, CHAIN, EVERYTHING_ENDS, FOREIGN, HELD, LATE_HEARD, OBEYED, ONE_LIVE,
-    RECORDED_REASON, REPLAY, SPOOL_FIRST, STOP_STAYS,
+    BAD_EVIDENCE, BAKE_PROVEN, BREACH_STOPS, CHAIN, EVERYTHING_ENDS, FOREIGN, HELD, LATE_HEARD, OBEYED, OFF_IS_SERVED,
+    ONE_LIVE, RECORDED_REASON, REPLAY, SPOOL_FIRST, STOP_STAYS,
 };
 use super::ledger::Leak;
 use super::run::{Scenario, simulate};
@@ -72,6 +73,7 @@ fn timeless(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>,
                 stamp: Some(state.stamp.clone()),
                 other_hand: None,
                 revision: String::new(),
+                unserved: None,
             });
         }
     }
@@ -170,6 +172,23 @@ fn rosy(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Ref
     fold(plan, state, &input)
 }
 
+/// A fold that takes what is read for what is served.
+fn credulous(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
+    let mut input = input.clone();
+    match &mut input {
+        Input::Tick(Tick { gates: Gates { backend: Observation::Seen(seen), .. }, .. })
+        | Input::Outcome(Outcome { backend: Observation::Seen(seen), .. })
+        | Input::Seen { backend: Observation::Seen(seen), .. } => seen.unserved = None,
+        Input::Command(issued) => {
+            if let Observation::Seen(seen) = &mut issued.backend {
+                seen.unserved = None;
+            }
+        }
+        _ => {}
+    }
+    fold(plan, state, &input)
+}
+
 fn folding(fold: flagstaff::control::store::Fold) -> Scenario {
     Scenario { broken: Broken { fold, ..Broken::default() }, ..Scenario::default() }
 }
@@ -228,6 +247,16 @@ fn stops_that_are_recorded_and_not_carried_out() {
 #[test]
 fn a_backend_that_does_not_switch_off() {
     caught(STOP_STAYS, lie(Lie::OffIsIgnored));
+}
+
+#[test]
+fn a_stop_that_is_taken_for_read_back_where_it_is_not_served() {
+    caught(OFF_IS_SERVED, folding(credulous));
+}
+
+#[test]
+fn growth_beside_what_is_not_served() {
+    caught(BAD_EVIDENCE, folding(credulous));
 }
 
 #[test]

@@ -364,6 +364,14 @@ impl Life {
                 self.type_deed(host, Deed::Stop(kind), &release, "eve");
             }
             22..33 => self.world.with(|inner| weather(inner, roll, host)),
+            36..39 => self.world.with(|inner| {
+                // what is written is not served, or nothing can be written, for a while
+                let (since, gone) = (inner.now, inner.rng.chance(500));
+                let until = since + inner.rng.between(1_000, 1_800_000);
+                let key = any_key(inner);
+                inner.flags.get_mut(&key).expect("any of them").keep(since, until, gone);
+                inner.say(format!("{key} is served as it was for {}s, gone {gone}", (until - since) / 1000));
+            }),
             _ => {}
         }
     }
@@ -380,6 +388,8 @@ impl Life {
             inner.truth.incidents.clear();
             inner.truth.broken_from.clear();
             inner.truth.quiet.clear();
+            let now = inner.now;
+            inner.flags.values_mut().for_each(|model| model.keep(now, now, false));
             inner.say("everything is well from here on");
             inner.now + LIVENESS
         });
@@ -548,12 +558,14 @@ fn no_seed_breaks_an_invariant() {
         "NotApplied",
         "Paused",
         "Reduced",
+        "Served",
         "Resumed",
         "RolledBack",
         "Spooled",
         "Started",
         "Stopped",
         "Touched",
+        "Unserved",
         "Withdrawn",
     ] {
         assert!(count < 100 || happened.contains(kind), "{kind} never came about");

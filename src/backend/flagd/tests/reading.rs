@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Place, SHARED, exposure, percent, stamp};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Switch};
 use crate::engine::Exposure;
 use crate::engine::input::Observed;
 
@@ -24,11 +24,40 @@ fn ours(change: impl FnOnce(&mut Value)) -> Observed {
 
 #[test]
 fn a_missing_flag_or_file_is_off_and_says_so() {
-    for place in [Place::new(), Place::with("{\"flags\":{}}")] {
+    for (place, has_no_place) in [(Place::new(), true), (Place::with("{\"flags\":{}}"), false)] {
         let seen = place.read("f");
+        assert!(seen.is_missing() && seen.has_no_place() == has_no_place, "{}", seen.revision);
         assert_eq!((seen.on, seen.exposure, seen.foreign, seen.stamp), (false, Exposure::nobody(), None, None));
-        assert_eq!(seen.revision, "missing");
     }
+}
+
+#[test]
+fn what_evaluators_may_not_take_is_said() {
+    let gone = Place::new().read("f").unserved.unwrap();
+    assert!(gone.contains("put the file back"), "{gone}");
+    let place = Place::with(SHARED);
+    place.start("checkout", percent(10)).unwrap();
+    assert_eq!(place.read("checkout").unserved, None);
+    // an evaluator refuses the whole file for one flag, whosever it is
+    place.write(&place.text().replace("\"defaultVariant\":\"x\"", "\"defaultVariant\":\"z\""));
+    let seen = place.read("checkout");
+    assert_eq!((seen.exposure, seen.foreign), (percent(10), None));
+    assert!(seen.unserved.is_some_and(|why| why.contains("flag `last`") && why.contains("mended")));
+}
+
+#[test]
+fn what_was_decided_on_a_file_makes_none_and_the_other_way_round() {
+    let place = Place::with("{\"flags\":{}}");
+    let request = place.request("f", percent(10), Switch::TurnOn);
+    std::fs::remove_file(place.path()).unwrap();
+    assert!(matches!(place.backend().set(&request), Err(BackendError::Conflict { .. })));
+    assert!(!place.path().exists());
+    let request = place.request("f", percent(10), Switch::TurnOn);
+    place.write("{\"flags\":{}}");
+    assert!(matches!(place.backend().set(&request), Err(BackendError::Conflict { .. })));
+    std::fs::remove_file(place.path()).unwrap();
+    place.backend().set(&request).unwrap();
+    assert_eq!(place.served("f"), percent(10));
 }
 
 #[test]

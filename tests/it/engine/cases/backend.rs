@@ -1,7 +1,7 @@
 //! Effects, late writes, drift and stamps.
 
 use flagstaff::engine::event::Missing;
-use flagstaff::engine::input::Stamp;
+use flagstaff::engine::input::{NO_PLACE, Observed, Stamp};
 use flagstaff::engine::plan::Action;
 use flagstaff::engine::state::EffectKind;
 use flagstaff::engine::{Cause, Command, Event, Exposure, Input, Observation, Phase, Span};
@@ -460,4 +460,161 @@ fn a_growth_under_no_stamp_is_not_ours() {
     timeline.read_back(effect.id, true);
     timeline.allows(&audience(&["employees"], 0));
     assert_eq!(timeline.state.phase, Phase::Paused);
+}
+
+const BROKEN: &str = "flags.json: flag `theirs` is broken: mend it";
+const GONE: &str = "flags.json: it is not there: put the file back";
+
+impl Timeline {
+    /// What is read is not what is served.
+    fn unserved(&mut self) {
+        self.backend.unserved = Some(BROKEN.to_owned());
+    }
+
+    /// The file that the flag stands in is removed.
+    fn remove(&mut self) {
+        self.backend = observed(false, Exposure::nobody(), None);
+        self.backend.revision = NO_PLACE.to_owned();
+        self.backend.unserved = Some(GONE.to_owned());
+    }
+
+    fn unserved_said(&self) -> usize {
+        self.count(|event| matches!(event, Event::Unserved { .. }))
+    }
+}
+
+#[test]
+fn a_stop_is_not_confirmed_by_what_is_not_served() {
+    for is_gone in [false, true] {
+        let mut timeline = Timeline::at(plan(), 1);
+        timeline.obedient = false;
+        timeline.command(Command::Abort).unwrap();
+        let off = timeline.state.effect.clone().unwrap();
+        timeline.land(&Exposure::nobody());
+        if is_gone {
+            timeline.remove()
+        } else {
+            timeline.unserved()
+        }
+        timeline.read_back(off.id, true);
+        timeline.seen();
+        timeline.healthy(2);
+        assert!(timeline.stopped().state.is_stopping());
+        assert_eq!((timeline.unserved_said(), timeline.state.unserved.is_some()), (1, true), "said once");
+        timeline.land(&Exposure::nobody());
+        timeline.seen();
+        assert!(!timeline.stopped().state.is_stopping());
+        assert_eq!(timeline.state.unserved, None);
+        // what was read back is off, whatever becomes of the file
+        timeline.remove();
+        timeline.command(Command::Abort).unwrap();
+        timeline.seen();
+        assert!(!timeline.stopped().state.is_stopping());
+    }
+}
+
+#[test]
+fn a_reduction_is_not_confirmed_by_what_is_not_served() {
+    let mut timeline = Timeline::at(plan(), 2);
+    timeline.obedient = false;
+    timeline.command(Command::Rollback { stage: None }).unwrap();
+    let back = timeline.state.effect.clone().unwrap();
+    timeline.land(&back.to);
+    timeline.unserved();
+    timeline.read_back(back.id, true);
+    assert!(timeline.state.effect.is_some());
+    timeline.backend.unserved = None;
+    timeline.seen();
+    assert_eq!(timeline.state.effect, None);
+}
+
+#[test]
+fn a_growth_is_not_effective_until_it_is_served() {
+    let mut timeline = growing();
+    let growth = timeline.state.effect.clone().unwrap();
+    timeline.land(&growth.to);
+    timeline.unserved();
+    timeline.read_back(growth.id, true);
+    timeline.healthy(3);
+    timeline.running(0).allows(&audience(&["employees"], 0));
+    assert!(timeline.state.is_growing(), "it is written: neither effective nor not applied");
+    timeline.backend.unserved = None;
+    timeline.tick(healthy());
+    timeline.running(1).allows(&growth.to);
+}
+
+#[test]
+fn a_file_that_is_gone_holds_growth_and_is_no_reduction() {
+    let mut timeline = Timeline::at(plan(), 1);
+    let there = timeline.backend.clone();
+    timeline.remove();
+    timeline.healthy(4);
+    timeline.running(1).allows(&audience(&["employees"], 10));
+    let held = Missing::Backend { detail: GONE.to_owned() };
+    assert!(timeline.state.missing.contains(&held), "{:?}", timeline.state.missing);
+    assert!(timeline.command(Command::Force { stage: 2 }).is_err());
+    timeline.pause();
+    let refused = timeline.command(Command::Resume).unwrap_err();
+    assert!(refused.reason.contains("put the file back"), "{}", refused.reason);
+    // safeguards stay armed
+    timeline.signal(Action::Shutdown);
+    timeline.stopped();
+    let mut back = Timeline::at(plan(), 1);
+    back.remove();
+    back.healthy(1);
+    back.backend = there;
+    back.healthy(1);
+    back.running(2);
+}
+
+#[test]
+fn what_is_not_served_can_still_be_too_much() {
+    let mut timeline = Timeline::at(plan(), 1);
+    timeline.hand(audience(&["employees"], 60));
+    timeline.unserved();
+    timeline.healthy(1);
+    timeline.paused(1, &[Cause::Drift]);
+    // what is smaller is not accepted before anybody is served it
+    let mut timeline = Timeline::at(plan(), 2);
+    timeline.hand(audience(&["employees"], 20));
+    timeline.unserved();
+    timeline.healthy(1);
+    timeline.running(2).allows(&audience(&["employees"], 50));
+    timeline.backend.unserved = None;
+    timeline.healthy(1);
+    timeline.paused(2, &[Cause::Drift]).allows(&audience(&["employees"], 20));
+}
+
+#[test]
+fn nobody_was_exposed_in_a_file_that_never_was() {
+    // a start whose write did not land
+    let mut timeline = Timeline::new(plan());
+    timeline.remove();
+    timeline.obedient = false;
+    timeline.start().unwrap();
+    let growth = timeline.state.effect.clone().unwrap();
+    timeline.read_back(growth.id, true);
+    timeline.paused(0, &[Cause::NotApplied]);
+    timeline.command(Command::Resume).unwrap();
+    let growth = timeline.state.effect.clone().unwrap();
+    timeline.read_back(growth.id, true);
+    timeline.command(Command::Abort).unwrap();
+    timeline.seen();
+    assert!(!timeline.stopped().state.is_stopping());
+    // one whose write may have landed
+    let mut timeline = Timeline::new(plan());
+    timeline.remove();
+    timeline.obedient = false;
+    timeline.start().unwrap();
+    timeline.command(Command::Abort).unwrap();
+    timeline.seen();
+    assert!(timeline.stopped().state.is_stopping());
+}
+
+#[test]
+fn what_an_older_journal_holds_reads_and_writes_as_before() {
+    let old = r#"{"exposure":{"audiences":[],"percentage":10000},"foreign":null,"on":true,"other_hand":null,"revision":"7","stamp":null}"#;
+    let seen: Observed = serde_json::from_str(old).unwrap();
+    assert_eq!(seen.unserved, None);
+    assert_eq!(flagstaff::canonical::to_string(&seen).unwrap(), old);
 }
