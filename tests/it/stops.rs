@@ -429,7 +429,7 @@ fn a_flag_file_that_is_gone_is_no_reduction_and_nobody_makes_it_anew() {
     }
     page.failing.store(false, Ordering::SeqCst);
     let again = run(dir, &["start", "r", "--again"]);
-    assert!(again.code != 0 && again.both().contains("put the file back"), "{}", again.both());
+    assert!(again.code != 0 && again.both().contains("not off yet at here.json"), "{}", again.both());
     assert!(!dir.join("here.json").exists());
     fs::write(dir.join("here.json"), kept).unwrap();
     one_pass(dir);

@@ -168,12 +168,18 @@ impl Stopping {
         // without a rollout only the backend can tell what the person stopped
         let patience = if self.before.is_some() { LOOK_FIRST } else { TRY };
         let glances = self.backends.iter().map(|backend| self.glance(&**backend, patience, clock));
-        let shown_before = join_all(glances).await.into_iter().flatten().find_map(Result::ok);
+        let looks: Vec<Observed> = join_all(glances).await.into_iter().flatten().flatten().collect();
+        let on = looks.iter().position(Observed::reaches_anybody).unwrap_or(0);
+        let shown_before = looks.into_iter().nth(on);
         let off = loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
             let (mut seen, mut left) = (Vec::new(), Vec::new());
-            for tried in tries {
+            for (backend, tried) in self.backends.iter().zip(tries) {
                 match tried {
+                    // what the plan's own backend shows is what the rollout is judged by
+                    Ok(off) if self.pinned.as_ref().is_some_and(|place| *place == backend.place()) => {
+                        seen.insert(0, off)
+                    }
                     Ok(off) => seen.push(off),
                     Err(not_yet) => left.push(not_yet),
                 }
