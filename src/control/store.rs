@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::apply::Commit;
 use super::error::ControlError;
+use super::freeze;
 use super::record::{
     APPLIED, AppliedBody, FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record,
 };
@@ -214,9 +215,11 @@ impl Store {
                 self.spooled.extend(body.spooled);
             }
             FREEZE if stream == FREEZES => {
-                let freeze: Freeze = serde_json::from_str(body).map_err(fault)?;
+                let mut freeze: Freeze = serde_json::from_str(body).map_err(fault)?;
+                // older journals hold names that two scopes may share
+                freeze.name = freeze::name(freeze.environment.as_deref(), freeze.release.as_deref());
                 self.spooled.extend(freeze.spooled.clone());
-                self.freezes.retain(|known| known.name != freeze.name);
+                self.freezes.retain(|known| !known.same_scope(&freeze));
                 if freeze.until > freeze.at {
                     self.freezes.push(freeze);
                 }
@@ -366,6 +369,12 @@ impl Store {
     /// Freezes that have not ended.
     pub fn freezes(&self, now: Timestamp) -> Vec<&Freeze> {
         self.freezes.iter().filter(|freeze| freeze.until > now).collect()
+    }
+
+    /// The freeze of exactly this scope, if it holds.
+    pub fn freeze_of(&self, now: Timestamp, environment: Option<&str>, release: Option<&str>) -> Option<&Freeze> {
+        let scope = (environment, release);
+        self.freezes(now).into_iter().find(|known| (known.environment.as_deref(), known.release.as_deref()) == scope)
     }
 
     /// What freezes hold a release in an environment.

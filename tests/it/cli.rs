@@ -289,7 +289,7 @@ fn the_audit_log_has_freezes_and_is_narrowed_by_environment() {
     ends(dir, &["freeze", "-e", "production", "--for", "4h", "--reason", "launch"], 0);
     let log = ends(dir, &["audit", "log"], 0).out;
     assert!(log.contains("PAY-1"), "the start is not in the log");
-    assert!(log.contains("freeze-production"), "the freeze is not in the log");
+    assert!(log.contains("freeze-environment-production"), "the freeze is not in the log");
     assert!(ends(dir, &["audit", "log", "-e", "staging"], 0).out.is_empty());
 }
 
@@ -316,6 +316,35 @@ fn a_freeze_never_ends_another_one_sooner() {
     ends(dir, &["freeze", "my-feature", "-e", "production", "--for", "1ms"], 0);
     ends(dir, &["freeze", "my-feature", "-e", "staging", "--for", "1ms"], 0);
     assert!(ends(dir, &["freeze"], 0).out.contains("my-feature@production"));
+}
+
+#[test]
+fn a_freeze_of_less_leaves_the_freeze_of_more_alone() {
+    let dir = starter();
+    let dir = dir.path();
+    for name in ["all", "production"] {
+        let text = format!(
+            "apiVersion: flagstaff/v1\nkind: Release\nmetadata: {{ name: {name} }}\nspec: {{ environments: [production] }}\n"
+        );
+        fs::write(dir.join(format!("flagstaff/{name}.yaml")), text).unwrap();
+    }
+    ends(dir, &["freeze", "--for", "4h"], 0);
+    ends(dir, &["freeze", "-e", "production", "--for", "4h"], 0);
+    ends(dir, &["freeze", "all", "--for", "1ms"], 0);
+    ends(dir, &["freeze", "production", "--for", "1ms"], 0);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let held = ends(dir, &["freeze"], 0).out;
+    assert!(held.contains("freeze-all until") && held.contains("freeze-environment-production until"), "{held}");
+}
+
+#[test]
+fn a_freeze_of_no_length_lifts_nothing() {
+    let dir = starter();
+    let dir = dir.path();
+    ends(dir, &["freeze", "-e", "production", "--for", "4h"], 0);
+    let none = ends(dir, &["freeze", "-e", "production", "--for", "0s"], 64).err;
+    assert!(none.contains("NOT FROZEN") && none.contains("--lift"), "{none}");
+    assert!(ends(dir, &["freeze"], 0).out.contains("freeze-environment-production until"));
 }
 
 #[test]

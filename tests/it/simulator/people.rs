@@ -166,7 +166,12 @@ impl Deed {
 }
 
 pub(super) fn start(again: bool, take_over: bool) -> Deed {
-    Deed::Start(StartOptions { again, take_over, at_stage: None, reason: Some("because freeze-production".to_owned()) })
+    Deed::Start(StartOptions {
+        again,
+        take_over,
+        at_stage: None,
+        reason: Some("because freeze-environment-production".to_owned()),
+    })
 }
 
 /// Any deed at any moment.
