@@ -412,11 +412,10 @@ impl Rollout {
 
     pub(super) fn keep(&mut self, sequence: Sequence, step: &Step) {
         match &step.input {
-            Input::Tick(tick) => {
-                if has_error(&tick.readings) {
-                    self.unanswered.insert(tick.at);
-                }
-                self.ticks.insert(tick.at, tick.readings.clone());
+            Input::Tick(tick) => self.keep_tick(tick),
+            Input::Aside(ticks) => {
+                let judged = |tick: &&Tick| step.events.iter().any(|event| event.is_of_tick(tick.at));
+                ticks.iter().filter(judged).for_each(|tick| self.keep_tick(tick));
             }
             Input::Late(late) => {
                 self.keep_late(late);
@@ -454,6 +453,13 @@ impl Rollout {
         while self.steps.len() > KEPT {
             self.steps.pop_front();
         }
+    }
+
+    fn keep_tick(&mut self, tick: &Tick) {
+        if has_error(&tick.readings) {
+            self.unanswered.insert(tick.at);
+        }
+        self.ticks.insert(tick.at, tick.readings.clone());
     }
 
     fn keep_late(&mut self, late: &Late) {

@@ -208,6 +208,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether it is the judgement of the tick at this instant.
+    pub fn is_of_tick(&self, instant: Timestamp) -> bool {
+        matches!(self, Event::Ticked(judged) if judged.at == instant)
+    }
+
     /// Whether all timers start anew with it.
     pub fn starts_timers_anew(&self) -> bool {
         matches!(

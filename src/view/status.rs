@@ -261,6 +261,14 @@ fn frozen(printer: &Printer, freezes: &[FreezeRow]) {
     }
 }
 
+/// Stops that nothing could be made of: they may have been meant for a rollout of another journal.
+pub fn print_orphans(printer: &Printer, orphans: &[String]) {
+    for path in orphans {
+        let what = "the journal knows no rollout that this stop is about: look at it, and remove it";
+        printer.err(&format!("{}: {what}", safe(path)));
+    }
+}
+
 /// What `status` answers.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StatusAnswer {
@@ -270,6 +278,8 @@ pub struct StatusAnswer {
     pub freezes: Vec<FreezeRow>,
     /// Stops that wait beside the journal; the next driver takes them in.
     pub spooled: usize,
+    /// Files beside the journal that were put away: it knows no rollout that they are about.
+    pub orphans: Vec<String>,
     /// Why the journal tells nothing, where it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,

@@ -72,6 +72,7 @@ pub fn fold(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>,
     let mut folding = Folding { plan, state, events: Vec::new() };
     match input {
         Input::Tick(tick) => folding.tick(tick),
+        Input::Aside(ticks) => folding.aside(ticks),
         Input::Late(late) => folding.late(late),
         Input::Command(issued) => folding.command(issued)?,
         Input::Signal(signal) => folding.signal(signal),
