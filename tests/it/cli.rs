@@ -356,6 +356,10 @@ fn who_may_not_approve_ends_with_4_and_a_refusal_names_what_can_be_typed() {
         "idle: bake }",
         "idle: bake, approval: { from: [release-managers] } }",
     );
+    // nobody could ever approve
+    let nobody = ends(dir, &["validate"], 3).both();
+    assert!(nobody.contains("nobody is in `release-managers`"), "{nobody}");
+    replace(&dir.join("flagstaff.yaml"), "release-managers: []", "release-managers: [ana@acme.example]");
     let sure = ["--reason", "PAY-1", "--confirm", "my-feature"];
     ends(dir, &[&["start", "my-feature"][..], &sure].concat(), 0);
     let refused = ends(dir, &[&["approve", "my-feature", "--as", "mallory"][..], &sure].concat(), 4).err;
