@@ -55,6 +55,8 @@ pub struct Rollout {
     pub unfinished: BTreeSet<Timestamp>,
     /// Up to which tick those runs have been judged.
     pub judged_to: Timestamp,
+    /// The newest tick when timers last started anew: no run goes beyond it.
+    pub anew: Timestamp,
 }
 
 /// The journal's content.
@@ -407,6 +409,7 @@ impl Rollout {
             judged_late: None,
             unfinished: BTreeSet::new(),
             judged_to: Timestamp(i64::MIN),
+            anew: Timestamp(i64::MIN),
         }
     }
 
@@ -439,6 +442,7 @@ impl Rollout {
         if step.events.iter().any(Event::starts_timers_anew) {
             // so do those of late runs
             self.unfinished.clear();
+            self.anew = self.ticks.last_key_value().map_or(self.anew, |(newest, _)| *newest);
         }
         // twice the longest run: a late run begins one before its first late tick, and may go on for another
         let longest = usize::try_from(self.plan.longest_run()).unwrap_or(KEPT_UNANSWERED).min(KEPT_UNANSWERED);
@@ -485,7 +489,7 @@ impl Rollout {
     pub(super) fn judge_unfinished(&mut self, late: &Late) {
         if let Some(last) = late.ticks.last().filter(|last| self.ticks.contains_key(&last.at)) {
             self.unfinished = decide::unfinished(&self.plan, &self.state, &late.ticks);
-            self.unfinished.retain(|at| self.ticks.contains_key(at));
+            self.unfinished.retain(|at| self.ticks.contains_key(at) && *at > self.anew);
             self.judged_to = last.at;
         }
     }

@@ -61,6 +61,7 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
         behind: BTreeMap::new(),
         judged_late: None,
         judged_to: Default::default(),
+        anew: Default::default(),
         unfinished: Default::default(),
     }
 }
