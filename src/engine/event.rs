@@ -105,6 +105,9 @@ pub enum Event {
         because: Vec<Fired>,
         /// The person, if one did.
         by: Option<Actor>,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Off for everybody, for good.
     Stopped {

@@ -188,11 +188,19 @@ impl Folding<'_> {
     }
 
     /// Back to a stage, paused; never larger than what is allowed now.
-    fn roll_back(&mut self, at: Timestamp, stage: usize, cause: Cause, because: Vec<Fired>, by: Option<Actor>) {
+    fn roll_back(
+        &mut self,
+        at: Timestamp,
+        stage: usize,
+        cause: Cause,
+        because: Vec<Fired>,
+        person: Option<(Actor, Option<String>)>,
+    ) {
         let Some(target) = self.plan.stages.get(stage) else { return };
         let exposure = target.exposure.meet(&self.state.allowed);
         self.withdraw_growth();
-        self.emit(Event::RolledBack { at, stage, exposure: exposure.clone(), cause, because, by });
+        let (by, reason) = person.map_or((None, None), |(by, reason)| (Some(by), reason));
+        self.emit(Event::RolledBack { at, stage, exposure: exposure.clone(), cause, because, by, reason });
         self.intend(EffectKind::Shrink, exposure, at);
     }
 
