@@ -95,7 +95,7 @@ pub struct Stop {
     pub state: State,
     /// What is to be done at the backend.
     pub effect: Effect,
-    /// The ticks of the batch.
+    /// The ticks of the batch, ascending, as they were folded: up to the one that decided it, and what was due after that.
     pub ticks: Vec<Tick>,
 }
 
