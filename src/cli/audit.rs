@@ -151,6 +151,11 @@ impl Verify {
                 if !context.printer.machine() {
                     context.printer.out(&format!("{} records, unbroken", records.len()));
                     context.printer.data(&format!("head: {}:{}", head.sequence.0, head.hash));
+                    if anchor.is_none() {
+                        let what = "a tail that was cut off shows only against a head that was written down elsewhere: keep \
+                                    this one, and pass it back with --anchor";
+                        context.printer.note(what);
+                    }
                 }
                 Ok(Exit::Done)
             }

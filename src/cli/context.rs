@@ -77,9 +77,15 @@ impl Context {
         let observer = verbose::observer(&self.printer);
         let mut site =
             Site::open_observed(&self.dir, self.actor(), self.clock.clone(), observer).map_err(Failure::from)?;
+        let orphans = site.spool.orphans();
         if let Err(error) = site.hear() {
             // looking is harmless; whatever grows hears for itself, and fails closed
             self.printer.err(&format!("what waits beside the journal is not taken in: {}", safe(&error.to_string())));
+        }
+        for orphan in site.spool.orphans().iter().filter(|path| !orphans.contains(path)) {
+            let path = safe(&orphan.display().to_string());
+            self.printer
+                .err(&format!("a stop waited for a rollout that the journal does not know; it is kept: {path}"));
         }
         if let Some(environment) = &self.environment {
             known_environment(&site, environment)?;

@@ -6,7 +6,6 @@ use super::abort::{environments, open, open_in_haste};
 use super::args::{Growing, duration};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::control::freeze::name;
 use crate::control::stop::{Recorded, StopSite};
 use crate::control::{self, Site};
 use crate::engine::Span;
@@ -45,6 +44,11 @@ impl Freeze {
                 Failure::new(Exit::Usage, "NOT FROZEN: say for how long").help("add --for 4h, or --lift to end one")
             );
         };
+        // what ends as it begins would only end a standing one: that is a lift, which asks
+        if hold_for == Span(0) {
+            let what = "NOT FROZEN: a freeze of no length would freeze nothing";
+            return Err(Failure::new(Exit::Usage, what).help("add --for 4h, or --lift to end one"));
+        }
         let release = self.release.as_ref().map(|name| {
             site.release_called(name).ok_or_else(|| {
                 let what = format!("NOT FROZEN: no document declares `{}`, and it has no rollout", safe(name));
@@ -72,11 +76,11 @@ impl Freeze {
     fn lift(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = context.site()?;
         let scope = self.release.clone().or_else(|| context.environment.clone()).unwrap_or_else(|| "all".to_owned());
-        let name = name(context.environment.as_deref(), self.release.as_deref());
-        let saw = site.store.freezes(site.now()).into_iter().find(|known| known.name == name).map(|known| known.until);
+        let (environment, release) = (context.environment.as_deref(), self.release.as_deref());
+        let saw = site.store.freeze_of(site.now(), environment, release).map(|known| known.until);
         let protected = self.protected(context, &site);
         context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
-        let lifted = site.lift(&name, self.growing.reason.clone(), saw)?;
+        let lifted = site.lift(environment, release, self.growing.reason.clone(), saw)?;
         show(context, &[lifted]);
         Ok(Exit::Done)
     }

@@ -1,5 +1,7 @@
 //! `status`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::abort::open;
@@ -51,16 +53,16 @@ impl Status {
             rollouts.iter_mut().filter(|row| row.address == drift.address).for_each(|row| row.see(drift));
         }
         let freezes: Vec<_> = site.store.freezes(site.now()).into_iter().map(freezes::row).collect();
-        // what cannot be read waits too
-        let spooled = site.spool.pending().map_or(1, |waiting| waiting.len());
+        let (spooled, orphans) = (site.spool.waiting(), orphans(&site.spool.orphans()));
         if context.printer.machine() {
-            context.printer.answer(&StatusAnswer { rollouts, freezes, spooled, journal: None, served: None });
+            context.printer.answer(&StatusAnswer { rollouts, freezes, spooled, orphans, journal: None, served: None });
         } else {
             status::print(&context.printer, &rollouts, &freezes);
             if spooled > 0 {
                 let what = "stops or freezes wait beside the journal; the next driver takes them in";
                 context.printer.err(&format!("{spooled} {what}"));
             }
+            status::print_orphans(&context.printer, &orphans);
         }
         let named = site
             .store
@@ -106,8 +108,8 @@ impl Status {
         };
         let journal = begun.then(|| why.unwrap_or_else(none));
         let freezes = site.freezes().0.iter().map(freezes::row).collect();
-        let spooled = site.waiting();
-        let answer = StatusAnswer { rollouts: Vec::new(), freezes, spooled, journal, served: Some(served) };
+        let (spooled, orphans) = (site.waiting(), orphans(&site.orphans()));
+        let answer = StatusAnswer { rollouts: Vec::new(), freezes, spooled, orphans, journal, served: Some(served) };
         if context.printer.machine() {
             context.printer.answer(&answer);
         } else if answer.journal.is_some() {
@@ -115,10 +117,17 @@ impl Status {
         } else {
             status::print(&context.printer, &[], &answer.freezes);
         }
+        if !context.printer.machine() {
+            status::print_orphans(&context.printer, &answer.orphans);
+        }
         match &answer.journal {
             None => Ok(Exit::Done),
             Some(why) => Err(Failure::new(Exit::Unreachable, format!("the journal cannot be used: {why}"))
                 .help("`flagstaff abort`, `pause` and `freeze` work without it")),
         }
     }
+}
+
+fn orphans(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.display().to_string()).collect()
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use super::args::duration;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
+use super::signals;
 use crate::control::Site;
 use crate::control::drive::goes_on;
 use crate::engine::{Phase, Plan, Span, State};
@@ -35,7 +36,7 @@ impl Wait {
         let id = context.rollout(&site, &self.release)?.id.clone();
         let result = tokio::select! {
             result = self.look(context, &mut site, &id) => result,
-            _ = tokio::signal::ctrl_c() => Ok((WaitWord::Interrupted, Ok(Exit::Interrupted))),
+            () = signals::told_to_end() => Ok((WaitWord::Interrupted, Ok(Exit::Interrupted))),
         };
         let (outcome, result) = result?;
         for rollout in status::rows(&mut site, &[id]) {

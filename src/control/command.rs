@@ -42,7 +42,9 @@ pub struct CommandReport {
 }
 
 impl Site {
-    /// Commands a rollout. What can grow first has the ticks that are due evaluated, and the backend read.
+    /// Commands a rollout. What can grow first has the ticks that are due evaluated, and the backend read. `saw` is the
+    /// version of the state that the person looked at; none stands for the newest one that is known here, for whoever looks
+    /// and acts at once.
     ///
     /// # Errors
     /// A refusal, no such rollout, or the journal's.

@@ -9,12 +9,23 @@ use super::store::{Batch, Store, is_conflict};
 use crate::engine::{Span, Timestamp};
 use crate::spec;
 
-/// The name of a freeze: one per scope, so that freezing one environment leaves the freeze of another alone.
+/// The name of a freeze. It follows from the scope, and no two scopes share one: a release may be called `all`, or like an
+/// environment, and what has a name can be lifted and gone past.
 pub fn name(environment: Option<&str>, release: Option<&str>) -> String {
     match (release, environment) {
+        // names hold no `@`
         (Some(release), Some(environment)) => format!("freeze-{release}@{environment}"),
-        (Some(scope), None) | (None, Some(scope)) => format!("freeze-{scope}"),
+        (Some(release), None) => format!("freeze-release-{release}"),
+        (None, Some(environment)) => format!("freeze-environment-{environment}"),
         (None, None) => "freeze-all".to_owned(),
+    }
+}
+
+impl Freeze {
+    /// Whether both are of the same release and environment. There is one freeze for each, so that freezing less leaves
+    /// the freeze of more alone.
+    pub fn same_scope(&self, other: &Freeze) -> bool {
+        (&self.release, &self.environment) == (&other.release, &other.environment)
     }
 }
 
@@ -27,7 +38,7 @@ impl Store {
     pub(super) fn record_freeze(&mut self, now: Timestamp, freeze: &Freeze) -> Result<Freeze, ControlError> {
         let mut freeze = freeze.clone();
         if freeze.until > freeze.at {
-            let standing = self.freezes(now).into_iter().filter(|known| known.name == freeze.name);
+            let standing = self.freezes(now).into_iter().filter(|known| known.same_scope(&freeze));
             freeze.until = standing.map(|known| known.until).fold(freeze.until, Timestamp::max);
         }
         let mut batch = Batch::default();
@@ -92,7 +103,7 @@ impl StopSite {
         });
         let mut freezes: Vec<Freeze> = recorded;
         for freeze in waiting {
-            match freezes.iter_mut().find(|known| known.name == freeze.name) {
+            match freezes.iter_mut().find(|known| known.same_scope(&freeze)) {
                 Some(known) => known.until = known.until.max(freeze.until),
                 None => freezes.push(freeze),
             }
@@ -102,15 +113,22 @@ impl StopSite {
 }
 
 impl Site {
-    /// Ends a freeze by its name. `saw` is until when it was to hold, as the person saw it.
+    /// Ends the freeze of a scope. `saw` is until when it was to hold, as the person saw it.
     ///
     /// # Errors
     /// No such freeze, one that somebody has changed meanwhile, or the journal's.
-    pub fn lift(&mut self, name: &str, reason: Option<String>, saw: Option<Timestamp>) -> Result<Freeze, ControlError> {
+    pub fn lift(
+        &mut self,
+        environment: Option<&str>,
+        release: Option<&str>,
+        reason: Option<String>,
+        saw: Option<Timestamp>,
+    ) -> Result<Freeze, ControlError> {
+        let name = name(environment, release);
         loop {
             self.hear()?;
             let now = self.now();
-            let found = self.store.freezes(now).into_iter().find(|freeze| freeze.name == name).cloned();
+            let found = self.store.freeze_of(now, environment, release).cloned();
             let found = found.ok_or_else(|| ControlError::NotFound(format!("there is no freeze `{name}`")))?;
             if let Some(saw) = saw.filter(|saw| *saw != found.until) {
                 let why = format!("`{name}` holds until {} now, not until {saw} as you saw", found.until);
@@ -123,5 +141,64 @@ impl Site {
                 done => return done,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::input::Actor;
+    use crate::journal::sqlite::SqliteJournal;
+    use crate::journal::{Journal as _, Sequence};
+
+    fn frozen(name: &str, environment: Option<&str>, release: Option<&str>, until: i64) -> Freeze {
+        let by = Actor { name: "ana".to_owned(), known_by: "--as".to_owned() };
+        let scope = |name: Option<&str>| name.map(str::to_owned);
+        let (environment, release) = (scope(environment), scope(release));
+        let name = name.to_owned();
+        Freeze {
+            name,
+            environment,
+            release,
+            until: Timestamp(until),
+            at: Timestamp(1),
+            by,
+            reason: None,
+            spooled: None,
+        }
+    }
+
+    #[test]
+    fn no_two_scopes_share_a_name() {
+        let words = [None, Some("all"), Some("production"), Some("release-all"), Some("environment-production")];
+        let scopes = words.iter().flat_map(|one| words.iter().map(move |other| (*one, *other)));
+        let names: std::collections::BTreeSet<String> =
+            scopes.map(|(environment, release)| name(environment, release)).collect();
+        assert_eq!(names.len(), words.len() * words.len());
+    }
+
+    #[test]
+    fn freezes_of_an_older_journal_hold_each_for_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = SqliteJournal::open(&dir.path().join("journal.db")).unwrap();
+        // as they were named: everything, a release `all`, an environment and a release of its name
+        let old = [
+            frozen("freeze-all", None, None, 400),
+            frozen("freeze-all", None, Some("all"), 60),
+            frozen("freeze-web", Some("web"), None, 400),
+            frozen("freeze-web", None, Some("web"), 60),
+        ];
+        let records: Vec<_> = old.iter().map(|freeze| record(freeze.at, FREEZES, FREEZE, freeze)).collect();
+        journal.append(Sequence(0), &records).unwrap();
+        let mut store = Store::load(Box::new(journal)).unwrap();
+        assert_eq!(store.freezes(Timestamp(50)).len(), 4);
+        let names: Vec<&str> = store.freezes(Timestamp(100)).iter().map(|freeze| freeze.name.as_str()).collect();
+        assert_eq!(names, ["freeze-all", "freeze-environment-web"]);
+        // the lift of one ends that one only, and a shorter one ends none sooner
+        let lifted = Freeze { until: Timestamp(1), ..old[2].clone() };
+        store.record_freeze(Timestamp(70), &lifted).unwrap();
+        let shorter = store.record_freeze(Timestamp(70), &frozen("", None, None, 90)).unwrap();
+        assert_eq!(shorter.until, Timestamp(400));
+        assert_eq!(store.freezes(Timestamp(100)).len(), 1);
     }
 }

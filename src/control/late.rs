@@ -2,6 +2,7 @@
 //! the clock went back. They can stop and do nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::error::ControlError;
 use super::questions::{Answers, Questions};
@@ -33,14 +34,15 @@ impl Site {
         let mut steps = self.hear()?;
         let mut batch = Batch::default();
         for id in due {
-            let run = self.store.rollout(&id).and_then(|rollout| late_run(rollout, &answers, self.now()));
-            let Some(LateRun { late, answered }) = run else { continue };
-            // a run that only goes on is recorded when it stops something
-            let mut alone = Batch::default();
-            if answered || !self.fold_fact(&mut alone, &id, Input::Late(late.clone())).is_empty() {
-                self.fold_fact(&mut batch, &id, Input::Late(late));
-            } else {
-                self.store.judged_unfinished(&id, &late);
+            let runs = self.store.rollout(&id).map(|rollout| late_runs(rollout, &answers, self.now()));
+            for LateRun { late, answered } in runs.unwrap_or_default() {
+                // a run that only goes on is recorded when it stops something
+                let mut alone = Batch::default();
+                if answered || !self.fold_fact(&mut alone, &id, Input::Late(late.clone())).is_empty() {
+                    self.fold_fact(&mut batch, &id, Input::Late(late));
+                } else {
+                    self.store.judged_unfinished(&id, &late);
+                }
             }
         }
         match self.store.commit(self.now(), batch) {
@@ -91,9 +93,10 @@ struct LateRun {
     answered: bool,
 }
 
-/// The late run that a rollout is due: ticks answered now, and those answered late before whose runs are unfinished, with
-/// the recorded ones from before them up to the newest.
-fn late_run(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Option<LateRun> {
+/// The late runs that a rollout is due: ticks answered now, and those answered late before whose runs are unfinished, with
+/// the recorded ones from before them up to the newest. Where timers started anew a run ends, and another one begins: what
+/// was true before a resume and what is true after it are no one breach.
+fn late_runs(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Vec<LateRun> {
     let plan = &rollout.plan;
     let mut answered: BTreeMap<Timestamp, Vec<Reading>> = BTreeMap::new();
     if let Some(Again { series, first, last }) = again(rollout) {
@@ -116,13 +119,21 @@ fn late_run(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Option<Late
         }
     }
     let goes_on = rollout.ticks.last_key_value().is_some_and(|(newest, _)| *newest > rollout.judged_to);
-    let unfinished = rollout.unfinished.first().filter(|_| goes_on);
-    let first = answered.keys().next().into_iter().chain(unfinished).min()?;
-    let ticks = rollout.ticks.range(earliest(plan, *first)..).map(|(at, recorded)| {
-        let late = answered.contains_key(at) || rollout.unfinished.contains(at);
-        LateTick { at: *at, late, readings: answered.get(at).unwrap_or(recorded).clone() }
-    });
-    Some(LateRun { late: Late { evaluated: now, ticks: ticks.collect() }, answered: !answered.is_empty() })
+    let run = |within: (Bound<Timestamp>, Bound<Timestamp>)| {
+        let unfinished = rollout.unfinished.range(within).next().filter(|_| goes_on);
+        let first = *answered.range(within).map(|(at, _)| at).next().into_iter().chain(unfinished).min()?;
+        let ticks =
+            rollout.ticks.range(within).skip_while(|(at, _)| **at < earliest(plan, first)).map(|(at, recorded)| {
+                let late = answered.contains_key(at) || rollout.unfinished.contains(at);
+                LateTick { at: *at, late, readings: answered.get(at).unwrap_or(recorded).clone() }
+            });
+        let ticks = ticks.collect();
+        Some(LateRun { late: Late { evaluated: now, ticks }, answered: answered.range(within).next().is_some() })
+    };
+    // the older one first: what the newer one leaves unfinished goes on
+    let before = (Bound::Unbounded, Bound::Included(rollout.anew));
+    let after = (Bound::Excluded(rollout.anew), Bound::Unbounded);
+    [run(before), run(after)].into_iter().flatten().collect()
 }
 
 /// From where a run must begin so that no rule's `for` is cut off before `first`.
@@ -133,7 +144,10 @@ fn earliest(plan: &Plan, first: Timestamp) -> Timestamp {
 
 /// A tick that the clock went back to, after what is recorded of the ticks before it.
 pub(super) fn behind_run(rollout: &Rollout, at: Timestamp, readings: Vec<Reading>, now: Timestamp) -> Late {
-    let from = earliest(&rollout.plan, at);
+    let mut from = earliest(&rollout.plan, at);
+    if at > rollout.anew {
+        from = from.max(Timestamp(rollout.anew.0.saturating_add(1)));
+    }
     let mut before: BTreeMap<_, _> = rollout.ticks.range(from..at).collect();
     before.extend(rollout.behind.range(from..at));
     let before = before.into_iter().map(|(at, readings)| LateTick { at: *at, late: false, readings: readings.clone() });

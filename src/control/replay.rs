@@ -6,7 +6,7 @@ use super::record::{FOLD, FoldBody, PLAN, PlanBody};
 use crate::canonical;
 use crate::engine::decide::fold;
 use crate::engine::input::Command;
-use crate::engine::{Input, Plan, State};
+use crate::engine::{Event, Input, Plan, State};
 use crate::journal::Record;
 
 /// What a replay found in order.
@@ -69,7 +69,7 @@ pub fn replay(records: &[Record]) -> Result<Replayed, Difference> {
                 };
                 for (index, step) in body.steps.iter().enumerate() {
                     let events = match fold(plan, state, &step.input) {
-                        Ok(events) => canonical::to_string(&events).unwrap_or_default(),
+                        Ok(events) => canonical::to_string(&as_then(events, &step.events)).unwrap_or_default(),
                         Err(refusal) => format!("refused: {refusal}"),
                     };
                     let recorded = canonical::to_string(&step.events).unwrap_or_default();
@@ -89,4 +89,15 @@ pub fn replay(records: &[Record]) -> Result<Replayed, Difference> {
         }
     }
     Ok(done)
+}
+
+/// Events as the version told them that recorded these: older ones left out what a person said to a rollback. That stands in
+/// the command all the same.
+fn as_then(mut events: Vec<Event>, recorded: &[Event]) -> Vec<Event> {
+    for (event, recorded) in events.iter_mut().zip(recorded) {
+        if let (Event::RolledBack { reason, .. }, Event::RolledBack { reason: None, .. }) = (event, recorded) {
+            *reason = None;
+        }
+    }
+    events
 }

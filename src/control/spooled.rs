@@ -1,5 +1,7 @@
 //! Stops and freezes that could not be recorded in time. Nobody appends or grows before they are merged.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::error::ControlError;
@@ -9,10 +11,10 @@ use super::store::{Batch, is_conflict};
 use crate::canonical::sha256_hex;
 use crate::engine::Input;
 use crate::engine::Timestamp;
-use crate::engine::input::{Command, Issued, Tick};
-use crate::journal::spool::{Spool, SpoolError, Spooled};
+use crate::engine::input::{Command, Gates, Issued, Observation, Tick};
+use crate::journal::spool::{Spool, SpoolError, Spooled, Waiting};
 
-/// What waits to be recorded.
+/// What waits to be recorded. Only what stops is taken in: a file can do no more than a stop could.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpooledAct {
@@ -47,6 +49,25 @@ pub struct SpooledStop {
     pub issued: Issued,
 }
 
+impl SpooledAct {
+    /// Why it is not to be taken in, where it asks for more than a stop may.
+    fn fault(&self, now: Timestamp) -> Option<String> {
+        match self {
+            SpooledAct::Stop(stop) => match &stop.issued.command {
+                Command::Pause | Command::Abort | Command::Rollback { .. } => None,
+                other => Some(format!("it asks for `{}`, and only stops may wait here", other.word())),
+            },
+            SpooledAct::Freeze(freeze) => {
+                (freeze.until <= freeze.at).then(|| "it lifts a freeze, and only stops may wait here".to_owned())
+            }
+            SpooledAct::Ticks(ticks) => {
+                let ahead = ticks.ticks.iter().find(|tick| tick.at > now || tick.evaluated > now)?;
+                Some(format!("it tells of {}, which is yet to come", ahead.at.max(ahead.evaluated)))
+            }
+        }
+    }
+}
+
 /// Puts an act into the spool.
 ///
 /// # Errors
@@ -57,6 +78,38 @@ pub(super) fn put_aside(spool: &Spool, at: Timestamp, what: &str, act: &SpooledA
     let known_as = sha256_hex(body.to_string().as_bytes());
     let id = format!("{what}-{}-{}-{}", at.0, std::process::id(), &known_as[..16]);
     spool.put(&Spooled { id, at, body }).map(|_| ())
+}
+
+/// A record that waits, and what it says.
+pub(super) struct Understood {
+    path: PathBuf,
+    record: Spooled,
+    pub(super) act: SpooledAct,
+}
+
+/// What waits and may be merged, oldest first, and what is refused.
+pub(super) fn look(spool: &Spool, now: Timestamp) -> (Vec<Understood>, Vec<SpoolError>) {
+    let Waiting { records, mut refused } = spool.look();
+    let mut waiting = Vec::new();
+    for (path, record) in records {
+        match understood(&path, &record, now) {
+            Ok(act) => waiting.push(Understood { path, record, act }),
+            Err(error) => refused.push(error),
+        }
+    }
+    (waiting, refused)
+}
+
+fn understood(path: &Path, record: &Spooled, now: Timestamp) -> Result<SpooledAct, SpoolError> {
+    let path = path.to_owned();
+    let act: SpooledAct = match serde_json::from_value(record.body.clone()) {
+        Ok(act) => act,
+        Err(error) => return Err(SpoolError::Unreadable { path, detail: error.to_string() }),
+    };
+    match act.fault(now) {
+        None => Ok(act),
+        Some(why) => Err(SpoolError::Refused { path, why, advice: "find out who put it there, and move it away" }),
+    }
 }
 
 impl Site {
@@ -71,15 +124,15 @@ impl Site {
         Ok(steps)
     }
 
-    /// Merges what waits. A merged record acts where it is merged, on the rollout that it names.
+    /// Merges what waits. A merged record acts where it is merged, on the rollout that it names. What is refused keeps no
+    /// other from being merged; it holds all growth until a person has looked.
     ///
     /// # Errors
-    /// The journal's.
+    /// The journal's, and the first thing that was refused.
     pub fn merge_spool(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
         let mut steps = Vec::new();
-        for (path, record) in self.spool.pending()? {
-            let act = serde_json::from_value::<SpooledAct>(record.body.clone());
-            let act = act.map_err(|error| SpoolError { path: path.clone(), detail: error.to_string() })?;
+        let (waiting, refused) = look(&self.spool, self.now());
+        for Understood { path, record, act } in waiting {
             while !self.store.is_merged(&record.id) {
                 let merged = match &act {
                     SpooledAct::Stop(stop) => self.merge_stop(&record.id, stop),
@@ -99,27 +152,28 @@ impl Site {
             if self.store.is_merged(&record.id) {
                 let _ = std::fs::remove_file(&path);
             } else {
-                // this journal knows no such rollout: kept for people to look at
-                let _ = std::fs::rename(&path, path.with_extension("orphan"));
+                // this journal knows no such rollout: kept for people to look at, and told by `status` and `doctor`
+                self.spool.put_away(&path);
             }
         }
-        Ok(steps)
+        refused.into_iter().next().map_or(Ok(steps), |error| Err(error.into()))
     }
 
     /// Folds ticks that were judged without the journal; nothing where it knows no such rollout. What others recorded
-    /// meanwhile is not judged again.
+    /// meanwhile is not judged again. What was read at the backend then is left out: it is read again, and could settle a
+    /// growth.
     fn merge_ticks(
         &mut self,
         record: &str,
         spooled: &SpooledTicks,
     ) -> Result<Option<Vec<(String, Step)>>, ControlError> {
-        let Some(rollout) = self.store.rollout(&spooled.rollout) else { return Ok(None) };
-        let last = rollout.state.last_tick;
-        let mut batch = Batch::default();
-        for tick in spooled.ticks.iter().filter(|tick| last.is_none_or(|last| tick.at > last)) {
-            let tick = Tick { present: false, ..tick.clone() };
-            self.fold_fact(&mut batch, &spooled.rollout, Input::Tick(tick));
+        if self.store.rollout(&spooled.rollout).is_none() {
+            return Ok(None);
         }
+        let bare = |tick: &Tick| Tick { present: false, gates: Gates::default(), ..tick.clone() };
+        let ticks = spooled.ticks.iter().map(bare).collect();
+        let mut batch = Batch::default();
+        self.fold_fact(&mut batch, &spooled.rollout, Input::Aside(ticks));
         batch.spooled(&spooled.rollout, record);
         self.store.commit(self.now(), batch).map(Some)
     }
@@ -136,7 +190,8 @@ impl Site {
             batch.put(off(&stop.flag, &stop.environment, &stop.issued, Some(record.to_owned())));
             return self.store.commit(self.now(), batch).map(Some);
         };
-        let _ = self.store.fold(&mut batch, &id, self.now(), Input::Command(Box::new(stop.issued.clone())));
+        let issued = Issued { saw: None, holds: Vec::new(), backend: Observation::NotRead, ..stop.issued.clone() };
+        let _ = self.store.fold(&mut batch, &id, self.now(), Input::Command(Box::new(issued)));
         batch.spooled(&id, record);
         self.store.commit(self.now(), batch).map(Some)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::apply::Commit;
 use super::error::ControlError;
+use super::freeze;
 use super::record::{
     APPLIED, AppliedBody, FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record,
 };
@@ -57,6 +58,8 @@ pub struct Rollout {
     pub judged_to: Timestamp,
     /// Whether what its flag stands in at the backend, a file, was ever seen there.
     pub place_was_seen: bool,
+    /// The newest tick when timers last started anew: no run goes beyond it.
+    pub anew: Timestamp,
 }
 
 /// The journal's content.
@@ -95,7 +98,7 @@ pub struct Stop {
     pub state: State,
     /// What is to be done at the backend.
     pub effect: Effect,
-    /// The ticks of the batch.
+    /// The ticks of the batch, ascending, as they were folded: up to the one that decided it, and what was due after that.
     pub ticks: Vec<Tick>,
 }
 
@@ -217,9 +220,11 @@ impl Store {
                 self.spooled.extend(body.spooled);
             }
             FREEZE if stream == FREEZES => {
-                let freeze: Freeze = serde_json::from_str(body).map_err(fault)?;
+                let mut freeze: Freeze = serde_json::from_str(body).map_err(fault)?;
+                // older journals hold names that two scopes may share
+                freeze.name = freeze::name(freeze.environment.as_deref(), freeze.release.as_deref());
                 self.spooled.extend(freeze.spooled.clone());
-                self.freezes.retain(|known| known.name != freeze.name);
+                self.freezes.retain(|known| !known.same_scope(&freeze));
                 if freeze.until > freeze.at {
                     self.freezes.push(freeze);
                 }
@@ -376,6 +381,12 @@ impl Store {
         self.freezes.iter().filter(|freeze| freeze.until > now).collect()
     }
 
+    /// The freeze of exactly this scope, if it holds.
+    pub fn freeze_of(&self, now: Timestamp, environment: Option<&str>, release: Option<&str>) -> Option<&Freeze> {
+        let scope = (environment, release);
+        self.freezes(now).into_iter().find(|known| (known.environment.as_deref(), known.release.as_deref()) == scope)
+    }
+
     /// What freezes hold a release in an environment.
     pub fn frozen(&self, now: Timestamp, release: &str, environment: &str) -> Vec<Hold> {
         let applies = |freeze: &&Freeze| {
@@ -407,16 +418,16 @@ impl Rollout {
             unfinished: BTreeSet::new(),
             judged_to: Timestamp(i64::MIN),
             place_was_seen: false,
+            anew: Timestamp(i64::MIN),
         }
     }
 
     pub(super) fn keep(&mut self, sequence: Sequence, step: &Step) {
         match &step.input {
-            Input::Tick(tick) => {
-                if has_error(&tick.readings) {
-                    self.unanswered.insert(tick.at);
-                }
-                self.ticks.insert(tick.at, tick.readings.clone());
+            Input::Tick(tick) => self.keep_tick(tick),
+            Input::Aside(ticks) => {
+                let judged = |tick: &&Tick| step.events.iter().any(|event| event.is_of_tick(tick.at));
+                ticks.iter().filter(judged).for_each(|tick| self.keep_tick(tick));
             }
             Input::Late(late) => {
                 self.keep_late(late);
@@ -441,6 +452,7 @@ impl Rollout {
         if step.events.iter().any(Event::starts_timers_anew) {
             // so do those of late runs
             self.unfinished.clear();
+            self.anew = self.ticks.last_key_value().map_or(self.anew, |(newest, _)| *newest);
         }
         // twice the longest run: a late run begins one before its first late tick, and may go on for another
         let longest = usize::try_from(self.plan.longest_run()).unwrap_or(KEPT_UNANSWERED).min(KEPT_UNANSWERED);
@@ -455,6 +467,13 @@ impl Rollout {
         while self.steps.len() > KEPT {
             self.steps.pop_front();
         }
+    }
+
+    fn keep_tick(&mut self, tick: &Tick) {
+        if has_error(&tick.readings) {
+            self.unanswered.insert(tick.at);
+        }
+        self.ticks.insert(tick.at, tick.readings.clone());
     }
 
     fn keep_late(&mut self, late: &Late) {
@@ -480,7 +499,7 @@ impl Rollout {
     pub(super) fn judge_unfinished(&mut self, late: &Late) {
         if let Some(last) = late.ticks.last().filter(|last| self.ticks.contains_key(&last.at)) {
             self.unfinished = decide::unfinished(&self.plan, &self.state, &late.ticks);
-            self.unfinished.retain(|at| self.ticks.contains_key(at));
+            self.unfinished.retain(|at| self.ticks.contains_key(at) && *at > self.anew);
             self.judged_to = last.at;
         }
     }

@@ -3,6 +3,7 @@
 use super::decimal::Decimal;
 use super::event::{Credit, Event, Fired, Judged, Mark, Missing};
 use super::exposure::Exposure;
+use super::input::Actor;
 use super::state::{Cause, EffectKind, PersonPause, Phase, State, Timer};
 use super::time::Timestamp;
 
@@ -63,17 +64,14 @@ impl State {
             }
             Event::Paused { at, causes, by, reason, .. } => {
                 self.pause(causes.iter().cloned());
-                self.pauses.extend(by.iter().map(|by| PersonPause {
-                    at: *at,
-                    by: by.name.clone(),
-                    reason: reason.clone(),
-                }));
+                self.say_who(*at, by.as_ref(), reason.as_ref());
                 if causes.iter().any(|cause| *cause != Cause::Person) {
                     self.reset_bake();
                 }
             }
-            Event::RolledBack { stage, exposure, cause, because, .. } => {
+            Event::RolledBack { at, stage, exposure, cause, because, by: person, reason } => {
                 self.pause([cause.clone()]);
+                self.say_who(*at, person.as_ref(), reason.as_ref());
                 let by = |fired: &Fired| match cause {
                     Cause::Signal(_) => Cause::Signal(fired.rule.clone()),
                     _ => Cause::Rule(fired.rule.clone()),
@@ -188,6 +186,11 @@ impl State {
         self.approvals.clear();
         self.approvable = false;
         self.version += 1;
+    }
+
+    /// Who paused it, if a person did, and what they said.
+    fn say_who(&mut self, at: Timestamp, by: Option<&Actor>, reason: Option<&String>) {
+        self.pauses.extend(by.map(|by| PersonPause { at, by: by.name.clone(), reason: reason.cloned() }));
     }
 
     /// A person lets go: resume and force.

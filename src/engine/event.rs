@@ -105,6 +105,9 @@ pub enum Event {
         because: Vec<Fired>,
         /// The person, if one did.
         by: Option<Actor>,
+        /// What the person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Off for everybody, for good.
     Stopped {
@@ -220,6 +223,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether it is the judgement of the tick at this instant.
+    pub fn is_of_tick(&self, instant: Timestamp) -> bool {
+        matches!(self, Event::Ticked(judged) if judged.at == instant)
+    }
+
     /// Whether all timers start anew with it.
     pub fn starts_timers_anew(&self) -> bool {
         matches!(

@@ -13,8 +13,8 @@ pub struct Explanation {
     pub missing: Vec<Missing>,
     /// The instant of the next tick; none where no tick is evaluated any more.
     pub next_tick: Option<Timestamp>,
-    /// The earliest tick that can advance it, or at which people may approve, if everything is healthy from now on; none
-    /// where a person is needed, or where something holds that has no known end.
+    /// The earliest moment at which it can advance, or people may approve, if everything is healthy from now on: a tick is
+    /// asked `delay` after its instant. None where a person is needed, or where something holds that has no known end.
     pub earliest: Option<Timestamp>,
 }
 
@@ -99,7 +99,7 @@ fn earliest(plan: &Plan, state: &State, missing: &[Missing], next: Timestamp, no
             earliest = earliest.max(ceil_to_tick(plan, (*until)?.minus(plan.delay)));
         }
     }
-    Some(earliest)
+    Some(earliest.plus(plan.delay))
 }
 
 fn ceil_to_tick(plan: &Plan, instant: Timestamp) -> Timestamp {

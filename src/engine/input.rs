@@ -16,6 +16,9 @@ use super::time::Timestamp;
 pub enum Input {
     /// An evaluation instant with its readings and what each gate said.
     Tick(Tick),
+    /// Ticks that were judged while they could not be recorded, ascending. They stop the rollout as they did then, or do
+    /// nothing at all: no tick of them earns anything.
+    Aside(Vec<Tick>),
     /// Ticks answered late, with the recorded ones between and before them: they can stop and do nothing else.
     Late(Late),
     /// A human command.
@@ -41,7 +44,7 @@ impl Input {
             Input::Command(issued) => &issued.backend,
             Input::Outcome(outcome) => &outcome.backend,
             Input::Seen { backend, .. } => backend,
-            Input::Late(_) | Input::Signal(_) => return None,
+            Input::Late(_) | Input::Aside(_) | Input::Signal(_) => return None,
         };
         match backend {
             Observation::Seen(seen) => Some(seen),

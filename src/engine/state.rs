@@ -189,6 +189,12 @@ impl State {
         matches!(self.phase, Phase::Running | Phase::Paused)
     }
 
+    /// Rules that are silenced now, and until when; where nothing is judged any more, none.
+    pub fn mutes(&self, now: Timestamp) -> impl Iterator<Item = (&str, Timestamp)> {
+        let live = self.is_live();
+        self.muted.iter().filter(move |(_, until)| live && now < **until).map(|(rule, until)| (rule.as_str(), *until))
+    }
+
     /// Whether it needs nothing but people who agree: the last tick lacked nothing else, and too few have approved since.
     pub fn waits_for_approval(&self, plan: &Plan) -> bool {
         self.phase == Phase::Running && self.approvable && self.approvals_missing(plan) > 0

@@ -61,7 +61,8 @@ pub struct DriverSeen {
     pub pid: u32,
     /// When it last said so.
     pub alive: Timestamp,
-    /// When it will have said so again.
+    /// When it will have said so again; for `run --once`, which has ended by then, until when whoever runs it from time to
+    /// time is taken for a driver: a quarter of an hour.
     pub next: Timestamp,
     /// `release@environment` of everything it drives.
     pub drives: Vec<String>,

@@ -7,7 +7,7 @@ use crate::engine::condition::{Comparison, Condition, Term};
 use crate::engine::plan::Unit;
 
 /// `Some(true)` where a condition always holds, `Some(false)` where it never does. Looks at single comparisons, within
-/// what their units allow, and at two of the same series that exclude each other.
+/// what their units allow, at two of the same series that exclude each other, and at what is said of a series that is missing.
 pub fn constant(condition: &Condition, unit: &dyn Fn(usize) -> Unit) -> Option<bool> {
     match condition {
         Condition::Compare { left, op, right } => comparison(left, *op, right, unit),
@@ -27,10 +27,46 @@ fn all(parts: &[Condition], unit: &dyn Fn(usize) -> Unit) -> Option<bool> {
     let mut bounds = Vec::new();
     parts.iter().for_each(|part| collect(part, &mut bounds));
     let apart = |low: &Bound| bounds.iter().any(|high| low.excludes(high));
-    if known.contains(&Some(false)) || bounds.iter().any(apart) {
+    let mut missing = Vec::new();
+    parts.iter().for_each(|part| collect_missing(part, &mut missing));
+    let needs_missing = !missing.is_empty() && parts.iter().any(|part| never_without(part, false, &missing));
+    if known.contains(&Some(false)) || bounds.iter().any(apart) || needs_missing {
         return Some(false);
     }
     known.iter().all(|known| *known == Some(true)).then_some(true)
+}
+
+/// The series that must be missing for all of a condition to hold.
+fn collect_missing(part: &Condition, missing: &mut Vec<usize>) {
+    match part {
+        Condition::All(parts) => parts.iter().for_each(|part| collect_missing(part, missing)),
+        Condition::Missing(series) => missing.push(*series),
+        Condition::Not(inner) => match &**inner {
+            Condition::Not(inner) => collect_missing(inner, missing),
+            Condition::Any(parts) => {
+                parts.iter().for_each(|part| collect_missing(&Condition::Not(Box::new(part.clone())), missing));
+            }
+            _ => {}
+        },
+        Condition::Compare { .. } | Condition::Any(_) => {}
+    }
+}
+
+/// Whether a condition, or its negation, never holds while these series are missing: a comparison of what is missing is
+/// unknown, and so is its negation.
+fn never_without(part: &Condition, negated: bool, missing: &[usize]) -> bool {
+    let never = |part: &Condition| never_without(part, negated, missing);
+    match (part, negated) {
+        (Condition::Compare { left, right, .. }, _) => {
+            let is_missing = |term: &Term| matches!(term, Term::Series { series, .. } if missing.contains(series));
+            is_missing(left) || is_missing(right)
+        }
+        (Condition::Missing(series), true) => missing.contains(series),
+        (Condition::Missing(_), false) => false,
+        (Condition::Not(inner), _) => never_without(inner, !negated, missing),
+        (Condition::All(parts), false) | (Condition::Any(parts), true) => parts.iter().any(never),
+        (Condition::All(parts), true) | (Condition::Any(parts), false) => parts.iter().all(never),
+    }
 }
 
 fn comparison(left: &Term, op: Comparison, right: &Term, unit: &dyn Fn(usize) -> Unit) -> Option<bool> {
@@ -176,6 +212,12 @@ mod tests {
             "error_rate > error_rate",
             "error_rate > 1.5 * error_rate",
             "error_rate > 200% or p99 < 0s",
+            "missing(error_rate) and error_rate > 2%",
+            "missing(error_rate) and not error_rate > 2%",
+            "error_rate > 2% and p99 > 1s and missing(p99)",
+            "missing(error_rate) and (error_rate > 2% or error_rate < 1%)",
+            "missing(error_rate) and error_rate > 1.5 * baseline(error_rate)",
+            "missing(error_rate) and not missing(error_rate)",
         ] {
             assert_eq!(judged(text), Some(false), "{text}");
         }
@@ -206,7 +248,10 @@ mod tests {
             "p99 > 0s",
             "error_rate > 2% or p99 > 1s",
             "exposure >= 100%",
-            "missing(error_rate) and error_rate > 2%",
+            "missing(error_rate) and p99 > 2s",
+            "missing(error_rate) or error_rate > 2%",
+            "missing(error_rate) and (error_rate > 2% or p99 > 2s)",
+            "not missing(error_rate) and error_rate > 2%",
         ] {
             assert_eq!(judged(text), None, "{text}");
         }

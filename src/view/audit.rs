@@ -225,7 +225,7 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
         Input::Command(issued) => (format!("{} ({})", issued.actor.name, issued.actor.known_by), issued.reason.clone()),
         Input::Signal(signal) => (format!("signal {}", signal.name), None),
         Input::Outcome(_) | Input::Seen { .. } => ("as read at the backend".to_owned(), None),
-        Input::Tick(_) | Input::Late(_) => ("rule".to_owned(), None),
+        Input::Tick(_) | Input::Late(_) | Input::Aside(_) => ("rule".to_owned(), None),
     };
     // a stop that waited beside the journal was typed before it was taken in
     let typed = match &step.input {

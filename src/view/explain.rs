@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::printer::{Printer, Tone};
 use super::safe::safe;
+use super::status::{MuteRow, mutes};
 use super::text;
 use super::words::{self, StateWord};
 use crate::control::apply::Drift;
@@ -35,6 +36,8 @@ pub struct ExplainAnswer {
     pub missing: Vec<String>,
     /// How many people must still agree to leave the stage.
     pub approvals: u32,
+    /// Rules that stop nothing now.
+    pub mutes: Vec<MuteRow>,
     /// The newest values.
     pub values: Vec<ValueRow>,
     /// What is wrong with the sources of values that are unknown.
@@ -97,6 +100,7 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
         unserved: words::unserved(state).map(str::to_owned),
         missing: explained.missing.iter().map(|missing| words::missing(plan, missing)).collect(),
         approvals: state.approvals_missing(plan),
+        mutes: mutes(state, now),
         values: values
             .map(|(series, reading)| ValueRow {
                 name: series.name.clone(),
@@ -134,6 +138,10 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
         for missing in &answer.missing {
             printer.out(&format!("  - {}", safe(missing)));
         }
+    }
+    for MuteRow { rule, until } in &answer.mutes {
+        let text = format!("muted: {} until {until}; it stops nothing before that", safe(rule));
+        printer.out(&printer.tone(&text, Tone::Warn));
     }
     if !answer.values.is_empty() {
         printer.out("last values:");

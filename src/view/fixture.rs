@@ -62,6 +62,7 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
         judged_late: None,
         judged_to: Default::default(),
         place_was_seen: true,
+        anew: Default::default(),
         unfinished: Default::default(),
     }
 }

@@ -80,6 +80,6 @@ pub enum WaitWord {
     Undriven,
     /// It took too long.
     TimedOut,
-    /// By the person at the terminal.
+    /// By the person at the terminal, or whatever told the process to end.
     Interrupted,
 }

@@ -16,9 +16,9 @@ use super::words::{self, StateWord};
 use crate::control::apply::Drift;
 use crate::control::served::Served;
 use crate::control::{Rollout, Site};
-use crate::engine::Phase;
 use crate::engine::event::Missing;
 use crate::engine::input::Observed;
+use crate::engine::{Phase, State, Timestamp};
 
 /// A rollout as it is now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -48,6 +48,8 @@ pub struct StatusRow {
     pub causes: Vec<String>,
     /// Who paused it, and what they said.
     pub said: Vec<String>,
+    /// Rules that stop nothing now.
+    pub mutes: Vec<MuteRow>,
     /// Ticks that earned the bake.
     pub baked: u32,
     /// How many ticks are needed.
@@ -78,8 +80,23 @@ impl StatusRow {
     }
 }
 
+/// A rule that a person silenced.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Mute")]
+pub struct MuteRow {
+    /// The rule's name, or `no_data`.
+    pub rule: String,
+    /// Until when, RFC 3339.
+    pub until: String,
+}
+
+/// The rules of a rollout that stop nothing now.
+pub fn mutes(state: &State, now: Timestamp) -> Vec<MuteRow> {
+    state.mutes(now).map(|(rule, until)| MuteRow { rule: rule.to_owned(), until: until.to_string() }).collect()
+}
+
 /// A rollout's row.
-pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
+pub fn row(rollout: &Rollout, driver: Option<String>, now: Timestamp) -> StatusRow {
     let state = &rollout.state;
     let stage = rollout.plan.stages.get(state.stage);
     StatusRow {
@@ -98,6 +115,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>) -> StatusRow {
             _ => state.stopped_by.iter().map(words::cause).collect(),
         },
         said: if state.phase == Phase::Paused { words::pauses(state) } else { Vec::new() },
+        mutes: mutes(state, now),
         baked: state.baked,
         bake: stage.map_or(0, |stage| rollout.plan.ticks(stage.bake)),
         driver,
@@ -116,7 +134,8 @@ pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
         driving.map(|driver| format!("{}@{}", driver.command, driver.host))
     };
     let rollouts = ids.iter().filter_map(|id| site.store.rollout(id));
-    rollouts.map(|rollout| row(rollout, driver(&rollout.address()))).collect()
+    let now = site.now();
+    rollouts.map(|rollout| row(rollout, driver(&rollout.address()), now)).collect()
 }
 
 /// Below this many columns a rollout takes a few lines instead of a row: a telephone shows 40.
@@ -218,6 +237,7 @@ pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
     } else {
         print_table(printer, &rows);
     }
+    muted(printer, &rows);
     if let [row] = rows.as_slice() {
         if let Some(driver) = &row.driver {
             printer.out(&format!("driven by {}", safe(driver)));
@@ -275,10 +295,28 @@ fn print_table(printer: &Printer, rows: &[&StatusRow]) {
     }
 }
 
+/// What is silenced stops nothing: whoever looks must not take it for a guard.
+fn muted(printer: &Printer, rows: &[&StatusRow]) {
+    for row in rows {
+        for MuteRow { rule, until } in &row.mutes {
+            let text = format!("muted: {} of {} until {until}", safe(rule), safe(&row.address));
+            printer.out(&printer.tone(&text, Tone::Warn));
+        }
+    }
+}
+
 fn frozen(printer: &Printer, freezes: &[FreezeRow]) {
     for freeze in freezes {
         let text = format!("frozen: {} until {}", safe(&freeze.name), freeze.until);
         printer.out(&printer.tone(&text, Tone::Warn));
+    }
+}
+
+/// Stops that nothing could be made of: they may have been meant for a rollout of another journal.
+pub fn print_orphans(printer: &Printer, orphans: &[String]) {
+    for path in orphans {
+        let what = "the journal knows no rollout that this stop is about: look at it, and remove it";
+        printer.err(&format!("{}: {what}", safe(path)));
     }
 }
 
@@ -291,6 +329,8 @@ pub struct StatusAnswer {
     pub freezes: Vec<FreezeRow>,
     /// Stops that wait beside the journal; the next driver takes them in.
     pub spooled: usize,
+    /// Files beside the journal that were put away: it knows no rollout that they are about.
+    pub orphans: Vec<String>,
     /// Why the journal tells nothing, where it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
@@ -356,7 +396,7 @@ impl Answer for StatusAnswer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{paused, running};
+    use super::super::fixture::{NOW, paused, running};
     use super::*;
     use crate::engine::Decimal;
 
@@ -366,17 +406,17 @@ mod tests {
         let need = rollout.plan.ticks(rollout.plan.stages[0].bake);
         rollout.state.baked = need + 6;
         rollout.state.missing = vec![Missing::Samples { have: Decimal::whole(0), need: 50 }];
-        assert_eq!(row(&rollout, None).progress, "baked; 0 of 50 samples");
+        assert_eq!(row(&rollout, None, NOW).progress, "baked; 0 of 50 samples");
         rollout.state.baked = 3;
         rollout.state.missing = vec![Missing::Bake { have: 3, need }];
-        assert_eq!(row(&rollout, None).progress, format!("baked 3 of {need}"));
+        assert_eq!(row(&rollout, None, NOW).progress, format!("baked 3 of {need}"));
     }
 
     #[test]
     fn what_needs_somebody_is_marked_and_so_is_what_nobody_drives() {
         let driven = Some("run@host".to_owned());
-        assert!(needs_somebody(&row(&paused("a", 1), driven.clone())));
-        assert!(needs_somebody(&row(&running("a", 1), None)));
-        assert!(!needs_somebody(&row(&running("a", 1), driven)));
+        assert!(needs_somebody(&row(&paused("a", 1), driven.clone(), NOW)));
+        assert!(needs_somebody(&row(&running("a", 1), None, NOW)));
+        assert!(!needs_somebody(&row(&running("a", 1), driven, NOW)));
     }
 }

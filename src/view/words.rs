@@ -319,8 +319,10 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
                 None => format!("paused: {}", reasons(because)),
             }
         }
-        Event::RolledBack { stage: index, exposure, because, by, .. } => {
-            format!("rolled back to {} ({}): {}", stage(*index), safe(&exposure.to_string()), who(by, because))
+        Event::RolledBack { stage: index, exposure, because, by, reason, .. } => {
+            let said = reason.as_ref().map(|reason| format!(": {}", safe(reason))).unwrap_or_default();
+            let who = who(by, because);
+            format!("rolled back to {} ({}): {who}{said}", stage(*index), safe(&exposure.to_string()))
         }
         Event::Stopped { because, by, .. } => format!("shut down: {}", who(by, because)),
         Event::Resumed { by, .. } => format!("resumed by {}", safe(&by.name)),

@@ -289,7 +289,7 @@ fn the_audit_log_has_freezes_and_is_narrowed_by_environment() {
     ends(dir, &["freeze", "-e", "production", "--for", "4h", "--reason", "launch"], 0);
     let log = ends(dir, &["audit", "log"], 0).out;
     assert!(log.contains("PAY-1"), "the start is not in the log");
-    assert!(log.contains("freeze-production"), "the freeze is not in the log");
+    assert!(log.contains("freeze-environment-production"), "the freeze is not in the log");
     assert!(ends(dir, &["audit", "log", "-e", "staging"], 0).out.is_empty());
 }
 
@@ -319,6 +319,35 @@ fn a_freeze_never_ends_another_one_sooner() {
 }
 
 #[test]
+fn a_freeze_of_less_leaves_the_freeze_of_more_alone() {
+    let dir = starter();
+    let dir = dir.path();
+    for name in ["all", "production"] {
+        let text = format!(
+            "apiVersion: flagstaff/v1\nkind: Release\nmetadata: {{ name: {name} }}\nspec: {{ environments: [production] }}\n"
+        );
+        fs::write(dir.join(format!("flagstaff/{name}.yaml")), text).unwrap();
+    }
+    ends(dir, &["freeze", "--for", "4h"], 0);
+    ends(dir, &["freeze", "-e", "production", "--for", "4h"], 0);
+    ends(dir, &["freeze", "all", "--for", "1ms"], 0);
+    ends(dir, &["freeze", "production", "--for", "1ms"], 0);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let held = ends(dir, &["freeze"], 0).out;
+    assert!(held.contains("freeze-all until") && held.contains("freeze-environment-production until"), "{held}");
+}
+
+#[test]
+fn a_freeze_of_no_length_lifts_nothing() {
+    let dir = starter();
+    let dir = dir.path();
+    ends(dir, &["freeze", "-e", "production", "--for", "4h"], 0);
+    let none = ends(dir, &["freeze", "-e", "production", "--for", "0s"], 64).err;
+    assert!(none.contains("NOT FROZEN") && none.contains("--lift"), "{none}");
+    assert!(ends(dir, &["freeze"], 0).out.contains("freeze-environment-production until"));
+}
+
+#[test]
 fn who_may_not_approve_ends_with_4_and_a_refusal_names_what_can_be_typed() {
     let (dir, _page) = live();
     let dir = dir.path();
@@ -327,6 +356,10 @@ fn who_may_not_approve_ends_with_4_and_a_refusal_names_what_can_be_typed() {
         "idle: bake }",
         "idle: bake, approval: { from: [release-managers] } }",
     );
+    // nobody could ever approve
+    let nobody = ends(dir, &["validate"], 3).both();
+    assert!(nobody.contains("nobody is in `release-managers`"), "{nobody}");
+    replace(&dir.join("flagstaff.yaml"), "release-managers: []", "release-managers: [ana@acme.example]");
     let sure = ["--reason", "PAY-1", "--confirm", "my-feature"];
     ends(dir, &[&["start", "my-feature"][..], &sure].concat(), 0);
     let refused = ends(dir, &[&["approve", "my-feature", "--as", "mallory"][..], &sure].concat(), 4).err;
@@ -343,4 +376,76 @@ fn who_may_not_approve_ends_with_4_and_a_refusal_names_what_can_be_typed() {
     ends(dir, &["freeze", "--for", "1h"], 0);
     let refused = ends(dir, &[&["resume", "my-feature"][..], &sure].concat(), 1).err;
     assert!(refused.contains("flagstaff freeze --lift") && !refused.contains("--lift my"), "{refused}");
+}
+
+#[test]
+fn what_is_muted_is_told_until_it_ends() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    let sure = ["--reason", "PAY-1", "--confirm", "my-feature"];
+    ends(dir, &[&["start", "my-feature"][..], &sure].concat(), 0);
+    assert_eq!(json(dir, &["explain", "my-feature"], 0)["mutes"], serde_json::json!([]));
+    ends(dir, &[&["mute", "my-feature", "errors", "--for", "1h"][..], &sure].concat(), 0);
+    for command in [&["status"][..], &["explain", "my-feature"]] {
+        let told = ends(dir, command, 0).out;
+        assert!(told.contains("muted: errors") && told.contains("until 20"), "{told}");
+    }
+    let muted = json(dir, &["explain", "my-feature"], 0)["mutes"].clone();
+    assert_eq!(muted[0]["rule"], "errors");
+    assert_eq!(json(dir, &["status"], 0)["rollouts"][0]["mutes"], muted);
+    ends(dir, &[&["mute", "my-feature", "errors", "--for", "2s"][..], &sure].concat(), 0);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(!ends(dir, &["status"], 0).out.contains("muted"));
+    assert!(!ends(dir, &["explain", "my-feature"], 0).out.contains("muted"));
+}
+
+#[test]
+fn who_rolled_back_and_why_is_told_and_older_journals_replay() {
+    use flagstaff::control::replay::replay;
+    use flagstaff::journal::{Journal as _, Sequence, sqlite::SqliteJournal};
+    let (dir, _page) = live();
+    let dir = dir.path();
+    let sure = ["--reason", "PAY-1", "--confirm", "my-feature"];
+    ends(dir, &[&["start", "my-feature"][..], &sure].concat(), 0);
+    let force = [&["force", "my-feature", "--to", "everyone"][..], &sure].concat();
+    assert!((0..20).any(|_| run(dir, &force).code == 0), "{}", run(dir, &force).both());
+    ends(dir, &["rollback", "my-feature", "--as", "bo", "--reason", "INC-7"], 0);
+    for args in [&["explain", "my-feature"][..], &["status"], &["audit", "log", "my-feature"]] {
+        let told = run(dir, args).out;
+        assert!(told.contains("bo") && told.contains("INC-7"), "{args:?}: {told}");
+    }
+    ends(dir, &["audit", "replay"], 0);
+
+    let path = dir.join(".flagstaff/journal.db");
+    let mut journal = SqliteJournal::open(&path).unwrap();
+    let mut records = journal.load(Sequence(0), usize::MAX).unwrap();
+    let mut told = 0;
+    for record in &mut records {
+        // as it was recorded before: the command has what was said, the event does not
+        let body = record.new.body.replace(r#""reason":"INC-7","stage""#, r#""stage""#);
+        told += usize::from(body != record.new.body);
+        record.new.body = body;
+    }
+    assert_eq!(told, 1, "the event says why");
+    replay(&records).unwrap();
+}
+
+#[test]
+fn a_wait_that_is_told_to_end_answers() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &["start", "my-feature", "--reason", "PAY-1", "--confirm", "my-feature"], 0);
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut wait = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
+        wait.args(["wait", "my-feature", "-o", "json"]).current_dir(dir).env_remove("FLAGSTAFF_DIR");
+        let wait = wait.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // nobody drives, which it takes some seconds to believe
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        kill_process(Pid::from_child(&wait), signal).unwrap();
+        let answer = wait.wait_with_output().unwrap();
+        assert_eq!(answer.status.code(), Some(130), "{signal:?}");
+        let answer: Value = serde_json::from_slice(&answer.stdout).unwrap();
+        assert_eq!(answer["outcome"], "interrupted");
+    }
 }

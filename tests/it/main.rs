@@ -19,6 +19,7 @@ mod prometheus;
 mod readme;
 mod simulator;
 mod spec;
+mod spool;
 mod stops;
 mod support;
 mod telemetry;

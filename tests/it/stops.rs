@@ -282,15 +282,31 @@ fn a_long_journal_is_not_waited_for() {
         transaction.commit().unwrap();
     }
     let mut abort = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
-    let mut abort = abort.args(["abort", "r"]).current_dir(dir).env_remove("FLAGSTAFF_DIR").spawn().unwrap();
+    abort.args(["abort", "r"]).current_dir(dir).env_remove("FLAGSTAFF_DIR").stdout(Stdio::piped());
+    let mut abort = abort.spawn().unwrap();
     let mut off_while_reading = false;
     while abort.try_wait().unwrap().is_none() {
         off_while_reading |= is_off(dir, "here.json");
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert!(abort.wait().unwrap().success());
+    let answer = abort.wait_with_output().unwrap();
+    assert!(answer.status.success());
+    let told = String::from_utf8_lossy(&answer.stdout);
+    assert!(told.contains("OFF  (was 10%)"), "what it switched off in haste is not what was before: {told}");
     assert!(off_while_reading, "it was off only when the process was over");
     ends(dir, &["status", "r"], 6);
+}
+
+#[test]
+fn the_undo_of_an_abort_at_everybody_can_be_typed() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    within(30, "it can be forced", || run(dir, &["force", "r", "--to", "everyone"]).code == 0);
+    let answer = ends(dir, &["abort", "r"], 0).both();
+    let undo = answer.lines().find_map(|line| line.split_once("flagstaff start")).expect(&answer).1.trim();
+    assert_eq!(undo, "r -e here --again --at tenth", "{answer}");
+    ends(dir, &[&["start"], &undo.split_whitespace().collect::<Vec<_>>()[..]].concat(), 0);
+    assert!(ends(dir, &["status", "r"], 0).out.contains("10%"));
 }
 
 #[test]

@@ -29,16 +29,16 @@ fn a_freeze_waits_for_no_lock_and_holds_from_when_the_journal_is_back() {
     let frozen = ends(dir, &["freeze", "-e", "production", "--for", "4h", "--reason", "incident"], 0);
     assert!(frozen.out.contains("production until"), "{}", frozen.out);
     assert!(frozen.err.contains("waits beside the journal"), "{}", frozen.err);
-    assert!(ends(dir, &["freeze"], 0).out.contains("freeze-production"), "what waits is not listed");
+    assert!(ends(dir, &["freeze"], 0).out.contains("freeze-environment-production"), "what waits is not listed");
     holder.execute_batch("ROLLBACK").unwrap();
 
     // whoever comes next takes it in before anything grows, and a growth must name it
     let approve = run(dir, &["force", "my-feature", "--to", "everyone", "--reason", "x", "--confirm", "my-feature"]);
     assert_eq!(approve.code, 1, "{}", approve.both());
-    assert!(approve.err.contains("freeze-production"), "{}", approve.err);
+    assert!(approve.err.contains("freeze-environment-production"), "{}", approve.err);
     assert!(fs::read_dir(dir.join(".flagstaff/spool")).unwrap().next().is_none(), "it was not merged");
     let log = ends(dir, &["audit", "log"], 0).out;
-    assert!(log.contains("freeze-production until") && log.contains("incident"), "{log}");
+    assert!(log.contains("freeze-environment-production until") && log.contains("incident"), "{log}");
     ends(dir, &["audit", "verify"], 0);
 
     ends(dir, &["freeze", "-e", "production", "--lift", "--reason", "over", "--confirm", "production"], 0);

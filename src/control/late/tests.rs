@@ -69,14 +69,23 @@ impl Desk {
             series.map(move |(series, reading)| (tick, series.query.clone(), reading)).collect::<Vec<_>>()
         });
         let answers = Answers::of(answers.map(|(tick, query, reading)| (self.at(tick), query, reading)));
-        let Some(LateRun { late, answered }) = late_run(&self.rollout, &answers, self.at(self.now)) else { return };
-        let mut state = self.rollout.state.clone();
-        let fires = !fold(&self.rollout.plan, &mut state, &Input::Late(late.clone())).unwrap().is_empty();
-        if answered || fires {
-            self.take(Input::Late(late));
-        } else {
-            self.rollout.judge_unfinished(&late);
+        for LateRun { late, answered } in late_runs(&self.rollout, &answers, self.at(self.now)) {
+            let mut state = self.rollout.state.clone();
+            let fires = !fold(&self.rollout.plan, &mut state, &Input::Late(late.clone())).unwrap().is_empty();
+            if answered || fires {
+                self.take(Input::Late(late));
+            } else {
+                self.rollout.judge_unfinished(&late);
+            }
         }
+    }
+
+    fn resume(&mut self) {
+        let at = self.at(self.now);
+        let resumed = Event::Resumed { at, by: desk_actor() };
+        let seen = Input::Seen { at, backend: Observation::NotRead };
+        self.rollout.state.apply(&resumed);
+        self.rollout.keep(Sequence(1), &Step { at, input: seen, events: vec![resumed] });
     }
 
     fn paused(&self) -> bool {
@@ -124,10 +133,45 @@ fn it_ends_where_the_condition_does_and_where_timers_start_anew() {
     desk.tick(breach());
     desk.ask_again(|_| breach());
     assert!(!desk.rollout.unfinished.is_empty());
-    let resumed = Event::Resumed { at: desk.at(3), by: desk_actor() };
-    let seen = Input::Seen { at: desk.at(3), backend: Observation::NotRead };
-    desk.rollout.keep(Sequence(1), &Step { at: desk.at(3), input: seen, events: vec![resumed] });
+    desk.resume();
     assert!(desk.rollout.unfinished.is_empty());
+}
+
+#[test]
+fn what_was_before_a_resume_completes_nothing_after_it() {
+    // three of five before, one late and one in time after
+    let mut desk = Desk::new();
+    (0..3).for_each(|_| desk.tick(breach()));
+    desk.resume();
+    desk.tick(silence());
+    desk.tick(breach());
+    desk.ask_again(|_| breach());
+    assert!(!desk.paused(), "two of five since it was let go");
+    (0..2).for_each(|_| desk.tick(breach()));
+    desk.ask_again(|_| breach());
+    assert!(!desk.paused(), "four of five");
+    desk.tick(breach());
+    desk.ask_again(|_| breach());
+    assert!(desk.paused(), "five since it was let go");
+}
+
+#[test]
+fn late_ticks_on_both_sides_of_a_resume_are_two_runs() {
+    let mut desk = Desk::new();
+    (0..3).for_each(|_| desk.tick(silence()));
+    desk.resume();
+    (0..2).for_each(|_| desk.tick(silence()));
+    desk.tick(healthy());
+    desk.ask_again(|_| breach());
+    assert!(!desk.paused(), "three, and two");
+    assert!(desk.rollout.unanswered.is_empty(), "all of them are answered");
+    // what the sources remember of before can still stop
+    let mut desk = Desk::new();
+    (0..5).for_each(|_| desk.tick(silence()));
+    desk.resume();
+    desk.tick(healthy());
+    desk.ask_again(|_| breach());
+    assert!(desk.paused(), "five before it was let go, and nobody had seen them");
 }
 
 fn desk_actor() -> crate::engine::Actor {

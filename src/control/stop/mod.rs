@@ -10,7 +10,7 @@ use futures_util::future::{join, join_all};
 
 pub use self::report::{Recorded, StopOutcome, StopReport};
 pub use self::site::StopSite;
-use self::stopping::{Stopping, switched_off};
+use self::stopping::{Haste, Stopping, switched_off};
 use super::drive::alive;
 use super::error::ControlError;
 use super::record::off;
@@ -40,10 +40,14 @@ impl StopSite {
         timeout: Span,
     ) -> Vec<StopReport> {
         let began = self.clock.now();
-        self.act_in_haste(targets, kind).await;
+        let haste = self.act_in_haste(targets, kind).await;
         self.look_up_flags(targets);
         let give_up = began.plus(timeout);
-        let sites: Vec<Stopping> = targets.iter().map(|(name, environment)| self.begin(name, environment)).collect();
+        let mut sites: Vec<Stopping> =
+            targets.iter().map(|(name, environment)| self.begin(name, environment)).collect();
+        for (site, (flag, haste)) in sites.iter_mut().zip(haste) {
+            site.haste = Some(haste).filter(|_| site.flag == flag);
+        }
         let mut recorded: Vec<Option<Recorded>> = Vec::new();
         for site in &sites {
             // a name that only the backend may know is recorded once it is known to be one
@@ -77,16 +81,17 @@ impl StopSite {
     }
 
     /// A long journal is not waited for: what the documents and the name say is switched off while it is read, and the
-    /// stop is done again on what it says. A pause goes on without it.
-    async fn act_in_haste(&mut self, targets: &[(String, String)], kind: StopKind) {
+    /// stop is done again on what it says. A pause goes on without it. Returns each target's flag with what was there.
+    async fn act_in_haste(&mut self, targets: &[(String, String)], kind: StopKind) -> Vec<(String, Haste)> {
         if kind != StopKind::Abort || !self.is_reading() {
-            return;
+            return Vec::new();
         }
         self.look_up_flags(targets);
         let sites: Vec<Stopping> = targets.iter().map(|(name, environment)| self.begin(name, environment)).collect();
         let clock = Arc::clone(&self.clock);
         let off = join_all(sites.iter().map(|site| site.send_off_once(&*clock)));
-        join(off, self.finish_reading()).await;
+        let (done, ()) = join(off, self.finish_reading()).await;
+        sites.into_iter().map(|site| site.flag).zip(done).collect()
     }
 
     /// What one environment alone cannot tell: a flag that is missing here and was switched off there is no trouble, and a
@@ -132,6 +137,7 @@ impl StopSite {
             backends: self.addresses(environment, plan.as_ref().map(|plan| &plan.target)),
             audiences: plan.as_ref().map_or_else(|| self.audiences.clone(), |plan| plan.audiences.clone()),
             plan,
+            haste: None,
         }
     }
 

@@ -299,8 +299,8 @@ impl StopSite {
 
     /// Everything that waits beside the journal and can be understood, oldest first.
     pub(in crate::control) fn spooled(&self) -> Vec<SpooledAct> {
-        let waiting = self.spool.pending().unwrap_or_default();
-        waiting.into_iter().filter_map(|(_, record)| serde_json::from_value(record.body).ok()).collect()
+        let (waiting, _) = spooled::look(&self.spool, self.now());
+        waiting.into_iter().map(|waits| waits.act).collect()
     }
 
     /// The project's directory.
@@ -320,7 +320,12 @@ impl StopSite {
 
     /// How much waits beside the journal; what cannot be read waits too.
     pub fn waiting(&self) -> usize {
-        self.spool.pending().map_or(1, |waiting| waiting.len())
+        self.spool.waiting()
+    }
+
+    /// What waited, and nothing could be made of.
+    pub fn orphans(&self) -> Vec<PathBuf> {
+        self.spool.orphans()
     }
 
     /// Now.

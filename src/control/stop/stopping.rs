@@ -10,8 +10,8 @@ use super::report::StopOutcome;
 use crate::backend::{Backend, BackendError};
 use crate::clock::{Clock, within};
 use crate::engine::input::Observed;
-use crate::engine::plan::Audience;
-use crate::engine::{Phase, Plan, Span, State, Timestamp};
+use crate::engine::plan::{Audience, Stage};
+use crate::engine::{Percentage, Phase, Plan, Span, State, Timestamp};
 
 /// How long one try at a backend may take.
 const TRY: Span = Span::seconds(5);
@@ -36,6 +36,15 @@ pub(super) struct Stopping {
     pub(super) pinned: Option<String>,
     /// Every backend that the plan or the present project names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
+    /// What was done in haste, if anything was: what is seen after that is no "before".
+    pub(super) haste: Option<Haste>,
+}
+
+/// An off that was sent before the journal was read.
+#[derive(Clone)]
+pub(super) struct Haste {
+    /// What the flag was before, where a backend said so in time.
+    pub(super) was: Option<Observed>,
 }
 
 /// What came of acting.
@@ -74,7 +83,10 @@ impl Stopping {
         if before.phase == Phase::Stopped {
             return None;
         }
-        let stage = plan.stages.get(before.stage).map(|stage| stage.name.clone()).unwrap_or_default();
+        // a start begins at everybody only where the template allows that
+        let may_start =
+            |stage: &&Stage| stage.exposure.percentage != Percentage::FULL || plan.full_start_reason.is_some();
+        let stage = plan.stages.iter().take(before.stage + 1).rev().find(may_start)?.name.clone();
         Some(format!("flagstaff start {} -e {} --again --at {stage}", plan.release, self.environment))
     }
 
@@ -146,9 +158,19 @@ impl Stopping {
         seen.into_iter().any(|seen| seen.reaches_anybody() && seen.stamp.is_some())
     }
 
-    /// Sends the off to every address, once, and does not look.
-    pub(super) async fn send_off_once(&self, clock: &dyn Clock) {
+    /// Sends the off to every address, once. Tells what was there before, and does not look whether it is off.
+    pub(super) async fn send_off_once(&self, clock: &dyn Clock) -> Haste {
+        let was = self.look_before(LOOK_FIRST, clock).await;
         join_all(self.backends.iter().map(|backend| within(clock, TRY, backend.switch_off(&self.flag)))).await;
+        Haste { was }
+    }
+
+    /// What the flag is now: of several addresses, the one that shows it to somebody.
+    async fn look_before(&self, patience: Span, clock: &dyn Clock) -> Option<Observed> {
+        let looks = join_all(self.backends.iter().map(|backend| self.read(&**backend, patience, clock))).await;
+        let mut seen: Vec<Observed> = looks.into_iter().flatten().filter_map(Result::ok).collect();
+        seen.sort_by_key(|seen| !seen.reaches_anybody());
+        seen.into_iter().next()
     }
 
     async fn shown(&self, clock: &dyn Clock) -> StopOutcome {
@@ -167,10 +189,13 @@ impl Stopping {
     async fn switch_off(&self, give_up: Timestamp, clock: &dyn Clock) -> Acted {
         // without a rollout only the backend can tell what the person stopped
         let patience = if self.before.is_some() { LOOK_FIRST } else { TRY };
-        let glances = self.backends.iter().map(|backend| self.glance(&**backend, patience, clock));
-        let looks: Vec<Observed> = join_all(glances).await.into_iter().flatten().flatten().collect();
-        let on = looks.iter().position(Observed::reaches_anybody).unwrap_or(0);
-        let shown_before = looks.into_iter().nth(on);
+        let now = self.look_before(patience, clock).await;
+        let shown_before = match &self.haste {
+            None => now,
+            // an address that only the plan names was not switched off in haste
+            Some(_) if now.as_ref().is_some_and(Observed::reaches_anybody) => now,
+            Some(Haste { was }) => was.clone(),
+        };
         let off = loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
             let (mut seen, mut left) = (Vec::new(), Vec::new());

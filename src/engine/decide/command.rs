@@ -83,7 +83,7 @@ impl Folding<'_> {
             Command::Resume => self.resume(issued),
             Command::Approve => self.approve(issued),
             Command::Force { stage } => self.force(issued, *stage),
-            Command::Rollback { stage } => self.rollback_by_person(at, *stage, by),
+            Command::Rollback { stage } => self.rollback_by_person(issued, *stage),
             Command::Abort => {
                 self.abort(at, by);
                 Ok(())
@@ -316,7 +316,7 @@ impl Folding<'_> {
         }
         match self.state.phase {
             Phase::None => Err(refuse("it has not started", Some("start"))),
-            _ if stage < self.state.stage => self.rollback_by_person(issued.at, Some(stage), &issued.actor),
+            _ if stage < self.state.stage => self.rollback_by_person(issued, Some(stage)),
             Phase::Stopped => Err(refuse("it was stopped", Some("start --again"))),
             Phase::Completed => Err(refuse("it is completed", Some("rollback"))),
             Phase::Running if stage == self.state.stage => {
@@ -337,7 +337,7 @@ impl Folding<'_> {
         }
     }
 
-    fn rollback_by_person(&mut self, at: Timestamp, to: Option<usize>, by: &Actor) -> Result<(), Refusal> {
+    fn rollback_by_person(&mut self, issued: &Issued, to: Option<usize>) -> Result<(), Refusal> {
         match self.state.phase {
             Phase::None => return Err(refuse("it has not started", Some("start"))),
             // off already: nothing is smaller
@@ -345,9 +345,10 @@ impl Folding<'_> {
             Phase::Running | Phase::Paused | Phase::Completed => {}
         }
         match to.or_else(|| self.state.stage.checked_sub(1)) {
-            None => self.abort(at, by),
+            None => self.abort(issued.at, &issued.actor),
             Some(stage) if stage < self.state.stage => {
-                self.roll_back(at, stage, Cause::Person, Vec::new(), Some(by.clone()));
+                let person = (issued.actor.clone(), issued.reason.clone());
+                self.roll_back(issued.at, stage, Cause::Person, Vec::new(), Some(person));
             }
             Some(stage) if stage == self.state.stage => {
                 return Err(refuse("it is at that stage", Some("rollback")));

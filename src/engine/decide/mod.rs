@@ -76,6 +76,7 @@ pub fn fold(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>,
     let mut folding = Folding { plan, state, events: Vec::new() };
     match input {
         Input::Tick(tick) => folding.tick(tick),
+        Input::Aside(ticks) => folding.aside(ticks),
         Input::Late(late) => folding.late(late),
         Input::Command(issued) => folding.command(issued)?,
         Input::Signal(signal) => folding.signal(signal),
@@ -191,11 +192,19 @@ impl Folding<'_> {
     }
 
     /// Back to a stage, paused; never larger than what is allowed now.
-    fn roll_back(&mut self, at: Timestamp, stage: usize, cause: Cause, because: Vec<Fired>, by: Option<Actor>) {
+    fn roll_back(
+        &mut self,
+        at: Timestamp,
+        stage: usize,
+        cause: Cause,
+        because: Vec<Fired>,
+        person: Option<(Actor, Option<String>)>,
+    ) {
         let Some(target) = self.plan.stages.get(stage) else { return };
         let exposure = target.exposure.meet(&self.state.allowed);
         self.withdraw_growth();
-        self.emit(Event::RolledBack { at, stage, exposure: exposure.clone(), cause, because, by });
+        let (by, reason) = person.map_or((None, None), |(by, reason)| (Some(by), reason));
+        self.emit(Event::RolledBack { at, stage, exposure: exposure.clone(), cause, because, by, reason });
         self.intend(EffectKind::Shrink, exposure, at);
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Asked, Folding, Growth};
 use crate::engine::condition::Condition;
-use crate::engine::event::{Event, Fired, Mark};
+use crate::engine::event::{Credit, Event, Fired, Mark};
 use crate::engine::input::{Gates, Late, LateTick, Signal, Tick};
 use crate::engine::judge::{NO_DATA, UNKNOWN_RUN_LEAST, judge};
 use crate::engine::plan::Action;
@@ -36,6 +36,33 @@ impl Folding<'_> {
         if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
             self.advance(tick);
         }
+    }
+
+    /// Ticks that were judged while they could not be recorded: up to the one that stops, or none of them. Without a stop
+    /// they are left to be asked again, by whoever records what was answered.
+    pub(super) fn aside(&mut self, ticks: &[Tick]) {
+        let (before, events) = (self.state.clone(), self.events.len());
+        for tick in ticks {
+            let is_new = tick.at > self.state.last_tick.map_or(self.state.started, |last| last.max(self.state.started));
+            if !self.state.is_live() || !is_new || tick.at > tick.evaluated {
+                continue;
+            }
+            let tick = &Tick { present: false, gates: Gates::default(), ..tick.clone() };
+            self.skipped(tick);
+            let mut judged = judge(self.plan, self.state, tick);
+            if judged.credit == Credit::Earned {
+                (judged.credit, judged.samples) = (Credit::Frozen, None);
+            }
+            let no_data = judged.no_data == Some(true);
+            let record = self.events.len();
+            self.emit(Event::Ticked(judged));
+            let asked = self.what_fired(tick, record, no_data);
+            if self.carry_out(tick.evaluated, asked, cause_of_rule) {
+                return;
+            }
+        }
+        *self.state = before;
+        self.events.truncate(events);
     }
 
     /// Ticks between the last one and this that nobody fed are unobserved: they break a running `for` as unknown does.

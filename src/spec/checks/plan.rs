@@ -48,6 +48,19 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
             ));
         }
     }
+    for stage in &parts.template.stages {
+        let groups = stage.approval.as_ref().map(|(groups, _)| groups.as_slice()).unwrap_or_default();
+        let known: Vec<_> = groups.iter().filter_map(|group| parts.project.people.get(&group.value)).collect();
+        // what is not there has a finding of its own
+        if let Some(first) =
+            groups.first().filter(|_| known.len() == groups.len() && known.iter().all(|it| it.is_empty()))
+        {
+            let message = format!("nobody is in {}, so nobody can approve", names(groups));
+            let finding = Finding::error("approval", &first.at, message);
+            findings
+                .push(finding.help("name people in `people:` of the Project document: the stage could never be left"));
+        }
+    }
     let scrape = scrape_every(&parts.source.address);
     let window_at = policy.window.1.as_ref().unwrap_or(&policy.name.at);
     if policy.window.0 < Span(scrape.0.saturating_mul(4)) {
@@ -70,9 +83,16 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
     findings
 }
 
+fn names(groups: &[Text]) -> String {
+    groups.iter().map(|group| format!("`{}`", group.value)).collect::<Vec<_>>().join(", ")
+}
+
 fn constant_finding(condition: &Text, always: bool) -> Finding {
     let what = if always { "always" } else { "never" };
     let message = format!("this {what} holds, whatever is measured");
     let finding = Finding::error("constant-condition", &condition.at, message);
-    finding.help("shares lie between 0% and 100%, times and counts are not negative, and bounds must leave room")
+    finding.help(
+        "shares lie between 0% and 100%, times and counts are not negative, bounds must leave room, and what is missing is \
+         compared with nothing",
+    )
 }

@@ -51,7 +51,7 @@ pub(super) fn check(template: &TemplateDoc, index: &Index<'_>, findings: &mut Ve
         if let (Some((groups, count)), Some(project)) = (&stage.approval, index.project) {
             let members = groups.iter().filter_map(|group| project.doc.people.get(&group.value));
             let people: BTreeSet<&String> = members.flatten().collect();
-            // an empty group is a starter's: nobody can approve, which `explain` says
+            // an empty group is a starter's: an error once a release uses the template (`checks::plan`)
             if !people.is_empty() && people.len() < usize::try_from(*count).unwrap_or(usize::MAX) {
                 let at = groups.first().map_or(&stage.name.at, |group| &group.at);
                 let message = format!("asks for {count} people, and there are {}", people.len());

@@ -78,8 +78,13 @@ fn stage(node: &Node, findings: &mut Vec<Finding>) -> Option<StageDoc> {
     if let Some(node) = reader.get("approval") {
         let mut inner = Reader::new(node, "`approval`", reader.findings());
         let from = inner.texts("from").unwrap_or_default();
-        let count = inner.number("count").map_or(1, |(count, _)| u32::try_from(count).unwrap_or(u32::MAX));
+        let count = inner.number("count");
         inner.finish();
+        if let Some((0, at)) = &count {
+            let finding = Finding::error("approval", at, "`count: 0` asks nobody");
+            reader.findings().push(finding.help("leave `approval` out where nobody is asked, or ask for one at least"));
+        }
+        let count = count.map_or(1, |(count, _)| u32::try_from(count).unwrap_or(u32::MAX));
         approval = Some((from, count.max(1)));
     }
     reader.later(&["window", "after"]);

@@ -94,7 +94,7 @@ fn one_says_what_why_and_when_next_first() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "a@staging  running at ten-percent, on for beta-testers + employees + 10%");
     assert_eq!(lines[1], "  why   baked 1441 of 2881 healthy ticks; 7 of 10000 samples measured");
-    assert!(lines[2].starts_with("  next  half in 12h at the earliest (00:30:30)"), "{text}");
+    assert!(lines[2].starts_with("  next  half in 12h at the earliest (00:30:45)"), "{text}");
     let stage = lines.iter().find(|line| line.contains("▶ ten-percent")).expect("its stage");
     assert!(stage.contains("████░░░░ 12h/1d  7 of"), "{text}");
     let metric = lines.iter().position(|line| line.trim().starts_with("error_rate ")).expect("its metric");

@@ -140,7 +140,7 @@ fn at_the_end_of_time(input: &Input) -> Input {
         Input::Command(issued) => issued.at = Timestamp(i64::MIN),
         Input::Outcome(outcome) => outcome.at = Timestamp(i64::MAX),
         Input::Seen { at, .. } => *at = Timestamp(i64::MIN),
-        Input::Late(_) | Input::Signal(_) => {}
+        Input::Aside(_) | Input::Late(_) | Input::Signal(_) => {}
     }
     input
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use flagstaff::backend::Backend;
 use flagstaff::clock::Clock;
 use flagstaff::control::drive::Until;
-use flagstaff::control::record::Step;
+use flagstaff::control::record::{Freeze, Step};
 use flagstaff::control::stop::StopSite;
 use flagstaff::control::store::Fold;
 use flagstaff::control::{ControlError, Site, StopReport, Store};
@@ -168,7 +168,7 @@ impl Crew {
     }
 
     async fn obey(&self, site: &mut Site, deed: &Deed, release: &str, saw: Option<u64>) -> Result<Ack, ControlError> {
-        let reason = Some("because freeze-production freeze-checkout-v2".to_owned());
+        let reason = Some("because freeze-environment-production freeze-release-checkout-v2".to_owned());
         match deed {
             Deed::Start(options) => {
                 let report = site.start(release, ENVIRONMENT, options).await?;
@@ -191,9 +191,9 @@ impl Crew {
             }
             Deed::Lift => {
                 let now = site.now();
-                let names: Vec<String> = site.store.freezes(now).iter().map(|freeze| freeze.name.clone()).collect();
-                for name in names {
-                    site.lift(&name, reason.clone(), None)?;
+                let frozen: Vec<_> = site.store.freezes(now).into_iter().cloned().collect();
+                for Freeze { environment, release, .. } in frozen {
+                    site.lift(environment.as_deref(), release.as_deref(), reason.clone(), None)?;
                 }
                 Ok(Ack::Other)
             }

@@ -170,7 +170,7 @@ pub(super) fn start(again: bool, take_over: bool) -> Deed {
         again,
         take_over,
         at_stage: None,
-        reason: Some("because freeze-production".to_owned()),
+        reason: Some("because freeze-environment-production".to_owned()),
         saw: None,
     })
 }

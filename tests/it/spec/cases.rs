@@ -106,6 +106,7 @@ fn policy() {
     check(file, "error_rate > 2%", "error_rate > 200%", "constant-condition `error_rate > 200%` this never holds");
     check(file, "error_rate > 2%", "error_rate >= 0%", "this always holds");
     check(file, "error_rate > 2%", "error_rate > 2% and error_rate < 1%", "this never holds");
+    check(file, "error_rate > 2%", "missing(error_rate) and error_rate > 2%", "this never holds");
     check(file, "for: 2m, then: pause", "for: 10s, then: pause", "short-for `10s`");
     check(file, "window: 5m", "window: 30s", "short-window `30s`");
     check(file, "window: 5m", "window: 5m\n  settle: 1m", "settle `1m`");

@@ -172,6 +172,7 @@ fn names() {
 fn what_would_let_a_stage_pass_or_stand_for_ever() {
     exact(TEMPLATE, "samples: 50", "samples: «0»", "samples");
     exact(TEMPLATE, "from: [release-managers], count: 1", "from: [«release-managers»], count: 7", "approval");
+    exact(TEMPLATE, "from: [release-managers], count: 1", "from: [release-managers], count: «0»", "approval");
     exact(
         TEMPLATE,
         "    - { name: everyone, percentage: 100%, bake: 24h }",

@@ -256,9 +256,11 @@ fn explain_names_the_next_tick_and_the_earliest_advance() {
     // effective 6s after a tick, settled at the third tick, two healthy ones needed
     let start = timeline.now;
     let after = |ticks: u64| Some(start.plus(Span(EVERY.0 * ticks)));
-    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(1), after(4)));
+    // a tick is asked `delay` after its instant: before that nothing goes on
+    let asked = |ticks: u64| after(ticks).map(|at| at.plus(plan.delay));
+    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(1), asked(4)));
     timeline.healthy(3);
-    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(4), after(4)));
+    assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(4), asked(4)));
     assert_eq!(said(&timeline).missing, timeline.state.missing);
     timeline.pause();
     assert_eq!((said(&timeline).next_tick, said(&timeline).earliest), (after(4), None));
@@ -319,17 +321,18 @@ fn there_is_no_earliest_step_where_a_person_is_needed_and_a_freeze_has_an_end() 
         explain(&timeline.plan, &timeline.state, Some(holds), timeline.later()).earliest
     };
     let next = |timeline: &Timeline, ticks: u64| Some(timeline.now.plus(Span(EVERY.0 * ticks)));
-    assert_eq!(earliest(&timeline, &[]), next(&timeline, 2), "then people may approve");
+    let asked = |timeline: &Timeline, ticks: u64| next(timeline, ticks).map(|at| at.plus(timeline.plan.delay));
+    assert_eq!(earliest(&timeline, &[]), asked(&timeline, 2), "then people may approve");
     for kind in [HoldKind::AddressChanged, HoldKind::DocumentGone] {
         assert_eq!(earliest(&timeline, &[hold(kind)]), None, "{kind:?}");
     }
     let frozen = |ticks: u64| Hold { until: next(&timeline, ticks).map(|at| at.plus(Span(1))), ..freeze("sale") };
-    assert_eq!(earliest(&timeline, &[frozen(9)]), next(&timeline, 9), "the tick that is asked when it is over");
-    assert_eq!(earliest(&timeline, &[frozen(1)]), next(&timeline, 2), "over before the bake is");
+    assert_eq!(earliest(&timeline, &[frozen(9)]), asked(&timeline, 9), "the tick that is asked when it is over");
+    assert_eq!(earliest(&timeline, &[frozen(1)]), asked(&timeline, 2), "over before the bake is");
     timeline.healthy(2);
     assert_eq!(earliest(&timeline, &[]), None, "only a person can go on");
     timeline.command(Command::Approve).unwrap();
-    assert_eq!(earliest(&timeline, &[]), next(&timeline, 1));
+    assert_eq!(earliest(&timeline, &[]), asked(&timeline, 1));
     assert_eq!(missing_now(&timeline), []);
     timeline.healthy(1);
     timeline.running(1);
@@ -345,7 +348,7 @@ fn the_earliest_advance_is_when_it_really_advances() {
         while timeline.state.stage == stage {
             timeline.healthy(1);
         }
-        assert_eq!(Some(timeline.now), earliest, "after {ticks} ticks");
+        assert_eq!(Some(timeline.now.plus(timeline.plan.delay)), earliest, "after {ticks} ticks");
     }
 }
 

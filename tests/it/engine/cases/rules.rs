@@ -1,8 +1,11 @@
 //! Safeguards, `no_data`, mutes, signals and late runs.
 
 use flagstaff::engine::condition::Comparison;
+use flagstaff::engine::input::{Gates, Tick};
 use flagstaff::engine::plan::Action;
-use flagstaff::engine::{Cause, Command, Condition, Event, Fired, Phase, Plan, Reading, Span, Term, Unknown};
+use flagstaff::engine::{
+    Cause, Command, Condition, Event, Fired, Input, Observation, Phase, Plan, Reading, Span, Term, Unknown,
+};
 
 use super::super::kit::*;
 
@@ -602,4 +605,32 @@ fn e6_a_late_tick_that_is_still_unknown_makes_no_old_run_a_late_one() {
     timeline.running(0);
     timeline.late(&[(3, false, errors(50)), (2, true, errors(50)), (1, false, given_up()), (0, false, errors(50))]);
     timeline.paused(0, &[by_rule("errors")]);
+}
+
+#[test]
+fn ticks_that_could_not_be_recorded_stop_as_they_did_or_do_nothing() {
+    let aside = |timeline: &Timeline, ticks: &[Vec<Reading>]| {
+        let tick = |(index, readings): (usize, &Vec<Reading>)| {
+            let at = timeline.now.plus(Span(EVERY.0 * (index as u64 + 1)));
+            let backend = Observation::Seen(timeline.backend.clone());
+            let gates = Gates { backend, holds: Vec::new() };
+            Tick { at, evaluated: at.plus(DELAY), present: true, readings: readings.clone(), gates }
+        };
+        Input::Aside(ticks.iter().enumerate().map(tick).collect())
+    };
+    let mut timeline = Timeline::at(plan(), 1);
+    let before = timeline.state.clone();
+    // enough for the bake, and to advance
+    let healthy = aside(&timeline, &vec![healthy(); 50]);
+    assert_eq!(timeline.feed(healthy).unwrap(), []);
+    assert_eq!(timeline.state, before, "no bake, no samples, not even their time");
+    // a run that began before goes on in them
+    let need = timeline.plan.rule_ticks(timeline.plan.rules[0].hold_for);
+    timeline.tick(errors(50));
+    let rest = aside(&timeline, &vec![errors(50); need as usize - 1]);
+    let baked = timeline.state.baked;
+    timeline.feed(rest.clone()).unwrap();
+    timeline.paused(1, &[by_rule("errors")]);
+    assert!(timeline.state.baked <= baked && !timeline.state.approvable);
+    assert_eq!(timeline.feed(rest).unwrap(), [], "once");
 }

@@ -354,6 +354,8 @@ impl<'a> Model<'a> {
         match input {
             Input::Tick(tick) => self.tick(tick),
             Input::Late(late) => self.late(late),
+            // of ticks that could not be recorded: `cases/rules.rs` tells what they may do
+            Input::Aside(_) => {}
             Input::Command(issued) => return self.command(issued, looked),
             Input::Signal(signal) => self.signal(signal),
             Input::Outcome(outcome) => {
