@@ -76,9 +76,14 @@ fn lines(did: &Did<'_>, took: Span) -> Vec<String> {
         }
         Did::Read { backend, flag, found } => {
             let what = match found {
-                Ok(seen) if seen.revision == "missing" => "not there".to_owned(),
-                Ok(seen) if !seen.on => "off".to_owned(),
-                Ok(seen) => format!("on for {}", seen.shown()),
+                Ok(seen) if seen.is_missing() => "not there".to_owned(),
+                Ok(seen) => {
+                    let what = if seen.on { format!("on for {}", seen.shown()) } else { "off".to_owned() };
+                    match &seen.unserved {
+                        Some(why) => format!("{what}, not known to be served: {why}"),
+                        None => what,
+                    }
+                }
                 Err(error) => error.to_string(),
             };
             vec![format!("backend {}: read {}: {} {took}", safe(backend), safe(flag), safe(&what))]

@@ -46,9 +46,8 @@ impl Flagd {
                 checks.push(Check::fine("file", format!("flags in it: {flags}")));
                 checks.push(accepted(document));
             }
-            None if checks.is_empty() => {
-                checks.push(Check::fine("file", "none: the first start makes one; one that was there must be put back"))
-            }
+            None if checks.is_empty() => checks
+                .push(Check::fine("file", "none yet: the first start makes it; one that was there must be put back")),
             None => {}
         }
         checks.push(writable(&target));
