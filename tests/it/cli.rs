@@ -291,6 +291,11 @@ fn the_audit_log_has_freezes_and_is_narrowed_by_environment() {
     assert!(log.contains("PAY-1"), "the start is not in the log");
     assert!(log.contains("freeze-environment-production"), "the freeze is not in the log");
     assert!(ends(dir, &["audit", "log", "-e", "staging"], 0).out.is_empty());
+    // a tail that is cut off shows against a head from before only
+    let verified = ends(dir, &["audit", "verify"], 0);
+    assert!(verified.err.contains("--anchor"), "{}", verified.both());
+    let head = verified.out.lines().find_map(|line| line.strip_prefix("head: ")).unwrap();
+    assert!(!ends(dir, &["audit", "verify", "--anchor", head], 0).err.contains("--anchor"));
 }
 
 #[test]
