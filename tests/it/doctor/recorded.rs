@@ -25,7 +25,7 @@ fn a_fresh_project_is_well_and_nothing_is_made() {
     found.is("documents", "findings", "ok", "1 file, 1 document, nothing is wrong");
     found.is("journal", "file", "ok", "none yet").is("journal", "writable", "ok", "could be made");
     found.is("spool", "waiting", "ok", "nothing waits").leaves_out("driver", "driver");
-    found.is("backend here", "file", "ok", "none: the first start makes one");
+    found.is("backend here", "file", "ok", "none yet");
     assert_eq!(content(dir), before, "something was made");
     // an empty file is no journal, and is not made one
     fs::create_dir(dir.join(".flagstaff")).unwrap();
@@ -174,12 +174,7 @@ fn broken_documents_keep_nothing_else_from_being_looked_at() {
     // of one environment nothing can be told
     project(dir, &[], &[FLAG_FILE, "there: { backend: { flagd: {} }, match: { env: there } }"]);
     let found = examined(dir, &[], 3);
-    found.is("backend here", "file", "ok", "none: the first start makes one").is(
-        "backend there",
-        "findings",
-        "failed",
-        "do not say where",
-    );
+    found.is("backend here", "file", "ok", "none yet").is("backend there", "findings", "failed", "do not say where");
 
     // without the Project document only what was recorded is left
     fs::write(dir.join("flagstaff.yaml"), "kind: Project\nspec: [").unwrap();
