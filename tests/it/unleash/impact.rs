@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::alone;
 use super::clients::Service;
 use super::server::{TOKEN, environment, server};
 
@@ -44,13 +44,9 @@ fn users() -> Vec<Value> {
     (0..1000).map(user).collect()
 }
 
-/// The server keeps one set of labels for a metric: of two services that count the same under other flags' labels, its page
-/// shows now the one and now the other.
-static ONE_SERVICE: Mutex<()> = Mutex::new(());
-
 #[test]
 fn a_release_completes_on_the_metrics_of_the_servers_own_clients() {
-    let _alone = ONE_SERVICE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = project("impact-good");
     assert!(run(folder.path(), &["validate"]).status.success());
     let mut service = Service::start("serve", "impact-good", &users(), 0.0);
@@ -65,7 +61,7 @@ fn a_release_completes_on_the_metrics_of_the_servers_own_clients() {
 
 #[test]
 fn another_is_shut_down_by_them() {
-    let _alone = ONE_SERVICE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = project("impact-bad");
     let mut service = Service::start("serve", "impact-bad", &users(), 0.3);
     assert_eq!(service.says(), "serving");

@@ -24,6 +24,13 @@ use flagstaff::http::{Certificates, Credential};
 
 use self::server::{TOKEN, server};
 
+/// The server keeps one set of labels for a metric: of two services that count the same under other flags' labels, its page
+/// shows now the one and now the other. So one of them runs at a time.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static SERVICE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    SERVICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// What says a token.
 pub(crate) fn saying(token: &str) -> Credential {
     Credential::Command(["echo", token].map(str::to_owned).to_vec(), std::env::temp_dir())

@@ -18,6 +18,7 @@ fn typed() -> String {
 
 #[test]
 fn the_page_works_line_by_line() {
+    let _alone = super::alone();
     let folder = tempfile::tempdir().unwrap();
     let example = folder.path().join("examples/unleash");
     fs::create_dir_all(&example).unwrap();
