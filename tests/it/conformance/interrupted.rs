@@ -154,3 +154,49 @@ pub(super) async fn off_wins_in_every_order_of_the_steps_of_a_growth_and_a_shutd
         assert!(count >= 8, "{from} to {to}: only {count} orders");
     }
 }
+
+pub(super) async fn a_preparation_that_dies_anywhere_changes_nobody(place: &dyn Place) {
+    let to = exposure(&["beta"], 10);
+    let before = async |writer: &Writer| {
+        writer.set(to.clone(), Switch::TurnOn).await.unwrap();
+        writer.prepare("as it was").await.unwrap();
+    };
+    let after = async |writer: &Writer, steps| {
+        let seen = writer.read().await;
+        assert_eq!((seen.shown(), &seen.foreign), (to.clone(), &None), "died after {steps} steps: {seen:?}");
+        writer.prepare("as it is to be").await.unwrap();
+        assert_eq!(writer.read().await.shown(), to, "died after {steps} steps");
+    };
+    let deaths = deaths(place, &Deed::Prepare("as it is to be"), before, after).await;
+    assert!(deaths >= 1, "{deaths}");
+}
+
+pub(super) async fn off_wins_in_every_order_of_the_steps_of_a_preparation_and_a_shutdown(place: &dyn Place) {
+    let mut orders = Orders::of(place.turns());
+    let mut count = 0;
+    loop {
+        let writer = Writer::new(place);
+        writer.set(exposure(&["beta", "staff"], 10), Switch::TurnOn).await.unwrap();
+        writer.prepare("as it was").await.unwrap();
+        let mut actors = Vec::new();
+        for deed in [Deed::Prepare("as it is to be"), Deed::Off] {
+            actors.push(Actor::begin(place, deed).await);
+        }
+        while let Some(next) = orders.next_of([actors[0].ended().is_none(), actors[1].ended().is_none()]) {
+            actors[next].step().await;
+            if actors[1].ended().is_some() {
+                let seen = writer.read().await;
+                assert!(!seen.reaches_anybody(), "{orders}: {seen:?}");
+            }
+        }
+        let (prepared, off) = (actors[0].ended().unwrap(), actors[1].ended().unwrap());
+        assert!(off.is_ok(), "{orders}: {off:?}");
+        let seen = writer.read().await;
+        assert!(!seen.reaches_anybody(), "{orders}: {prepared:?} {seen:?}");
+        count += 1;
+        if !orders.another() {
+            break;
+        }
+    }
+    assert!(count >= 2, "only {count} orders");
+}

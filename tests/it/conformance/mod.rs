@@ -48,6 +48,8 @@ conforms!(
     interrupted::a_start_that_dies_anywhere_is_off_or_as_asked,
     interrupted::a_shutdown_that_dies_anywhere_leaves_no_more_and_the_next_one_is_off,
     interrupted::off_wins_in_every_order_of_the_steps_of_a_growth_and_a_shutdown,
+    interrupted::a_preparation_that_dies_anywhere_changes_nobody,
+    interrupted::off_wins_in_every_order_of_the_steps_of_a_preparation_and_a_shutdown,
     cases::an_examination_finds_it_well_and_changes_nothing,
     cases::a_prepared_flag_is_for_nobody_and_a_release_starts_on_it,
 );

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flagstaff::backend::{Backend, BackendError, Expose, Switch};
+use flagstaff::backend::{Backend, BackendError, Card, Expose, Prepare, Switch};
 use flagstaff::engine::input::{Observed, Stamp};
 use flagstaff::engine::plan::{AttributeTest, Audience, Constraint};
 use flagstaff::engine::{Exposure, Percentage};
@@ -69,6 +69,13 @@ impl Writer {
         self.backend.expose(&self.request(exposure, switch, revision)).await
     }
 
+    /// As `apply --adopt` does, whoever made the flag.
+    pub(super) async fn prepare(&self, description: &str) -> Result<(), BackendError> {
+        let card = Card { description: Some(description.to_owned()), ..Card::default() };
+        let (flag, stickiness) = (self.flag.clone(), "userId".to_owned());
+        self.backend.prepare(&Prepare { flag, card, stickiness, missing: false, adopt: true }).await
+    }
+
     pub(super) async fn off(&self) {
         self.backend.switch_off(&self.flag).await.unwrap();
     }
@@ -79,6 +86,8 @@ impl Writer {
 pub(super) enum Deed {
     /// Reads, and sets an exposure on what was read.
     Set(Exposure, Switch),
+    /// Makes the flag ours where it is not, and says something of it.
+    Prepare(&'static str),
     /// Switches off.
     Off,
 }
@@ -98,6 +107,7 @@ impl Actor {
         let task = tokio::spawn(async move {
             match deed {
                 Deed::Off => writer.backend.switch_off(&writer.flag).await,
+                Deed::Prepare(description) => writer.prepare(description).await,
                 Deed::Set(exposure, switch) => {
                     let revision = writer.backend.read(&writer.flag, &audiences()).await?.revision;
                     writer.backend.expose(&writer.request(exposure, switch, revision)).await
