@@ -94,7 +94,8 @@ impl Site {
         };
         self.watched = Some(Watched { changed, is_broken, ..watched });
         let Some(project) = loaded.project() else { return };
-        self.access = backends::access(project);
+        // an environment that is gone is stopped with the credentials it had
+        self.access.extend(backends::access(project));
         self.backends = backends::all(&self.dir, project, self.ear.as_ref());
         self.declared = declared(&loaded);
         self.loaded = loaded;

@@ -222,6 +222,19 @@ fn a_breach_shuts_down() {
 }
 
 #[test]
+fn an_environment_that_is_taken_from_the_documents_under_a_driver_is_stopped_with_the_token_it_had() {
+    let shop = Shop::new("renamed");
+    let running = shop.running("half is effective");
+    shop.replace("    production:\n      backend", "    elsewhere:\n      backend");
+    shop.replace("token_env: SHOP_TOKEN", "token_env: OTHER_TOKEN");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    shop.page.failing.store(true, Ordering::SeqCst);
+    let said = running.ends(6);
+    assert!(said.contains("error_rate > 5%"), "{said}");
+    assert_eq!(shop.shown()["enabled"], false);
+}
+
+#[test]
 fn an_abort_elsewhere_is_off_when_it_returns_and_a_pause_says_what_stays() {
     let shop = Shop::new("aborted");
     let running = shop.running("half is effective");
