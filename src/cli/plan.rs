@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::control::apply::{FlagChange, Proposal, Saved, Served};
+use crate::control::apply::{FlagChange, Proposal, Saved};
+use crate::control::drift::Serving;
 use crate::spec;
 use crate::view::bar::Bar;
 use crate::view::plan::{self, PlanAnswer, PlanRow};
@@ -47,7 +48,7 @@ impl Plan {
                 }
             }
             context.printer.answer(&answer);
-            let unknown = drift.iter().any(|drift| matches!(drift.served, Served::Unknown(_)));
+            let unknown = drift.iter().any(|drift| matches!(drift.served, Serving::Unknown(_)));
             let differs = self.detailed_exitcode && !drift.is_empty();
             return Ok(if unknown {
                 Exit::Unreachable
@@ -92,7 +93,7 @@ pub(crate) fn asked(proposal: &Proposal) -> Exit {
     };
     let flags = proposal.flags.iter().map(|row| of(&row.change));
     let drift = proposal.drift.iter().map(|drift| match drift.served {
-        Served::Unknown(_) => Exit::Unreachable,
+        Serving::Unknown(_) => Exit::Unreachable,
         _ => Exit::Done,
     });
     flags.chain(drift).fold(Exit::Done, Exit::worst)

@@ -12,7 +12,8 @@ use crate::control::served::Served;
 use crate::engine::Span;
 use crate::view::freezes;
 use crate::view::safe::safe;
-use crate::view::status::{self, ServedRow, StatusAnswer, served_row};
+use crate::view::served::{self, ServedRow, served_row};
+use crate::view::status::{self, StatusAnswer};
 
 /// Show where every rollout is
 #[derive(Debug, Args)]
@@ -113,7 +114,7 @@ impl Status {
         if context.printer.machine() {
             context.printer.answer(&answer);
         } else if answer.journal.is_some() {
-            status::print_served(&context.printer, &answer);
+            served::print_served(&context.printer, &answer);
         } else {
             status::print(&context.printer, &[], &answer.freezes);
         }

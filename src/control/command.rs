@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::error::ControlError;
 use super::record::{Freeze, Step};
+use super::rollout::Rollout;
 use super::site::Site;
-use super::store::{Batch, Rollout, is_conflict};
+use super::store::{Batch, is_conflict};
 use super::ticks::next_due;
 use crate::engine::decide::{Refusal, RefusalKind};
 use crate::engine::input::{Command, Issued, Observation};

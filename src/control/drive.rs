@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::error::ControlError;
 use super::record::Step;
+use super::rollout::Rollout;
 use super::site::Site;
-use super::store::Rollout;
 use crate::engine::input::{Hold, HoldKind};
 use crate::engine::{Event, Phase, Span, Timestamp};
 use crate::journal::DriverSeen;

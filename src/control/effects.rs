@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 
 use super::error::ControlError;
 use super::pass::{BACKEND_PATIENCE, look};
@@ -16,10 +16,12 @@ use super::store::{Batch, Stop, is_conflict};
 use crate::backend::{Backend, BackendError, Expose, Switch};
 use crate::clock::{Clock, within};
 use crate::engine::input::{Observation, Observed, Outcome};
-use crate::engine::{Effect, EffectKind, Input, Plan, State};
+use crate::engine::{Effect, EffectKind, Input, Plan, Span, State};
 
 /// How often a stop is tried within one pass; the next pass goes on.
 const TRIES: usize = 3;
+/// How long an address that the rollout has left is waited for.
+pub(super) const FORMER_PATIENCE: Span = Span::seconds(3);
 /// How often a record is judged again because others appended meanwhile.
 const CONFLICTS: usize = 50;
 
@@ -33,6 +35,8 @@ struct Errand {
     backend: Arc<dyn Backend>,
     /// At the present project's address, where that is another one and this is a stop.
     other: Option<Arc<dyn Backend>>,
+    /// At addresses that earlier plans of the rollout named, where this is a stop.
+    former: Vec<Arc<dyn Backend>>,
     /// The revision that a growth was decided on.
     decided_on: Option<String>,
 }
@@ -80,7 +84,9 @@ impl Errand {
                 None => None,
             }
         };
-        let (stopped, left) = join(self.stop_at(&*self.backend, clock), elsewhere).await;
+        let behind = join_all(self.former.iter().map(|backend| self.left_behind(&**backend, clock)));
+        let (stopped, left, behind) = join3(self.stop_at(&*self.backend, clock), elsewhere, behind).await;
+        let left = left.or_else(|| behind.into_iter().flatten().next());
         let (backend, sent) = stopped.map_err(|why| (self.id.clone(), why))?;
         match left {
             None => Ok(self.outcome(backend, sent, clock)),
@@ -128,6 +134,18 @@ impl Errand {
             }
             Ok((Observation::Unreadable(why), _)) | Err(why) => Some(why),
             Ok((Observation::NotRead, _)) => Some(format!("{} cannot be read", backend.place())),
+        }
+    }
+
+    /// Stops at an address that the rollout has left. What answers must be off; one that is gone for good is not waited for.
+    async fn left_behind(&self, backend: &dyn Backend, clock: &dyn Clock) -> Option<String> {
+        match within(clock, FORMER_PATIENCE, self.stop_at(backend, clock)).await {
+            Some(Ok((Observation::Seen(seen), sent)))
+                if !seen.shown().within(&self.effect.to) || seen.reaches_by_foreign() =>
+            {
+                Some(sent.trouble.unwrap_or_else(|| format!("{} still shows it", backend.place())))
+            }
+            _ => None,
         }
     }
 
@@ -274,8 +292,10 @@ impl Site {
     }
 
     fn errand(&self, id: String, plan: Arc<Plan>, state: State, effect: Effect, decided_on: Option<String>) -> Errand {
-        let other = self.other_backend_of(&plan).filter(|_| effect.kind != EffectKind::Grow);
-        Errand { backend: self.backend_of(&plan), other, id, plan, state, effect, decided_on }
+        let is_stop = effect.kind != EffectKind::Grow;
+        let other = self.other_backend_of(&plan).filter(|_| is_stop);
+        let former = if is_stop { self.former_backends_of(&id) } else { Vec::new() };
+        Errand { backend: self.backend_of(&plan), other, former, id, plan, state, effect, decided_on }
     }
 
     /// Carries out stops that cannot be recorded, and puts the ticks that led there aside until they can.

@@ -7,8 +7,9 @@ use std::ops::Bound;
 use super::error::ControlError;
 use super::questions::{Answers, Questions};
 use super::record::Step;
+use super::rollout::Rollout;
 use super::site::Site;
-use super::store::{Batch, Rollout, is_conflict};
+use super::store::{Batch, is_conflict};
 use crate::engine::input::{Late, LateTick};
 use crate::engine::{Input, Plan, Reading, Span, Timestamp, Unknown};
 

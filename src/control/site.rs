@@ -182,6 +182,16 @@ impl Site {
         (target != plan.target).then(|| self.backends.get(&plan.environment).cloned()).flatten()
     }
 
+    /// The backends that earlier plans of a rollout named: it may have been left behind there. The present one is none.
+    pub(super) fn former_backends_of(&self, id: &str) -> Vec<Arc<dyn Backend>> {
+        let Some(rollout) = self.store.rollout(id) else { return Vec::new() };
+        let environment = &rollout.plan.environment;
+        let present = self.loaded.target(environment);
+        let access = self.access.get(environment).cloned().unwrap_or_default();
+        let left = rollout.former.iter().filter(|target| present.as_ref() != Some(*target));
+        left.map(|target| backends::at(&self.dir, target, &access, self.ear.as_ref())).collect()
+    }
+
     /// Whether the file that a flag would be written into is gone: made anew it would hold our flag alone, and the flags of
     /// all others would be lost.
     pub(super) fn is_gone(&self, plan: &Plan, seen: &Observed) -> bool {

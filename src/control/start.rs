@@ -6,8 +6,9 @@ use super::command::CommandReport;
 use super::error::ControlError;
 use super::pass::BACKEND_PATIENCE;
 use super::record::Step;
+use super::rollout::Rollout;
 use super::site::Site;
-use super::store::{Batch, Rollout, is_conflict};
+use super::store::{Batch, is_conflict};
 use crate::backend::BackendError;
 use crate::clock::within;
 use crate::engine::decide::{Opening, Refusal, RefusalKind, may_start};
@@ -184,7 +185,10 @@ impl Site {
         };
         let Some(open) = self.store.rollouts().find(of_flag).filter(|_| !options.take_over) else { return Ok(()) };
         let place = self.backend_of(&open.plan).place();
-        let reason = format!("{} is not off yet at {place}, and nothing starts before it is", open.address());
+        let reason = format!(
+            "{} is not off yet at {place}, and nothing starts before it is; if that is gone for good, `--take-over` says so",
+            open.address()
+        );
         let refusal = Refusal { reason, instead: Some("abort".to_owned()), kind: RefusalKind::NotReady };
         Err(self.refused(refusal, plan))
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::rollout::Rollout;
 use super::site::Site;
-use super::store::Rollout;
 use crate::clock::within;
 use crate::engine::plan::Query;
 use crate::engine::{Span, Unknown};

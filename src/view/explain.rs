@@ -9,7 +9,7 @@ use super::safe::safe;
 use super::status::{MuteRow, mutes};
 use super::text;
 use super::words::{self, StateWord};
-use crate::control::apply::Drift;
+use crate::control::drift::Drift;
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
 use crate::engine::input::{Hold, HoldKind};

@@ -54,6 +54,7 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
         opened: Sequence(1),
         plan: Arc::new(plan),
         plan_hash: "0123456789abcdef".to_owned(),
+        former: Vec::new(),
         state,
         steps: VecDeque::new(),
         ticks,

@@ -24,6 +24,7 @@ pub mod proposal;
 pub mod safe;
 pub mod schemas;
 mod screen;
+pub mod served;
 pub mod status;
 pub mod stops;
 pub mod text;

@@ -110,6 +110,11 @@ pub fn row(report: &StopReport) -> StopRow {
         }
         StopOutcome::NoSuchFlag => (StopWord::NoSuchFlag, None, None, None),
     };
+    if !report.unreached.is_empty() {
+        let places = report.unreached.join(", ");
+        let told = format!("an earlier plan named {places}, and nobody knows whether it is off there");
+        trouble = Some(trouble.map_or_else(|| told.clone(), |trouble| format!("{trouble}; {told}")));
+    }
     StopRow {
         address: report.address.clone(),
         rollout: report.rollout.clone(),

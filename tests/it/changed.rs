@@ -53,10 +53,7 @@ fn a_running_driver_holds_growth_once_the_release_or_its_address_is_another() {
         within(40, "ticks are judged", || ticks(dir) > 4);
         let before = fs::read_to_string(dir.join("flagstaff.yaml")).unwrap();
         edit(dir, &page);
-        if what != "another backend" {
-            // what was pinned stays what it was
-            assert_eq!(exposure(dir, "here.json"), 10_000, "{what}: it grew before the documents were changed");
-        }
+        assert_eq!(exposure(dir, "here.json"), 10_000, "{what}: it grew before the documents were changed");
         std::thread::sleep(Duration::from_secs(8));
         assert_eq!(exposure(dir, "here.json"), 10_000, "{what}: it grew");
         // and goes on once they are as they were
@@ -254,6 +251,42 @@ fn what_an_address_that_changed_asks_for_is_what_can_be_typed() {
     assert!(adopted.status.success(), "{}", String::from_utf8_lossy(&adopted.stderr));
     ends(dir, &["force", "r", "--to", "everyone"], 0);
     assert_eq!(exposure(dir, "moved.json"), 100_000);
+    // what was left behind there is not forgotten
+    assert_eq!(exposure(dir, "here.json"), 10_000);
+    ends(dir, &["abort", "r"], 0);
+    assert!(is_off(dir, "moved.json") && is_off(dir, "here.json"));
+}
+
+#[test]
+fn a_stop_goes_to_addresses_that_a_rollout_has_left_and_waits_for_none_that_is_gone() {
+    let adopted = || {
+        let (dir, page) = started();
+        fs::copy(dir.path().join("here.json"), dir.path().join("moved.json")).unwrap();
+        project(dir.path(), &page, MOVED);
+        ends(dir.path(), &["apply", "--adopt", "-e", "here", "--yes"], 0);
+        (dir, page)
+    };
+    // by a rule
+    let (dir, page) = adopted();
+    page.failing.store(true, Ordering::SeqCst);
+    {
+        let _driver = Driver::run(dir.path());
+        within(40, "both are off", || is_off(dir.path(), "here.json") && is_off(dir.path(), "moved.json"));
+    }
+    // by a person, with the old place gone: it is off where it lives, and what nobody knows is said
+    let (dir, _page) = adopted();
+    fs::remove_file(dir.path().join("here.json")).unwrap();
+    let told = ends(dir.path(), &["abort", "r"], 0).both();
+    assert!(told.contains("OFF") && told.contains("named here.json, and nobody knows"), "{told}");
+    assert!(is_off(dir.path(), "moved.json"));
+    // a broken neighbour there: written, and nobody knows whether it is served
+    let (dir, _page) = adopted();
+    let mut file: Value = serde_json::from_str(&fs::read_to_string(dir.path().join("here.json")).unwrap()).unwrap();
+    file["flags"]["theirs"] = serde_json::json!({ "state": "ENABLED" });
+    fs::write(dir.path().join("here.json"), file.to_string()).unwrap();
+    let told = ends(dir.path(), &["abort", "r"], 0).both();
+    assert!(told.contains("named here.json, and nobody knows"), "{told}");
+    assert!(is_off(dir.path(), "moved.json") && is_off(dir.path(), "here.json"));
 }
 
 /// Puts a flag on for everybody, as a tired hand would.

@@ -2,7 +2,6 @@
 
 mod changes;
 mod commit;
-mod drift;
 mod propose;
 mod rollouts;
 mod saved;
@@ -12,10 +11,10 @@ use std::sync::Arc;
 
 pub use self::changes::{Done, Options, Row};
 pub use self::commit::{Commit, commit_of};
-pub use self::drift::{Drift, Served};
 pub use self::rollouts::{Declared, RolloutRow};
 pub use self::saved::{Saved, SavedError};
 
+use super::drift::Drift;
 use crate::backend::Card;
 use crate::engine::Plan;
 

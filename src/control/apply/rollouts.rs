@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::DeclaredPlan;
+use crate::control::rollout::Rollout;
 use crate::control::site::Site;
-use crate::control::store::Rollout;
 use crate::engine::input::{Actor, Command, Issued, Observation};
-use crate::engine::{Exposure, Input, Phase, decide};
+use crate::engine::{Exposure, Input, Phase, Plan, decide};
 
 /// A rollout, or a release that was never started in an environment.
 #[derive(Debug, Clone)]
@@ -81,30 +81,31 @@ impl Site {
                     refused: refused(rollout, declared, &self.actor),
                 },
             };
-            let row = row(&rollout.plan, rollout.state.phase, Some(rollout.state.version), declared);
-            rows.push(RolloutRow { protected: self.is_protected(&rollout.plan), ..row });
+            let (phase, saw) = (rollout.state.phase, Some(rollout.state.version));
+            rows.push(self.rollout_row(&rollout.plan, phase, saw, declared));
         }
         for ((release, of), declared) in plans.iter().filter(|((_, of), _)| is_meant(of)) {
             if let (Ok(declared), None) = (declared, self.store.newest(release, of)) {
                 let plan = declared.plan.clone();
                 let first = plan.stages.first().map_or_else(Exposure::nobody, |stage| stage.exposure.clone());
-                rows.push(row(&plan, Phase::None, None, Declared::NotStarted { declared: declared.clone(), first }));
+                let declared = Declared::NotStarted { declared: declared.clone(), first };
+                rows.push(self.rollout_row(&plan, Phase::None, None, declared));
             }
         }
         rows.sort_by_key(RolloutRow::address);
         rows
     }
-}
 
-fn row(plan: &crate::engine::Plan, phase: Phase, saw: Option<u64>, declared: Declared) -> RolloutRow {
-    RolloutRow {
-        release: plan.release.clone(),
-        environment: plan.environment.clone(),
-        flag: plan.flag.clone(),
-        protected: plan.protected,
-        phase,
-        saw,
-        declared,
+    fn rollout_row(&self, plan: &Plan, phase: Phase, saw: Option<u64>, declared: Declared) -> RolloutRow {
+        RolloutRow {
+            release: plan.release.clone(),
+            environment: plan.environment.clone(),
+            flag: plan.flag.clone(),
+            protected: self.is_protected(plan),
+            phase,
+            saw,
+            declared,
+        }
     }
 }
 

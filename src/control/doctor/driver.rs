@@ -3,7 +3,8 @@
 use super::many;
 use crate::checkup::Check;
 use crate::control::drive::{alive, goes_on};
-use crate::control::store::{Rollout, Store};
+use crate::control::rollout::Rollout;
+use crate::control::store::Store;
 use crate::engine::Timestamp;
 
 /// More rollouts that nobody drives are counted.

@@ -14,8 +14,9 @@ use self::stopping::{Haste, Stopping, switched_off};
 use super::drive::alive;
 use super::error::ControlError;
 use super::record::off;
+use super::rollout::Rollout;
 use super::spooled::{SpooledAct, SpooledStop};
-use super::store::{Batch, Rollout};
+use super::store::Batch;
 use crate::engine::input::{Command, Issued, Observation, Observed, Outcome};
 use crate::engine::{Effect, EffectKind, Input, Span};
 use crate::journal::DriverSeen;
@@ -57,10 +58,12 @@ impl StopSite {
         let clock = Arc::clone(&self.clock);
         let known = self.journal_is_known();
         let acted = join_all(sites.iter().map(|site| site.act(kind, known, give_up, &*clock))).await;
+        let unreached: Vec<Vec<String>> = acted.iter().map(|acted| acted.unreached.clone()).collect();
         let (mut outcomes, seen): (Vec<_>, Vec<_>) = acted.into_iter().map(|acted| (acted.outcome, acted.off)).unzip();
         self.settle(targets, &mut outcomes);
         let mut reports = Vec::new();
-        for (((site, outcome), seen), recorded) in sites.iter().zip(outcomes).zip(seen).zip(recorded) {
+        let sites = sites.iter().zip(unreached);
+        for ((((site, unreached), outcome), seen), recorded) in sites.zip(outcomes).zip(seen).zip(recorded) {
             let recorded = match recorded {
                 Some(recorded) => recorded,
                 None if matches!(outcome, StopOutcome::NoSuchFlag | StopOutcome::NothingToPause { .. }) => {
@@ -75,7 +78,7 @@ impl StopSite {
             let undo = if kind == StopKind::Abort { site.undo() } else { None };
             let (address, rollout) = (site.address.clone(), site.id.clone());
             let took = self.clock.now().since(began);
-            reports.push(StopReport { address, rollout, outcome, undo, driver, recorded, took });
+            reports.push(StopReport { address, rollout, outcome, undo, driver, recorded, unreached, took });
         }
         reports
     }
@@ -135,6 +138,7 @@ impl StopSite {
             before: rollout.map(|rollout| rollout.state.clone()),
             pinned: plan.as_ref().map(|plan| self.connect(environment, &plan.target).place()),
             backends: self.addresses(environment, plan.as_ref().map(|plan| &plan.target)),
+            former: rollout.map(|rollout| self.former_addresses(rollout)).unwrap_or_default(),
             audiences: plan.as_ref().map_or_else(|| self.audiences.clone(), |plan| plan.audiences.clone()),
             plan,
             haste: None,

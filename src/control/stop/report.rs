@@ -53,6 +53,8 @@ pub struct StopReport {
     pub driver: Option<String>,
     /// Whether it is in the journal; else it waits in the spool, or nowhere.
     pub recorded: Recorded,
+    /// Places that an earlier plan of it named, and of which nobody knows whether it is off there.
+    pub unreached: Vec<String>,
     /// How long it took.
     pub took: Span,
 }

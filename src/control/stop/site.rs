@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::control::backends;
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear, Observer};
+use crate::control::rollout::Rollout;
 use crate::control::spooled::{self, SpooledAct};
 use crate::control::store::{Store, is_conflict};
 use crate::engine::Timestamp;
@@ -245,6 +246,14 @@ impl StopSite {
             }
         }
         found
+    }
+
+    /// The addresses that earlier plans of a rollout named, and neither the present one nor the project does.
+    pub(super) fn former_addresses(&self, rollout: &Rollout) -> Vec<Arc<dyn Backend>> {
+        let environment = &rollout.plan.environment;
+        let present = self.addresses(environment, Some(&rollout.plan.target));
+        let former = rollout.former.iter().map(|target| self.connect(environment, target));
+        former.filter(|former| present.iter().all(|known| known.place() != former.place())).collect()
     }
 
     /// Puts into the spool what could not be recorded, and why.

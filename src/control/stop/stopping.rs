@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::StopKind;
 use super::report::StopOutcome;
 use crate::backend::{Backend, BackendError};
 use crate::clock::{Clock, within};
+use crate::control::effects::FORMER_PATIENCE;
 use crate::engine::input::Observed;
 use crate::engine::plan::{Audience, Stage};
 use crate::engine::{Percentage, Phase, Plan, Span, State, Timestamp};
@@ -36,6 +37,8 @@ pub(super) struct Stopping {
     pub(super) pinned: Option<String>,
     /// Every backend that the plan or the present project names.
     pub(super) backends: Vec<Arc<dyn Backend>>,
+    /// Every backend that only an earlier plan of the rollout named.
+    pub(super) former: Vec<Arc<dyn Backend>>,
     /// What was done in haste, if anything was: what is seen after that is no "before".
     pub(super) haste: Option<Haste>,
 }
@@ -47,16 +50,27 @@ pub(super) struct Haste {
     pub(super) was: Option<Observed>,
 }
 
+/// What came of a stop at an address that the rollout has left.
+enum Left {
+    Off,
+    /// It still shows it, for people.
+    On(String),
+    /// Nobody knows; its place.
+    Unreached(String),
+}
+
 /// What came of acting.
 pub(super) struct Acted {
     pub(super) outcome: StopOutcome,
     /// As it was read back at the first address once it was off at all of them.
     pub(super) off: Option<Observed>,
+    /// Places that the rollout has left, and that did not say whether it is off there.
+    pub(super) unreached: Vec<String>,
 }
 
 impl From<StopOutcome> for Acted {
     fn from(outcome: StopOutcome) -> Acted {
-        Acted { outcome, off: None }
+        Acted { outcome, off: None, unreached: Vec::new() }
     }
 }
 
@@ -119,7 +133,34 @@ impl Stopping {
                     format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key");
                 StopOutcome::Unsure { why }.into()
             }
-            (StopKind::Abort, _) => self.switch_off(give_up, clock).await,
+            (StopKind::Abort, _) => {
+                let behind = join_all(self.former.iter().map(|backend| self.left_behind(&**backend, clock)));
+                let (mut acted, behind) = join(self.switch_off(give_up, clock), behind).await;
+                for left in behind {
+                    match left {
+                        Left::Off => {}
+                        Left::On(why) if switched_off(&acted.outcome) => {
+                            acted = StopOutcome::NotOff { why, not_authorised: false }.into();
+                        }
+                        Left::On(_) => {}
+                        Left::Unreached(place) => acted.unreached.push(place),
+                    }
+                }
+                acted
+            }
+        }
+    }
+
+    /// Switches off at an address that the rollout has left. One that is gone for good is told of, and not waited for.
+    async fn left_behind(&self, backend: &dyn Backend, clock: &dyn Clock) -> Left {
+        let tried = within(clock, FORMER_PATIENCE, async {
+            let sent = backend.switch_off(&self.flag).await;
+            (sent, backend.glance(&self.flag, &self.audiences).await)
+        });
+        match tried.await {
+            Some((_, Ok(seen))) if seen.reaches_anybody() => Left::On(format!("{} still shows it", backend.place())),
+            Some((Ok(()), Ok(seen))) if seen.unserved.is_none() => Left::Off,
+            _ => Left::Unreached(backend.place()),
         }
     }
 
@@ -222,7 +263,7 @@ impl Stopping {
             Some(was) if shown_before.is_none_or(|seen| seen.reaches_anybody()) => StopOutcome::Off { was },
             _ => StopOutcome::AlreadyOff,
         };
-        Acted { outcome, off }
+        Acted { outcome, off, unreached: Vec::new() }
     }
 
     /// One try, with its read-back.

@@ -12,7 +12,8 @@ pub use self::print::{applied, drift, proposal};
 use super::answer::Answer;
 use super::plan::{DifferenceRow, differences};
 use super::words::StateWord;
-use crate::control::apply::{Commit, Declared, Drift, FieldChange, FlagChange, FlagRow, Proposal, RolloutRow};
+use crate::control::apply::{Commit, Declared, FieldChange, FlagChange, FlagRow, Proposal, RolloutRow};
+use crate::control::drift::Drift;
 
 /// What `plan` without a release answers.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -5,13 +5,15 @@ use std::fmt;
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
-use super::AT_ONCE;
+use super::pass::look;
+use super::rollout::Rollout;
+use super::site::Site;
 use crate::clock::within;
-use crate::control::pass::look;
-use crate::control::site::Site;
-use crate::control::store::Rollout;
 use crate::engine::input::{Observation, Observed};
 use crate::engine::{Exposure, Phase, Span, State};
+
+/// How many backends are read at once.
+const AT_ONCE: usize = 16;
 
 /// What a backend serves of a rollout, where that is not what is allowed.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct Drift {
     /// What the journal permits.
     pub allowed: Exposure,
     /// What is served.
-    pub served: Served,
+    pub served: Serving,
     /// Who changed it, where the backend says so.
     pub by: Option<String>,
     /// Whether somebody gets the feature who may not.
@@ -34,7 +36,7 @@ pub struct Drift {
 
 /// What a backend serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Served {
+pub enum Serving {
     /// Our part of the flag, with this exposure.
     Ours(Exposure),
     /// Something that is not ours, or not as we wrote it.
@@ -57,9 +59,7 @@ impl Site {
         found.sort_by(|left, right| right.larger.cmp(&left.larger).then_with(|| left.address.cmp(&right.address)));
         found
     }
-}
 
-impl Site {
     /// What the backend serves of a rollout now, where that is not what is allowed. While a change is under way nothing is
     /// said: it may be either.
     pub async fn drift_of(&self, rollout: &Rollout) -> Option<Drift> {
@@ -89,32 +89,32 @@ impl Site {
     }
 }
 
-impl fmt::Display for Served {
+impl fmt::Display for Serving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Served::Ours(exposure) => write!(f, "{exposure}"),
-            Served::Foreign(what) => write!(f, "others ({what})"),
-            Served::Unknown(why) => write!(f, "nobody knows whom ({why})"),
+            Serving::Ours(exposure) => write!(f, "{exposure}"),
+            Serving::Foreign(what) => write!(f, "others ({what})"),
+            Serving::Unknown(why) => write!(f, "nobody knows whom ({why})"),
         }
     }
 }
 
-fn compare(seen: &Observation, state: &State) -> Option<(Served, Option<String>, bool)> {
+fn compare(seen: &Observation, state: &State) -> Option<(Serving, Option<String>, bool)> {
     let allowed = &state.allowed;
     let seen: &Observed = match seen {
         Observation::Seen(seen) => seen,
-        Observation::Unreadable(why) => return Some((Served::Unknown(why.clone()), None, true)),
+        Observation::Unreadable(why) => return Some((Serving::Unknown(why.clone()), None, true)),
         Observation::NotRead => return None,
     };
     if let Some(foreign) = seen.foreign.as_ref().filter(|_| seen.on) {
-        return Some((Served::Foreign(foreign.clone()), seen.other_hand.clone(), true));
+        return Some((Serving::Foreign(foreign.clone()), seen.other_hand.clone(), true));
     }
     // what was read back as off is off, whatever became of the file since
     let is_over = state.phase == Phase::Stopped && state.effect.is_none();
     if let Some(why) = state.doubt(seen).filter(|_| !is_over) {
-        return Some((Served::Unknown(why.to_owned()), None, true));
+        return Some((Serving::Unknown(why.to_owned()), None, true));
     }
     let shown = seen.shown();
     let larger = !shown.within(allowed);
-    (shown != *allowed).then(|| (Served::Ours(shown), seen.other_hand.clone(), larger))
+    (shown != *allowed).then(|| (Serving::Ours(shown), seen.other_hand.clone(), larger))
 }
