@@ -163,7 +163,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l again -d 'Start anew after an end'
-complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l take-over -d 'Take over a flag that another journal drives'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -l take-over -d 'Take over a flag that another journal drives, or whose stop cannot be confirmed any more'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand start" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -19,7 +19,7 @@ pub(crate) struct Start {
     /// With --again, begin at this stage instead of the first one
     #[arg(long, value_name = "STAGE", requires = "again")]
     pub(crate) at: Option<String>,
-    /// Take over a flag that another journal drives
+    /// Take over a flag that another journal drives, or whose stop cannot be confirmed any more
     #[arg(long, requires = "reason")]
     pub(crate) take_over: bool,
     #[command(flatten)]
