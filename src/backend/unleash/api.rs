@@ -75,8 +75,10 @@ impl Call {
         Call { method: Method::GET, path, body: None, repeatable: true }
     }
 
+    /// Replaces something by a whole body. One that enables is sent once: a stop may come in before it is sent again.
     pub(super) fn put(path: String, body: Value) -> Call {
-        Call { method: Method::PUT, path, body: Some(body), repeatable: true }
+        let enables = body.get("disabled") == Some(&Value::Bool(false));
+        Call { method: Method::PUT, path, body: Some(body), repeatable: !enables }
     }
 
     pub(super) fn delete(path: String) -> Call {
@@ -88,9 +90,14 @@ impl Call {
         Call { method: Method::PATCH, path, body: Some(body), repeatable: true }
     }
 
-    /// A switch: there is nothing to say but its position.
-    pub(super) fn switch(path: String) -> Call {
-        Call { method: Method::POST, path, body: None, repeatable: true }
+    /// The switch, off.
+    pub(super) fn off(environment: &str) -> Call {
+        Call { method: Method::POST, path: format!("{environment}/off"), body: None, repeatable: true }
+    }
+
+    /// The switch, on. It is sent once: a stop may come in before it is sent again.
+    pub(super) fn on(environment: &str) -> Call {
+        Call { method: Method::POST, path: format!("{environment}/on"), body: None, repeatable: false }
     }
 
     /// Adds something: sent twice, there are two.
@@ -164,7 +171,12 @@ impl Api {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
-        fetch_at_most(request, BODY_AT_MOST).await
+        let mut reply = fetch_at_most(request, BODY_AT_MOST).await?;
+        // what refuses may say whom, or what, it refuses
+        if let Some(token) = token.filter(|_| !(200..300).contains(&reply.status)) {
+            reply.text = reply.text.replace(token.text(), "[token]");
+        }
+        Ok(reply)
     }
 
     pub(super) async fn token(&self) -> Result<Secret, Fault> {
@@ -236,6 +248,7 @@ impl Api {
             503 if message.contains("maintenance") => self.unreachable(
                 "it is in maintenance mode and refuses every write, switching off included: end that first".to_owned(),
             ),
+            408 | 425 => self.unreachable(format!("status {}: it asks to be asked again", reply.status)),
             // what it says of its own faults may hold anything
             500.. => self.unreachable(format!("status {} {}", reply.status, bounded(name))),
             status => self.refused(format!("status {status}: {message}")),

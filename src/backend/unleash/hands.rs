@@ -6,6 +6,7 @@ use super::Unleash;
 use super::api::{Call, Fault};
 use crate::http::{bounded, segment};
 
+const CREATED: &str = "feature-created";
 /// How many of the newest events of a flag are read.
 const EVENTS: usize = 100;
 
@@ -38,6 +39,18 @@ impl Unleash {
             return Err(self.api.unreachable("its events are not as an Unleash lists them".to_owned()));
         };
         Ok(events.iter().filter(|event| self.matters(event)).filter_map(|event| read(event, &identity)).collect())
+    }
+
+    /// Whether a flag was created with our token, where a token can be told from its user.
+    pub(super) async fn created_with(&self, flag: &str, identity: &Identity) -> Result<bool, Fault> {
+        if identity.token.is_none() {
+            return Ok(false);
+        }
+        let path = format!("/api/admin/search/events?feature=IS:{}&type=IS:feature-created&limit=1", segment(flag));
+        let body = self.api.call(&Call::get(path)).await?;
+        let events = body.get("events").and_then(Value::as_array);
+        let created = events.and_then(|events| events.iter().find(|event| event.get("type") == Some(&CREATED.into())));
+        Ok(created.and_then(|event| read(event, identity)).is_some_and(|event| event.ours))
     }
 
     pub(super) async fn identity(&self) -> Result<Identity, Fault> {

@@ -46,25 +46,16 @@ pub(super) struct Seen {
 impl Unleash {
     /// Looks at a flag. Its events are read after its body: a hand between the two is one too many, never one too few.
     pub(super) async fn look(&self, flag: &str, audiences: &BTreeMap<String, Audience>) -> Result<Seen, BackendError> {
-        let mut seen = self.look_at_body(flag, audiences).await?;
+        let segments = if is_key(flag) && need_segments(audiences) { self.segments().await? } else { Segments::new() };
+        let (seen, _) = self.see(flag).await?;
+        let mut seen = Seen { segments, ..seen };
         if seen.presence != Presence::Missing {
             seen.events = self.events(flag).await.map_err(|fault| fault.unexpected(&self.api.place))?;
         }
         Ok(seen)
     }
 
-    /// Looks at a flag, and not at its events: it takes a call instead of two or three.
-    pub(super) async fn look_at_body(
-        &self,
-        flag: &str,
-        audiences: &BTreeMap<String, Audience>,
-    ) -> Result<Seen, BackendError> {
-        let segments = if is_key(flag) && need_segments(audiences) { self.segments().await? } else { Segments::new() };
-        let (seen, _) = self.see(flag).await?;
-        Ok(Seen { segments, ..seen })
-    }
-
-    /// The same without the server's segments. Its whole body comes with it.
+    /// Looks at a flag, and neither at its events nor at segments: it takes a call. Its whole body comes with it.
     pub(super) async fn see(&self, flag: &str) -> Result<(Seen, Value), BackendError> {
         let mut seen = Seen {
             flag: flag.to_owned(),
@@ -94,14 +85,16 @@ impl Unleash {
                     seen.presence = Presence::Archived;
                     Ok((seen, Value::Null))
                 }
-                Err(Fault::Missing(_)) => Ok((seen, Value::Null)),
+                Err(Fault::Missing(detail)) if is_nowhere(&detail) => Ok((seen, Value::Null)),
+                // a stop rests on this: whatever else it may mean, it does not mean that the flag is gone
+                Err(Fault::Missing(detail)) => Err(self.refused(detail)),
                 Err(fault) => Err(fault.unexpected(&self.api.place)),
             },
             Err(fault) => Err(fault.unexpected(&self.api.place)),
         }
     }
 
-    async fn segments(&self) -> Result<Segments, BackendError> {
+    pub(super) async fn segments(&self) -> Result<Segments, BackendError> {
         let body = self.api.call(&Call::get("/api/admin/segments".to_owned())).await;
         let body = body.map_err(|fault| fault.unexpected(&self.api.place))?;
         let list = body.get("segments").and_then(Value::as_array);
@@ -122,9 +115,11 @@ impl Unleash {
             let known = known.join(", ");
             return Err(self.refused(format!("it has no environment `{}`, only {known}", self.environment)));
         };
-        let (Some(enabled), Some(strategies)) =
-            (environment.get("enabled").and_then(Value::as_bool), list(environment, "strategies"))
-        else {
+        let (Some(enabled), Some(strategies)) = (
+            environment.get("enabled").and_then(Value::as_bool),
+            // one that cannot be read may be for everybody
+            list(environment, "strategies").and_then(|all| all.iter().map(Found::read).collect::<Option<Vec<_>>>()),
+        ) else {
             return Err(self
                 .api
                 .unreachable("a flag is not as an Unleash shows it".to_owned())
@@ -132,7 +127,7 @@ impl Unleash {
         };
         seen.presence = Presence::There;
         seen.enabled = enabled;
-        seen.strategies = strategies.iter().filter_map(Found::read).collect();
+        seen.strategies = strategies;
         let plans = list(environment, "releasePlans").is_some_and(|plans| !plans.is_empty());
         seen.planned = plans || seen.strategies.iter().any(|strategy| strategy.planned);
         seen.besides = body.get("dependencies").cloned().unwrap_or_default();
@@ -161,7 +156,7 @@ impl Seen {
         } else if self.enabled && self.strategies.iter().all(|strategy| strategy.disabled) {
             meaning.foreign = Some("it is on without an enabled strategy, which means everybody".to_owned());
         }
-        if self.planned {
+        if self.planned && !self.own_only {
             meaning.foreign = Some("a release plan of Unleash's own drives it".to_owned());
         }
         meaning
@@ -178,13 +173,12 @@ impl Seen {
     pub(super) fn observed(&self, audiences: &BTreeMap<String, Audience>) -> Observed {
         let meaning = self.meaning(audiences);
         let on = self.on(&meaning);
-        let has_ours = self.strategies.iter().any(|strategy| strategy.mark.is_some());
         Observed {
             on,
-            foreign: meaning.foreign.or(meaning.changed).filter(|_| on),
+            foreign: meaning.foreign.or(meaning.changed).or(meaning.in_part).filter(|_| on),
             exposure: if self.presence == Presence::There { meaning.exposure } else { Exposure::nobody() },
             stamp: meaning.stamp,
-            other_hand: other_hand(&self.events, has_ours),
+            other_hand: self.other_hand(),
             revision: self.revision(),
             unserved: None,
         }
@@ -203,10 +197,25 @@ impl Seen {
         }
     }
 
+    /// Another hand since our last write.
+    pub(super) fn other_hand(&self) -> Option<String> {
+        other_hand(&self.events, self.strategies.iter().any(|strategy| strategy.mark.is_some()))
+    }
+
+    /// Whether anybody, by whatever token, switched it off after another look.
+    pub(super) fn was_switched_off_since(&self, before: &Seen) -> bool {
+        self.events.iter().any(|event| event.id > before.newest() && event.kind == "feature-environment-disabled")
+    }
+
     /// The newest event that matters.
     pub(super) fn newest(&self) -> u64 {
         self.events.first().map_or(0, |event| event.id)
     }
+}
+
+/// Whether a server's words mean that it has no flag of this name anywhere. An archived one is found otherwise.
+pub(super) fn is_nowhere(detail: &str) -> bool {
+    detail.starts_with("There's no feature named") && !detail.contains("but there's")
 }
 
 fn told(strategy: &Found) -> Value {

@@ -6,6 +6,7 @@
 //! that was not asked for at some time.
 
 mod api;
+mod between;
 mod examine;
 mod hands;
 mod look;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use self::api::Api;
 use self::look::Presence;
+use self::strategies::need_segments;
 use super::{Backend, BackendError, Expose, Prepare, Standing};
 use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
@@ -103,7 +105,11 @@ impl Backend for Unleash {
         audiences: &'a BTreeMap<String, Audience>,
     ) -> Answer<'a, Result<Observed, BackendError>> {
         Box::pin(async move {
-            let seen = self.look_at_body(flag, audiences).await?;
+            let (mut seen, _) = self.see(flag).await?;
+            // what is off reaches nobody, whatever its segments are
+            if seen.enabled && need_segments(audiences) {
+                seen.segments = self.segments().await?;
+            }
             let mut observed = seen.observed(audiences);
             if seen.presence == Presence::There {
                 // without the events it says too little to write on

@@ -23,7 +23,7 @@ impl Unleash {
         if self.own_only {
             return self.ours_off(flag).await;
         }
-        let call = Call::switch(format!("{}/off", self.environment_path(flag)));
+        let call = Call::off(&self.environment_path(flag));
         match self.api.call(&call).await {
             Ok(_) | Err(Fault::Missing(_) | Fault::Archived) => Ok(()),
             Err(Fault::Other(error)) => Err(error),
@@ -41,7 +41,7 @@ impl Unleash {
                 return Ok(());
             }
             if enabled().count() == ours.len() && seen.enabled {
-                let call = Call::switch(format!("{}/off", self.environment_path(flag)));
+                let call = Call::off(&self.environment_path(flag));
                 self.api.call(&call).await.map_err(|fault| fault.unexpected(&self.api.place))?;
             }
             ours.sort_by_key(|strategy| strategy.mark.as_ref().is_none_or(|mark| mark.part != Part::Percentage));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::Unleash;
 use super::api::{Call, Fault};
-use super::look::Presence;
+use super::look::{Presence, is_nowhere};
 use super::mark::{Mark, Part};
 use super::strategies::{is_key, prepared};
 use crate::backend::{BackendError, Card, Prepare, Standing};
@@ -41,7 +41,7 @@ impl Unleash {
         }
         let prepared = seen.strategies.iter().any(|strategy| strategy.mark.is_some());
         // between making a flag and preparing it a run may die; and it is prepared for one environment at a time
-        if prepared || (seen.strategies.is_empty() && !seen.enabled && self.made_by_us(&body).await?) {
+        if prepared || (seen.strategies.is_empty() && !seen.enabled && self.made_by_us(flag, &body).await?) {
             return Ok(Standing::Ours { prepared, card: card(&body) });
         }
         let by = seen.meaning(&std::collections::BTreeMap::new()).foreign;
@@ -112,16 +112,26 @@ impl Unleash {
         self.api.call(&call).await.map(|_| ()).map_err(|fault| fault.unexpected(&self.api.place))
     }
 
-    async fn made_by_us(&self, body: &Value) -> Result<bool, BackendError> {
+    /// Whether a flag that nothing of ours stands in here was made by us all the same: it is prepared for another
+    /// environment, says so itself, or our token made it. Whose user made it is not enough: a person and their
+    /// personal token are one, and so are all admin tokens.
+    async fn made_by_us(&self, flag: &str, body: &Value) -> Result<bool, BackendError> {
+        let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let elsewhere = list(body, "environments").iter().flat_map(|one| list(one, "strategies")).collect::<Vec<_>>();
+        let marked = |strategy: &Value| strategy.get("title").and_then(Value::as_str).and_then(Mark::read).is_some();
+        let text = body.get("description").and_then(Value::as_str).unwrap_or_default();
+        let says_so =
+            text.strip_prefix(DESCRIPTION).is_some_and(|rest| rest.is_empty() || rest.starts_with(" (owner: "));
+        if elsewhere.iter().any(marked) || says_so {
+            return Ok(true);
+        }
         let by = body.pointer("/createdBy/id").and_then(Value::as_i64);
         let us = self.identity().await.map_err(|fault| fault.unexpected(&self.api.place))?;
-        Ok(by == Some(us.id))
+        if by != Some(us.id) {
+            return Ok(false);
+        }
+        self.created_with(flag, &us).await.map_err(|fault| fault.unexpected(&self.api.place))
     }
-}
-
-/// Whether a server's words mean that it has no flag of this name anywhere. An archived one is found otherwise.
-fn is_nowhere(detail: &str) -> bool {
-    detail.starts_with("There's no feature named") && !detail.contains("but there's")
 }
 
 /// What is stated, and for the rest what is known.

@@ -6,17 +6,19 @@ use super::Unleash;
 use crate::checkup::{Check, Fault};
 
 /// What will be needed, in the server's word and in ours.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 6] = [
     (MAKES_FLAGS, "make flags"),
+    (DESCRIBES_FLAGS, "describe flags"),
     ("CREATE_FEATURE_STRATEGY", "add strategies"),
     ("UPDATE_FEATURE_STRATEGY", "change strategies"),
     ("DELETE_FEATURE_STRATEGY", "remove strategies"),
     ("UPDATE_FEATURE_ENVIRONMENT", "switch on and off"),
 ];
 /// All of them.
-const ALL: &str = "make flags, add, change and remove strategies, and switch on and off";
-/// The only one that can be done without: flags may be there already.
+const ALL: &str = "make and describe flags, add, change and remove strategies, and switch on and off";
+/// What can be done without: flags may be there already, and described.
 const MAKES_FLAGS: &str = "CREATE_FEATURE";
+const DESCRIBES_FLAGS: &str = "UPDATE_FEATURE";
 
 const ROLE: &str = "give the token's user the root role Editor, or a project role with what is missing";
 
@@ -32,8 +34,9 @@ impl Unleash {
         let seen = format!("it may not {} {place}", named.join(", "));
         match missing.as_slice() {
             [] => Check::fine("permissions", format!("it may {ALL} {place}")),
-            [(MAKES_FLAGS, _)] => {
-                Check::warning("permissions", seen, format!("make each flag before its release starts, or {ROLE}"))
+            few if few.iter().all(|(name, _)| [MAKES_FLAGS, DESCRIBES_FLAGS].contains(name)) => {
+                let advice = format!("make and describe each flag before its release starts, or {ROLE}");
+                Check::warning("permissions", seen, advice)
             }
             _ => Check::failed("permissions", Fault::NotAuthorised, seen, ROLE),
         }

@@ -12,7 +12,9 @@ use crate::engine::plan::{AttributeTest, Audience, Constraint};
 use crate::engine::{Exposure, Percentage};
 
 /// A server takes no more for one flag in one environment, others' included.
-const STRATEGIES_AT_MOST: usize = 30;
+pub(super) const STRATEGIES_AT_MOST: usize = 30;
+/// A server takes no more values in one constraint.
+const VALUES_AT_MOST: usize = 250;
 
 /// What our strategies say together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +85,7 @@ impl Found {
 }
 
 /// What a strategy does, in one form.
-fn plain(value: &Value) -> Value {
+pub(super) fn plain(value: &Value) -> Value {
     let list = |key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let constraints: Vec<Value> = list("constraints").iter().map(plain_constraint).collect();
     // in one order, whatever the server's
@@ -133,7 +135,7 @@ pub(super) fn prepared(flag: &str, stickiness: &str) -> Value {
 }
 
 /// What identifies the cohort: it never changes, so nobody falls out while a share grows.
-fn share(flag: &str, percentage: Percentage, stickiness: &str) -> Value {
+pub(super) fn share(flag: &str, percentage: Percentage, stickiness: &str) -> Value {
     // everybody includes those who lack the attribute
     let by = if percentage == Percentage::FULL { "default" } else { attribute(stickiness) };
     strategy(flag, &(percentage.thousandths() / 1000).to_string(), by, Vec::new())
@@ -209,6 +211,16 @@ pub(super) fn inexpressible(
         if audience.any.iter().any(|constraint| constraint.attribute.is_empty()) {
             return Some(format!("audience `{name}` tests an attribute without a name"));
         }
+        let values = |constraint: &Constraint| match &constraint.is {
+            AttributeTest::In(values) => values.len(),
+            _ => 1,
+        };
+        if let Some(many) = audience.any.iter().map(values).find(|many| *many > VALUES_AT_MOST) {
+            let advice = "make two tests of it, or a segment";
+            return Some(format!(
+                "audience `{name}` names {many} values at once, and {VALUES_AT_MOST} are allowed: {advice}"
+            ));
+        }
     }
     if ["", "random", "default"].contains(&ours.stickiness.as_str()) {
         return Some(format!("with stickiness `{}` users fall in and out at random", ours.stickiness));
@@ -232,10 +244,19 @@ pub(super) struct Meaning {
     pub(super) stamp: Option<Stamp>,
     /// The first of ours that is not as we write it.
     pub(super) changed: Option<String>,
+    /// The first audience of which only some tests are enabled: a write of ours ended midway, or another hand was there.
+    pub(super) in_part: Option<String>,
     /// The first that is not ours.
     pub(super) foreign: Option<String>,
     /// Whether any of ours is enabled.
     pub(super) reaches: bool,
+}
+
+impl Meaning {
+    /// Why ours are not what we would have written, if they are not.
+    pub(super) fn fault(&self) -> Option<&String> {
+        self.changed.as_ref().or(self.in_part.as_ref())
+    }
 }
 
 /// What strategies mean, given the definitions of the audiences.
@@ -283,7 +304,7 @@ pub(super) fn meaning(
         let all = audiences.get(name).map(|audience| tests(flag, name, audience, segments)).unwrap_or_default();
         let there = |part: &Part| found.iter().any(|strategy| !strategy.disabled && strategy.is(part));
         if !all.keys().all(there) {
-            meaning.changed.get_or_insert(format!("audience `{name}` is there in part only"));
+            meaning.in_part.get_or_insert(format!("audience `{name}` is there in part only"));
         }
         meaning.exposure.audiences.insert(name.to_owned());
     }
@@ -295,9 +316,8 @@ pub(super) fn meaning(
 }
 
 fn read_share(flag: &str, strategy: &Found, mark: &Mark, meaning: &mut Meaning) {
-    let rollout = strategy.body.pointer("/parameters/rollout").and_then(Value::as_str).unwrap_or_default();
-    let percent = rollout.parse::<u32>().ok().filter(|percent| *percent <= 100 && percent.to_string() == rollout);
-    let Some(percent) = percent else {
+    let Some(percent) = percent(&strategy.body) else {
+        let rollout = strategy.body.pointer("/parameters/rollout").and_then(Value::as_str).unwrap_or_default();
         // clients disagree about what it means: at worst everybody
         meaning.exposure.percentage = Percentage::FULL;
         meaning.changed.get_or_insert(format!("its rollout `{rollout}` is no whole percent, and clients disagree"));
@@ -308,6 +328,12 @@ fn read_share(flag: &str, strategy: &Found, mark: &Mark, meaning: &mut Meaning) 
         meaning.changed.get_or_insert(not_as_written(&strategy.name));
     }
     meaning.exposure.percentage = meaning.exposure.percentage.max(percentage);
+}
+
+/// The share that a strategy's body names; none where it is no whole percent.
+pub(super) fn percent(body: &Value) -> Option<u32> {
+    let rollout = body.pointer("/parameters/rollout").and_then(Value::as_str)?;
+    rollout.parse::<u32>().ok().filter(|percent| *percent <= 100 && percent.to_string() == rollout)
 }
 
 fn not_as_written(title: &str) -> String {
@@ -397,7 +423,7 @@ mod tests {
         strategies[0]["disabled"] = true.into();
         let meaning = means(&strategies);
         assert_eq!(meaning.exposure, ours(&["staff"], 0).exposure);
-        assert!(meaning.changed.unwrap().contains("in part"));
+        assert!(meaning.changed.is_none() && meaning.in_part.is_some());
     }
 
     #[test]
@@ -423,6 +449,9 @@ mod tests {
     fn what_cannot_be_said_is_refused() {
         let mut fraction = ours(&[], 0);
         fraction.exposure.percentage = Percentage::from_thousandths(500).unwrap();
+        let mut many = audiences();
+        many.get_mut("staff").unwrap().any[1].is = AttributeTest::In((0..251).map(|n| format!("u-{n}")).collect());
+        assert!(inexpressible("f", &ours(&["staff"], 1), &many, &Segments::new()).unwrap().contains("251 values"));
         let random = Ours { stickiness: "random".to_owned(), ..ours(&[], 1) };
         for (flag, ours) in
             [("f", fraction), ("f", random), ("f", ours(&["other"], 0)), ("a/b", ours(&[], 1)), ("..", ours(&[], 1))]

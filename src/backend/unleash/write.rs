@@ -1,14 +1,12 @@
 //! Setting an exposure. Every call leaves the flag between what it was and what it is to be.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::Unleash;
 use super::api::{Call, Fault};
 use super::look::{Presence, Seen};
 use super::mark::{Mark, Part};
-use super::strategies::{Found, Meaning, Ours, inexpressible, meaning, wanted};
+use super::strategies::{Found, Meaning, Ours, STRATEGIES_AT_MOST, inexpressible, meaning, wanted};
 use crate::backend::{Backend as _, BackendError, Card, Expose, Switch};
 use crate::engine::input::Stamp;
 use crate::engine::{Exposure, Percentage};
@@ -32,17 +30,22 @@ impl Unleash {
         }
         let meaning = seen.meaning(&request.audiences);
         let shrinks = request.switch == Switch::Keep && request.exposure.within(&shown(&seen, &meaning));
-        let written = self.write(request, &ours, &seen, shrinks && meaning.changed.is_some()).await;
+        // a part of an audience is what a write of ours leaves that ended midway, unless another hand was there
+        let by_hand = meaning.changed.is_some() || (meaning.in_part.is_some() && seen.other_hand().is_some());
+        let written = self.write(request, &ours, &seen, shrinks && by_hand).await;
         // what another hand changed between our look and our write is seen by its events
         let after = self.look(&request.flag, &request.audiences).await;
-        if let Ok(after) = &after {
-            self.give_back(request, &seen, after, shrinks).await?;
-        }
+        let given = match &after {
+            Ok(after) => self.give_back(request, &seen, after).await,
+            Err(_) => Ok(()),
+        };
+        // whether a write may still land counts for more than who else was there
         written?;
+        given?;
         let after = after?;
         self.stays_off(request, &after).await?;
-        if request.switch == Switch::TurnOn && !request.exposure.is_nobody() && !after.enabled {
-            self.turn_on(request, &after).await?;
+        if request.switch == Switch::TurnOn && !request.exposure.is_nobody() {
+            self.turn_on(request, &seen, &after).await?;
         }
         Ok(())
     }
@@ -81,12 +84,12 @@ impl Unleash {
         let meaning = seen.meaning(&request.audiences);
         let shown = shown(seen, &meaning);
         let turns_on = request.switch == Switch::TurnOn;
-        if seen.planned {
+        // what gets smaller is written whatever else is there
+        let grows = turns_on || !request.exposure.within(&shown);
+        if seen.planned && grows {
             let detail = "a release plan of Unleash's own drives this flag; remove that first";
             return Err(self.refused(detail));
         }
-        // what gets smaller is written whatever else is there
-        let grows = turns_on || !request.exposure.within(&shown);
         if let Some(foreign) = meaning.foreign.as_ref().filter(|_| grows) {
             return Err(
                 self.refused(format!("{foreign}; disable it, or say `shutdown: own` where others share the flag"))
@@ -99,7 +102,7 @@ impl Unleash {
             return Err(self.refused(detail));
         }
         // a person who has seen it may set it right, and anybody may make it smaller
-        if let Some(changed) = meaning.changed.as_ref().filter(|_| seen.on(&meaning) && grows && !turns_on) {
+        if let Some(changed) = meaning.fault().filter(|_| seen.on(&meaning) && grows && !turns_on) {
             return Err(self.refused(format!("{changed}; `flagstaff abort {}` switches it off", request.flag)));
         }
         let other = meaning.stamp.filter(|stamp| *stamp != request.stamp && !request.take_over);
@@ -112,24 +115,52 @@ impl Unleash {
         }
     }
 
-    /// What is to be enabled comes first, then the share, then what is to be disabled: whoever is in the old and in the
-    /// new exposure is in all along, and nobody else ever is. `careful`: ours were changed by another hand, and only
-    /// what makes them smaller is done.
+    /// What is missing is added first, disabled; then it is enabled, the share last; then what is to go is disabled:
+    /// whoever is in the old and in the new exposure is in all along, and nobody else ever is. `careful`: ours were changed
+    /// by another hand, and only what makes them smaller is done.
     async fn write(&self, request: &Expose, ours: &Ours, seen: &Seen, careful: bool) -> Result<(), BackendError> {
         let flag = &request.flag;
         let mut spare: Vec<&Found> = seen.strategies.iter().filter(|strategy| strategy.mark.is_some()).collect();
         let changed = |strategy: &Found| {
             let alone = meaning(flag, std::slice::from_ref(strategy), &request.audiences, &seen.segments);
-            alone.changed.is_some_and(|why| !why.contains("in part"))
+            alone.changed.is_some()
         };
+        let mut steps: Vec<(Option<&Found>, String, Value)> = Vec::new();
         for (part, body) in wanted(flag, ours, &request.audiences, &seen.segments) {
             let title = Mark { stamp: ours.stamp.clone(), stickiness: ours.stickiness.clone(), part }.title();
-            let known = take(&mut spare, &title, ours);
-            match known {
-                Some(known) if careful && changed(known) => {}
-                Some(known) => self.enable(flag, known, &title, &body).await?,
+            match take(&mut spare, &title, ours) {
+                Some(known) if careful && (known.disabled || changed(known)) => {}
                 None if careful => {}
+                known => steps.push((known, title, body)),
+            }
+        }
+        let many = seen.strategies.len() + steps.iter().filter(|(known, ..)| known.is_none()).count();
+        if many > STRATEGIES_AT_MOST {
+            let detail =
+                format!("with those of others it takes {many} strategies, and {STRATEGIES_AT_MOST} are allowed");
+            return Err(self.refused(detail));
+        }
+        let mut there = Vec::new();
+        for (known, title, body) in steps {
+            let known = match known {
+                Some(known) => known.clone(),
                 None => self.add(flag, &title, &body).await?,
+            };
+            there.push((known, title, body));
+        }
+        let mut enabled: Vec<&Found> = Vec::new();
+        for (known, title, body) in &there {
+            if let Err(error) = self.enable(flag, known, title, body).await {
+                // a part of an audience is nobody's decision; where a write may still land, reading settles it
+                if !matches!(error, BackendError::Unreachable { .. }) {
+                    for known in enabled {
+                        self.disable(flag, known).await?;
+                    }
+                }
+                return Err(error);
+            }
+            if known.disabled {
+                enabled.push(known);
             }
         }
         for strategy in spare {
@@ -142,8 +173,8 @@ impl Unleash {
         Ok(())
     }
 
-    /// Disabled first, and enabled by its whole body then: an addition that is sent twice, or lands late, adds nobody.
-    async fn add(&self, flag: &str, title: &str, body: &Value) -> Result<(), BackendError> {
+    /// Disabled, to be enabled by its whole body: an addition that is sent twice, or lands late, adds nobody.
+    async fn add(&self, flag: &str, title: &str, body: &Value) -> Result<Found, BackendError> {
         let path = format!("{}/strategies", self.environment_path(flag));
         let added = self.api.call(&Call::add(path, whole(title, body, Some(true)))).await;
         let added = added.map_err(|fault| fault.unexpected(&self.api.place))?;
@@ -151,7 +182,7 @@ impl Unleash {
             return Err(self.api.unreachable("it does not show what it added".to_owned()).unexpected(&self.api.place));
         };
         added.disabled = true;
-        self.enable(flag, &added, title, body).await
+        Ok(added)
     }
 
     async fn enable(&self, flag: &str, known: &Found, title: &str, body: &Value) -> Result<(), BackendError> {
@@ -176,40 +207,6 @@ impl Unleash {
         }
     }
 
-    /// A strategy that another hand changed between our look and our write is put back as that hand left it. What we
-    /// made smaller stays smaller, unless they had made it smaller still.
-    async fn give_back(
-        &self,
-        request: &Expose,
-        before: &Seen,
-        after: &Seen,
-        shrinks: bool,
-    ) -> Result<(), BackendError> {
-        let since = || after.events.iter().filter(|event| event.id > before.newest());
-        let mut given = BTreeMap::new();
-        for theirs in since().filter(|event| !event.ours) {
-            let Some((id, left)) = &theirs.strategy else { continue };
-            if shrinks && !is_smaller(left, request.exposure.percentage) {
-                continue;
-            }
-            let over = |event: &&super::hands::Event| event.strategy.as_ref().is_some_and(|(known, _)| known == id);
-            if since().filter(over).any(|event| event.ours && event.id > theirs.id) && !given.contains_key(id) {
-                given.insert(id.clone(), (left.clone(), theirs.by.clone()));
-            }
-        }
-        let Some((_, by)) = given.values().next().cloned() else { return Ok(()) };
-        for (id, (left, _)) in given {
-            let path = format!("{}/strategies/{}", self.environment_path(&request.flag), segment(&id));
-            let mut body = left;
-            if let Some(body) = body.as_object_mut() {
-                body.remove("id");
-            }
-            let put = self.api.call(&Call::put(path, body)).await;
-            put.map_err(|fault| fault.unexpected(&self.api.place))?;
-        }
-        Err(self.conflict(format!("{by} changed a strategy at the same time, which is as they left it")))
-    }
-
     /// Where others share the flag there is no switch below which a growth lands: it takes itself back.
     async fn stays_off(&self, request: &Expose, after: &Seen) -> Result<(), BackendError> {
         let meaning = after.meaning(&request.audiences);
@@ -221,26 +218,51 @@ impl Unleash {
         Ok(())
     }
 
-    /// Last, once what stands below the switch has been read back; and read back again.
-    async fn turn_on(&self, request: &Expose, below: &Seen) -> Result<(), BackendError> {
+    /// Last, once what stands below the switch has been read back; and read back again. Whoever switches meanwhile has
+    /// decided: `before` is how it was when the request was checked.
+    async fn turn_on(&self, request: &Expose, before: &Seen, below: &Seen) -> Result<(), BackendError> {
         let as_written = |seen: &Seen| {
             let meaning = seen.meaning(&request.audiences);
+            let others = seen.strategies.iter().any(|strategy| !strategy.disabled && strategy.mark.is_none());
             meaning.reaches
                 && meaning.exposure == request.exposure
                 && meaning.stamp.as_ref() == Some(&request.stamp)
-                && meaning.changed.is_none()
+                && meaning.fault().is_none()
+                && (self.own_only || !others)
         };
+        match (before.enabled, below.enabled) {
+            (true, true) => return Ok(()),
+            (true, false) => return Err(self.conflict("it was switched off meanwhile, and stays off")),
+            (false, true) if as_written(below) => return Ok(()),
+            (false, true) => {
+                // what was written below the switch came on with somebody else's
+                let stamped = |mark: &Mark| mark.stamp == request.stamp;
+                let ours = below.strategies.iter().filter(|strategy| strategy.mark.as_ref().is_some_and(stamped));
+                for strategy in ours.filter(|strategy| !strategy.disabled) {
+                    self.disable(&request.flag, strategy).await?;
+                }
+                return Err(self.conflict("somebody else switched it on meanwhile; ours is disabled again"));
+            }
+            (false, false) => {}
+        }
         let others = below.strategies.iter().any(|strategy| !strategy.disabled && strategy.mark.is_none());
         if !as_written(below) || others {
             return Err(self.conflict("what was written is not what stands there; it is still off"));
         }
-        let call = Call::switch(format!("{}/on", self.environment_path(&request.flag)));
+        if below.was_switched_off_since(before) {
+            return Err(self.conflict("it was switched off meanwhile, and stays off"));
+        }
+        let call = Call::on(&self.environment_path(&request.flag));
         self.api.call(&call).await.map_err(|fault| fault.unexpected(&self.api.place))?;
         let after = self.look(&request.flag, &request.audiences).await?;
+        // without an enabled strategy the server makes one for everybody
         if !as_written(&after) || after.meaning(&request.audiences).foreign.is_some() {
-            // without an enabled strategy the server makes one for everybody
             self.off(&request.flag).await?;
             return Err(self.conflict("it was changed while it was switched on; it is off again"));
+        }
+        if after.was_switched_off_since(below) {
+            self.off(&request.flag).await?;
+            return Err(self.conflict("somebody switched it off at the same time, and it stays off"));
         }
         Ok(())
     }
@@ -264,14 +286,6 @@ fn ours(request: &Expose) -> Ours {
 
 fn shown(seen: &Seen, meaning: &Meaning) -> Exposure {
     if seen.on(meaning) { meaning.exposure.clone() } else { Exposure::nobody() }
-}
-
-/// Whether a strategy as somebody left it is a share below another one.
-fn is_smaller(left: &Value, than: Percentage) -> bool {
-    let rollout = left.pointer("/parameters/rollout").and_then(Value::as_str);
-    let is_share = left.get("title").and_then(Value::as_str).and_then(Mark::read);
-    let is_share = is_share.is_some_and(|mark| mark.part == Part::Percentage);
-    is_share && rollout.and_then(|text| text.parse::<u32>().ok()).is_some_and(|left| left < than.thousandths() / 1000)
 }
 
 /// Takes the strategy that is to carry a title: the one that does, else one of the same part under another stamp.

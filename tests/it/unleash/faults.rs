@@ -1,6 +1,7 @@
 //! Bad days: what a server, or something in its place, may answer. In none of them does anybody get the feature who was
 //! not to, and in none does a shutdown count as done that is not.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use flagstaff::backend::{Backend as _, BackendError, Switch};
@@ -63,6 +64,7 @@ fn table() -> Vec<Row> {
             Unreachable,
             "is the address right",
         ),
+        ("408", || fake(408, "{}"), Unreachable, "asked again"),
         ("409", || fake(409, r#"{"name":"NameExistsError","message":"it exists"}"#), Refused, "it exists"),
         ("415", || fake(415, r#"{"name":"ContentTypeError","message":"JSON wanted"}"#), Refused, "JSON wanted"),
         (
@@ -159,23 +161,44 @@ async fn a_call_that_fails_once_is_made_again() {
     let flag = "once-more";
     for fault in [|| Fate::Lose, || Fate::Fake(429, "Retry-After: 1\r\n".to_owned(), Vec::new()), || fake(502, "{}")] {
         let proxy = Proxy::before(&server().url, move |call| async move {
-            if call.number % 2 == 0
-                && !(call.method == "POST" && !call.path.ends_with("/off") && !call.path.ends_with("/on"))
-            {
-                fault()
-            } else {
-                Fate::Pass
-            }
+            // what adds, enables or switches on is made once
+            let is_once = call.method == "PUT" || (call.method == "POST" && !call.path.ends_with("/off"));
+            if call.number % 2 == 0 && !is_once { fault() } else { Fate::Pass }
         });
         let backend = backend_at(&proxy.await.url, TOKEN, false);
-        // an addition is made once: it may take another attempt of the whole
-        let mut tries = 0;
-        while let Err(error) = expose(&backend, flag, exposure(&["beta"], 10), Switch::TurnOn).await {
-            tries += 1;
-            assert!(tries < 5, "{error}");
-        }
+        expose(&backend, flag, exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+        let proxy =
+            Proxy::before(
+                &server().url,
+                move |call| async move { if call.number % 2 == 0 { fault() } else { Fate::Pass } },
+            );
+        let unsteady = backend_at(&proxy.await.url, TOKEN, false);
+        expose(&unsteady, flag, exposure(&["beta"], 5), Switch::Keep).await.unwrap();
         backend.switch_off(flag).await.unwrap();
         assert!(!read(&backend, flag).await.on);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_enables_or_switches_on_is_sent_once() {
+    let flag = "sent-once";
+    for (method, end) in [("POST", "/on"), ("PUT", "")] {
+        let proxy = Proxy::before(&server().url, move |call| async move {
+            match call.method == method && call.path.ends_with(end) {
+                // it is done, and nobody is told: a stop may come in now
+                true => Fate::Cut,
+                false => Fate::Pass,
+            }
+        });
+        let proxy = proxy.await;
+        let started =
+            expose(&backend_at(&proxy.url, TOKEN, false), flag, exposure(&["beta"], 10), Switch::TurnOn).await;
+        assert!(matches!(started, Err(BackendError::Unreachable { .. })), "{started:?}");
+        let sent = proxy.calls().iter().filter(|call| call.method == method && call.path.ends_with(end)).count();
+        assert_eq!(sent, 1, "{method} {end}");
+        backend_at(&server().url, TOKEN, false).switch_off(flag).await.unwrap();
+        server().ours("DELETE", &format!("/api/admin/projects/default/features/{flag}"), None);
+        server().ours("DELETE", &format!("/api/admin/archive/{flag}"), None);
     }
 }
 
@@ -231,6 +254,135 @@ async fn a_release_plan_of_its_own_is_recognised() {
         assert!(!read(&direct, flag).await.on);
         expose(&direct, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
     }
+}
+
+/// A flag's body as the server shows it, changed.
+fn body(flag: &str, change: impl Fn(&mut serde_json::Value)) -> String {
+    let mut body = server().ours("GET", &format!("/api/admin/projects/default/features/{flag}"), None);
+    let environments = body["environments"].as_array_mut().unwrap();
+    change(environments.iter_mut().find(|one| one["name"] == "production").unwrap());
+    body.to_string()
+}
+
+/// A proxy at which a flag is seen in another way than it is.
+async fn shown_as(flag: &'static str, change: fn(&mut serde_json::Value)) -> Proxy {
+    Proxy::before(&server().url, move |call| async move {
+        match call.method == "GET" && call.path.ends_with(&format!("/features/{flag}")) {
+            true => fake(200, &body(flag, change)),
+            false => Fate::Pass,
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_plan_keeps_nothing_from_becoming_smaller() {
+    let plan: fn(&mut serde_json::Value) = |environment| environment["releasePlans"] = json!([{ "id": "p" }]);
+    let (flag, own) = ("planned-smaller", "planned-own");
+    let direct = backend_at(&server().url, TOKEN, false);
+    expose(&direct, flag, exposure(&[], 50), Switch::TurnOn).await.unwrap();
+    let backend = backend_at(&shown_as(flag, plan).await.url, TOKEN, false);
+    expose(&backend, flag, exposure(&[], 10), Switch::Keep).await.unwrap();
+    assert_eq!(read(&direct, flag).await.shown(), exposure(&[], 10));
+    // where others share the flag their plan is theirs: it keeps ours from growing, and no stop from being confirmed
+    expose(&backend_at(&server().url, TOKEN, true), own, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    let backend = backend_at(&shown_as(own, plan).await.url, TOKEN, true);
+    let grown = expose(&backend, own, exposure(&[], 20), Switch::Keep).await;
+    assert!(matches!(&grown, Err(BackendError::Refused { .. })), "{grown:?}");
+    backend.switch_off(own).await.unwrap();
+    assert!(!read(&backend, own).await.reaches_anybody());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_growth_that_is_refused_midway_takes_back_what_it_enabled() {
+    let flag = "midway";
+    let direct = backend_at(&server().url, TOKEN, false);
+    let from = exposure(&["beta"], 10);
+    let refuses: [(&str, fn(&Call, usize) -> bool); 2] = [
+        ("the second addition", |call, nth| call.method == "POST" && nth == 1),
+        ("the second that is enabled", |call, nth| call.method == "PUT" && nth == 1),
+    ];
+    for (what, refuses) in refuses {
+        direct.switch_off(flag).await.unwrap();
+        expose(&direct, flag, from.clone(), Switch::TurnOn).await.unwrap();
+        let (posts, puts) = (std::sync::Arc::new(AtomicUsize::new(0)), std::sync::Arc::new(AtomicUsize::new(0)));
+        let proxy = Proxy::before(&server().url, move |call| {
+            let count = match call.method.as_str() {
+                "POST" => posts.fetch_add(1, Ordering::SeqCst),
+                "PUT" => puts.fetch_add(1, Ordering::SeqCst),
+                _ => 0,
+            };
+            async move {
+                match refuses(&call, count) {
+                    true => fake(400, r#"{"name":"BadDataError","message":"250 values are allowed"}"#),
+                    false => Fate::Pass,
+                }
+            }
+        });
+        let backend = backend_at(&proxy.await.url, TOKEN, false);
+        let grown = expose(&backend, flag, exposure(&["beta", "staff"], 50), Switch::Keep).await.unwrap_err();
+        assert!(grown.to_string().contains("250 values"), "{what}: {grown}");
+        let seen = read(&direct, flag).await;
+        assert_eq!((seen.shown(), seen.foreign), (from.clone(), None), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_confirmed_though_segments_cannot_be_read() {
+    let flag = "without-segments";
+    let direct = backend_at(&server().url, TOKEN, false);
+    expose(&direct, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    let proxy = Proxy::before(&server().url, |call| async move {
+        if call.path.contains("/segments") {
+            fake(403, r#"{"name":"PermissionError","message":"no"}"#)
+        } else {
+            Fate::Pass
+        }
+    });
+    let backend = backend_at(&proxy.await.url, TOKEN, false);
+    let segment = flagstaff::engine::plan::Constraint {
+        attribute: "beta".to_owned(),
+        is: flagstaff::engine::plan::AttributeTest::InSegment,
+    };
+    let audiences = std::collections::BTreeMap::from([(
+        "beta".to_owned(),
+        flagstaff::engine::plan::Audience { any: vec![segment] },
+    )]);
+    assert!(backend.glance(flag, &audiences).await.is_err(), "on, it may reach anybody");
+    backend.switch_off(flag).await.unwrap();
+    assert!(!backend.glance(flag, &audiences).await.unwrap().reaches_anybody());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_no_flag_that_is_off() {
+    let flag = "unreadable";
+    let direct = backend_at(&server().url, TOKEN, false);
+    expose(&direct, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
+    let without_an_id: fn(&mut serde_json::Value) =
+        |environment| _ = environment["strategies"][0].as_object_mut().unwrap().remove("id");
+    let backend = backend_at(&shown_as(flag, without_an_id).await.url, TOKEN, false);
+    assert!(matches!(backend.read(flag, &super::audiences()).await, Err(BackendError::Unreachable { .. })));
+    // words that nobody knows do not say that it is gone
+    let proxy = Proxy::before(&server().url, |call| async move {
+        match call.path.contains("/features/") {
+            true => fake(404, r#"{"name":"NotFoundError","message":"Nothing to see here"}"#),
+            false => Fate::Pass,
+        }
+    });
+    let backend = backend_at(&proxy.await.url, TOKEN, false);
+    for seen in [backend.read(flag, &super::audiences()).await, backend.glance(flag, &super::audiences()).await] {
+        assert!(seen.is_err(), "{seen:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_repeats_the_token_does_not_show_it() {
+    let proxy = Proxy::before(&server().url, |_| async move {
+        fake(403, &json!({ "name": "PermissionError", "message": format!("no to {TOKEN}, never") }).to_string())
+    });
+    let backend = backend_at(&proxy.await.url, TOKEN, false);
+    let told = backend.switch_off("f").await.unwrap_err().to_string();
+    assert!(!told.contains(TOKEN) && told.contains("no to [token], never"), "{told}");
 }
 
 /// A server of its own: it is frozen and put into maintenance.

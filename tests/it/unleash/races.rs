@@ -103,6 +103,97 @@ async fn off_wins_wherever_a_growth_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn off_wins_wherever_a_resume_of_what_is_on_is() {
+    let mut interleavings = 0;
+    for (index, (from, to)) in
+        [(exposure(&["beta"], 10), exposure(&["beta"], 10)), steps()[1].clone()].iter().enumerate()
+    {
+        let flag = format!("off-wins-resume-{index}");
+        let direct = backend_at(&server().url, TOKEN, false);
+        expose(&direct, &flag, from.clone(), Switch::TurnOn).await.unwrap();
+        let proxy = Proxy::open(&server().url).await;
+        expose(&backend_at(&proxy.url, TOKEN, false), &flag, to.clone(), Switch::TurnOn).await.unwrap();
+        // from after its own look on: what comes before that is seen by it
+        for number in 2..proxy.calls().len() {
+            expose(&direct, &flag, from.clone(), Switch::TurnOn).await.unwrap();
+            let (proxy, gate) = gated(number).await;
+            let (resumer, to, named) = (backend_at(&proxy.url, TOKEN, false), to.clone(), flag.clone());
+            let mut resuming = tokio::spawn(async move { expose(&resumer, &named, to, Switch::TurnOn).await });
+            tokio::select! {
+                _ = &mut resuming => continue,
+                () = gate.reached.notified() => {}
+            }
+            direct.switch_off(&flag).await.unwrap();
+            gate.open();
+            let resumed = resuming.await.unwrap();
+            assert!(!enabled(&flag), "{from}, at call {number}: {resumed:?}");
+            interleavings += 1;
+        }
+    }
+    assert!(interleavings > 5, "{interleavings}");
+}
+
+/// A start, and a person who switches on and off again at the call that would switch on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_switches_off_while_a_start_is_under_way_has_the_last_word() {
+    let flag = "off-beside-a-start";
+    let direct = backend_at(&server().url, TOKEN, false);
+    expose(&direct, flag, exposure(&["beta"], 10), Switch::TurnOn).await.unwrap();
+    let mut interleavings = 0;
+    for number in 2.. {
+        direct.switch_off(flag).await.unwrap();
+        let (proxy, gate) = gated(number).await;
+        let starter = backend_at(&proxy.url, TOKEN, false);
+        let mut starting =
+            tokio::spawn(async move { expose(&starter, flag, exposure(&["beta"], 10), Switch::TurnOn).await });
+        tokio::select! {
+            _ = &mut starting => break,
+            () = gate.reached.notified() => {}
+        }
+        for position in ["on", "off"] {
+            server().person("POST", &format!("{}/{position}", environment(flag)), None);
+        }
+        gate.open();
+        let started = starting.await.unwrap();
+        let before_its_look = started.is_ok();
+        assert!(before_its_look || !enabled(flag), "at call {number}: {started:?}");
+        interleavings += usize::from(!before_its_look);
+    }
+    assert!(interleavings > 1, "{interleavings}");
+}
+
+/// Two journals that start one flag at once: neither writes anything live below the other's switch.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_starts_at_once_no_more_than_one_exposes_anybody() {
+    let mut interleavings = 0;
+    for number in 2.. {
+        let flag = format!("two-starts-{number}");
+        let (proxy, gate) = gated(number).await;
+        let (late, named) = (backend_at(&proxy.url, TOKEN, false), flag.clone());
+        let mut starting = tokio::spawn(async move {
+            let seen = late.read(&named, &super::audiences()).await?;
+            let mut request = super::request(&named, exposure(&[], 50), Switch::TurnOn, seen.revision);
+            request.stamp.journal = "another".to_owned();
+            late.expose(&request).await
+        });
+        tokio::select! {
+            _ = &mut starting => break,
+            () = gate.reached.notified() => {}
+        }
+        let direct = backend_at(&server().url, TOKEN, false);
+        let first = expose(&direct, &flag, exposure(&[], 1), Switch::TurnOn).await;
+        gate.open();
+        let second = starting.await.unwrap();
+        let seen = read(&direct, &flag).await;
+        let is_one = seen.shown() == exposure(&[], 1) || seen.shown() == exposure(&[], 50) || !seen.on;
+        assert!(is_one && seen.foreign.is_none(), "at {number}: {first:?} {second:?} {seen:?}");
+        assert!(first.is_err() || second.is_err() || !is_one, "at {number}: {seen:?}");
+        interleavings += 1;
+    }
+    assert!(interleavings > 3, "{interleavings}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ours_off_wins_wherever_both_are() {
     let shared = |flag: &str| {
         let theirs =
@@ -276,7 +367,7 @@ async fn what_arrives_twice_adds_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_writes_between_our_look_and_our_write_keeps_what_they_wrote() {
-    for (from, to, theirs, left) in [(10, 25, 3, 3), (10, 25, 80, 80), (50, 10, 3, 3), (50, 10, 80, 10)] {
+    for (from, to, theirs, left) in [(10, 25, 3, 3), (10, 25, 80, 25), (50, 10, 3, 3), (50, 10, 80, 10)] {
         a_person_between(from, to, theirs, left).await;
     }
 }
