@@ -417,6 +417,13 @@ async fn a_frozen_database_and_maintenance_are_told_and_end() {
         assert!(!seen.on && seen.exposure.percentage <= flagstaff::engine::Percentage::whole(50));
         expose(&backend, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
     }
+    // hidden from people, the environment is served all the same
+    server.person("POST", "/api/admin/environments/production/off", None);
+    assert_eq!(read(&backend, flag).await.shown(), exposure(&[], 10));
+    backend.switch_off(flag).await.unwrap();
+    assert!(!backend.glance(flag, &super::audiences()).await.unwrap().on);
+    server.person("POST", "/api/admin/environments/production/on", None);
+    expose(&backend, flag, exposure(&[], 10), Switch::TurnOn).await.unwrap();
     server.person("POST", "/api/admin/maintenance", Some(&json!({ "enabled": true })));
     let deadline = Instant::now() + Duration::from_secs(40);
     let mut passed = false;
