@@ -160,6 +160,10 @@ pub enum Standing {
         prepared: bool,
         /// What it is, as far as a backend of this kind says so.
         card: Card,
+        /// Whom it reaches, for people; `None` if nobody.
+        reaches: Option<String>,
+        /// Whose rollout it was last, of whatever journal.
+        stamp: Option<Stamp>,
     },
     /// Somebody else made it. What is in it that would have to go before a start, for people.
     Theirs {

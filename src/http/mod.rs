@@ -161,7 +161,12 @@ fn explain(error: &reqwest::Error) -> NoReply {
         text = error.to_string();
         source = error.source();
     }
-    broken(if text.is_empty() { "the request failed".to_owned() } else { text })
+    broken(match text.as_str() {
+        "" => "the request failed".to_owned(),
+        // what is no TLS is read as broken TLS
+        tls if tls.contains("InvalidContentType") => "it does not speak TLS: is it `http://`?".to_owned(),
+        _ => text,
+    })
 }
 
 /// An address as it may be shown: a user part in it is a credential.

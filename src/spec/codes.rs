@@ -136,6 +136,11 @@ pub const PAGES: &[(&str, &str)] = &[
     ("unknown-source", "The project has no source of this name."),
     ("unknown-stage", "A rollback names a stage that the template does not have."),
     ("unknown-template", "No ReleaseTemplate document has this name."),
+    (
+        "unleash-address",
+        "`url` is the address of the server itself, a path prefix included; `/api/admin` is put behind it.",
+    ),
+    ("unleash-values", "Unleash takes at most 250 values in one constraint: one test of an audience names more."),
     ("unleash-flag", "Unleash takes keys of letters, digits and `-._~`, at most 100 of them."),
     ("unsupported", "This version does not know the key yet. It is refused rather than ignored."),
     (

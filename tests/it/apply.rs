@@ -119,6 +119,36 @@ fn what_somebody_else_made_is_taken_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_reaches_people_without_a_rollout_of_this_journal_is_the_loudest_line() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &["apply", "--yes"], 0);
+    ends(dir, &["plan", "--detailed-exitcode"], 0);
+    // somebody switches on by hand what was only prepared
+    let mut whole: Value = serde_json::from_str(&file(dir)).unwrap();
+    whole["flags"]["my-feature"]["defaultVariant"] = json!("on");
+    fs::write(dir.join(FILE), whole.to_string()).unwrap();
+    let planned = ends(dir, &["plan", "--detailed-exitcode"], 2).out;
+    assert!(planned.contains("! my-feature  ON for"), "{planned}");
+    assert!(planned.contains("and no rollout of this journal allows it"), "{planned}");
+    assert!(planned.contains("`flagstaff abort my-feature -e production` switches it off"), "{planned}");
+    assert!(planned.contains("1 ON without a rollout") && !planned.contains("nothing to do"), "{planned}");
+    ends(dir, &["abort", "my-feature", "-e", "production"], 0);
+    let planned = ends(dir, &["plan"], 0).out;
+    assert!(!planned.contains("ON for"), "{planned}");
+
+    // and what another journal drives
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &[&["start", "my-feature"][..], &PROTECTED].concat(), 0);
+    fs::remove_dir_all(dir.join(".flagstaff")).unwrap();
+    let answer = json(dir, &["plan", "--detailed-exitcode"], 2);
+    let reaches = answer["flags"][0]["reaches"].as_str().unwrap();
+    assert!(reaches.starts_with("employees, by rollout my-feature@production#"), "{reaches}");
+    assert!(reaches.contains("of another journal"), "{reaches}");
+}
+
+#[test]
 fn a_saved_plan_is_done_only_while_nothing_has_changed() {
     type Edit = fn(&Path);
     let edits: [(&str, Edit); 4] = [

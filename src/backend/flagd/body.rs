@@ -123,7 +123,7 @@ fn condition(constraint: &Constraint) -> Value {
 /// What a body means, given the definitions of the audiences.
 pub(super) fn meaning(flag: &Value, audiences: &BTreeMap<String, Audience>) -> Meaning {
     let ours = read_ours(flag);
-    let stamp = read_stamp(flag);
+    let stamp = self::stamp(flag);
     let changed = ours.as_ref().map(|ours| changed_member(flag, ours, audiences));
     if let (Some(ours), Some(None)) = (ours, &changed) {
         return Meaning::Ours(ours);
@@ -169,7 +169,8 @@ fn is_empty(targeting: &Value) -> bool {
     targeting.is_null() || targeting.as_object().is_some_and(Map::is_empty)
 }
 
-fn read_stamp(flag: &Value) -> Option<Stamp> {
+/// Whose rollout wrote it, as it says itself.
+pub(super) fn stamp(flag: &Value) -> Option<Stamp> {
     let metadata = flag.get("metadata")?;
     let text = |key: &str| metadata.get(key).and_then(Value::as_str).map(str::to_owned);
     if text("managedBy")? != "flagstaff" {
@@ -178,8 +179,13 @@ fn read_stamp(flag: &Value) -> Option<Stamp> {
     Some(Stamp { journal: text("journal")?, rollout: text("rollout")? })
 }
 
+/// Whom it is for, as it says itself.
+pub(super) fn claimed(flag: &Value) -> Option<Exposure> {
+    read_ours(flag).map(|ours| ours.exposure)
+}
+
 fn read_ours(flag: &Value) -> Option<Ours> {
-    let stamp = read_stamp(flag)?;
+    let stamp = self::stamp(flag)?;
     let metadata = flag.get("metadata")?;
     let text = |key: &str| metadata.get(key).and_then(Value::as_str);
     let thousandths = metadata.get("percentage").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok())?;
@@ -200,7 +206,7 @@ pub(super) fn has_our_variants(flag: &Value) -> bool {
 pub(super) fn off(flag: Option<&Value>) -> Result<Vec<(&'static str, Option<Value>)>, String> {
     let canonical = json!({ "on": true, "off": false });
     let variants = flag.and_then(|flag| flag.get("variants")).and_then(Value::as_object).filter(|map| !map.is_empty());
-    let stamped = flag.is_some_and(|flag| read_stamp(flag).is_some());
+    let stamped = flag.is_some_and(|flag| stamp(flag).is_some());
     let (variants, default) = match variants.filter(|_| !stamped) {
         None => (canonical, "off".to_owned()),
         Some(variants) if variants.values().all(Value::is_boolean) => {

@@ -70,15 +70,25 @@ fn metadata(card: &Card) -> Map<String, Value> {
     metadata
 }
 
+/// What a flag serves to somebody, if it may.
+fn reaches(body: &Value) -> Option<String> {
+    match body::meaning(body, &std::collections::BTreeMap::new()) {
+        Meaning::Foreign { why, .. } => Some(why),
+        Meaning::Ours(ours) => (!ours.exposure.is_nobody()).then(|| ours.exposure.to_string()),
+        Meaning::Nobody(_) => None,
+    }
+}
+
 fn standing(body: &Value) -> Standing {
     let text = |name: &str| body.pointer(&format!("/metadata/{name}")).and_then(Value::as_str).map(str::to_owned);
     if text("managedBy").as_deref() == Some("flagstaff") {
         let card = Card { kind: text("type"), description: text("description"), owner: text("owner") };
-        return Standing::Ours { prepared: true, card };
+        // the definitions of audiences are not at hand: what it says of itself tells whom it is for
+        let (claimed, stamp) = (body::claimed(body), body::stamp(body));
+        let reaches =
+            reaches(body).map(|why| claimed.filter(|claimed| !claimed.is_nobody()).map_or(why, |on| on.to_string()));
+        return Standing::Ours { prepared: true, card, reaches, stamp };
     }
-    let reaches = match body::meaning(body, &std::collections::BTreeMap::new()) {
-        Meaning::Foreign { why, .. } => Some(why),
-        Meaning::Ours(_) | Meaning::Nobody(_) => None,
-    };
+    let reaches = reaches(body);
     Standing::Theirs { reaches }
 }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::Access;
 use super::hands::Identity;
@@ -22,6 +22,9 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(1);
 /// A flag, and the events of it that are asked for, are far smaller.
 const BODY_AT_MOST: usize = 8 * 1024 * 1024;
 
+/// What is said where there is nothing at an address below the server's.
+pub(super) const NO_PAGE: &str = "it has no such page: is the address right, and is it an Unleash?";
+
 /// What a server says of itself.
 pub(super) const CONFIGURATION: &str = "/api/admin/ui-config";
 
@@ -36,6 +39,8 @@ pub(super) struct Api {
     credential: Option<Credential>,
     token: Mutex<Option<Secret>>,
     pub(super) identity: Mutex<Option<Identity>>,
+    /// Filled once the project and its environment were seen.
+    pub(super) place_is_there: OnceCell<()>,
 }
 
 /// A call.
@@ -116,6 +121,7 @@ impl Api {
             credential: access.token,
             token: Mutex::default(),
             identity: Mutex::default(),
+            place_is_there: OnceCell::new(),
         }
     }
 
@@ -152,6 +158,15 @@ impl Api {
         Ok((reply, meant))
     }
 
+    /// Whether requests can be made at all.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates.
+    pub(super) fn client(&self) -> Result<&Client, String> {
+        let make = || client_for(&self.url, CONNECT_WITHIN, ANSWER_WITHIN, &self.certificates);
+        self.client.get_or_init(make).as_ref().map_err(Clone::clone)
+    }
+
     /// Whether a token goes there that everybody on the way can read.
     pub(super) fn tells_everybody(&self) -> bool {
         self.credential.is_some() && is_in_the_clear(&self.url)
@@ -159,8 +174,7 @@ impl Api {
 
     async fn send(&self, call: &Call, token: Option<&Secret>) -> Result<Reply, NoReply> {
         let unusable = |detail: String| NoReply { timed_out: true, detail };
-        let make = || client_for(&self.url, CONNECT_WITHIN, ANSWER_WITHIN, &self.certificates);
-        let client = self.client.get_or_init(make).as_ref().map_err(|why| unusable(why.clone()))?;
+        let client = self.client().map_err(unusable)?;
         let mut request = client.request(call.method.clone(), format!("{}{}", self.url, call.path));
         if let Some(token) = token {
             let header = HeaderValue::from_str(token.text());
@@ -239,7 +253,8 @@ impl Api {
             403 if name.is_empty() || body.is_none() => self.not_authorised(format!("status 403 {message}")),
             // its flags are not gone because we ask in the wrong place
             404 if name == "NotFoundError" && !message.starts_with("The path") => Fault::Missing(message),
-            404 => self.unreachable("it has no such page: is the address right, and is it an Unleash?".to_owned()),
+            404 => self.unreachable(NO_PAGE.to_owned()),
+            407 => self.unreachable("a proxy on the way asks who we are (status 407)".to_owned()),
             400 if name == "ArchivedFeatureError" => Fault::Archived,
             429 => {
                 let wait = reply.retry_after.map(|wait| format!(" for {} s", wait.as_secs())).unwrap_or_default();

@@ -4,7 +4,7 @@ use futures_util::future::{join, join4};
 use serde_json::Value;
 
 use super::Unleash;
-use super::api::{CONFIGURATION, Call, Fault};
+use super::api::{CONFIGURATION, Call, Fault, NO_PAGE};
 use crate::backend::BackendError;
 use crate::checkup::{self, Check, ClockRead};
 use crate::clock::Clock;
@@ -14,12 +14,18 @@ use crate::http::{self, Reply, bounded, segment};
 const ADDRESS: &str = "check `url`, its path too, that the server runs, and that this machine may reach it";
 const TOKEN: &str = "make a personal access token in Unleash for a user with the root role Editor, and let `token_env`, \
                      `token_file` or `token_command` say it";
+const CERTIFICATES: &str =
+    "check `ca_file`, `client_cert_file` and `client_key_file`: paths start at the project's folder";
 const LOG: &str = "it answers strangers, so that its address is right: its own log says more, or its database is gone";
 
 impl Unleash {
     /// Everything about it that does not depend on a flag.
     pub(super) async fn checks(&self, clock: &dyn Clock) -> Vec<Check> {
         let mut checks: Vec<Check> = self.transport().into_iter().collect();
+        if let Err(why) = self.api.client() {
+            checks.push(Check::failed("certificates", checkup::Fault::Other, why, CERTIFICATES));
+            return checks;
+        }
         let before = clock.now();
         let knocked = async { (self.api.knock().await, clock.now()) };
         let ((knocked, after), token) = join(knocked, self.api.token()).await;
@@ -60,7 +66,7 @@ impl Unleash {
             let call = Call::get(path.to_owned());
             async move { self.api.call(&call).await }
         };
-        let overview = format!("/api/admin/projects/{}/overview", segment(&self.project));
+        let overview = self.overview_path();
         let asked =
             join4(get("/api/admin/user"), get(CONFIGURATION), get(&overview), get("/api/admin/search/events?limit=1"));
         let (user, configuration, project, events) = asked.await;
@@ -89,13 +95,23 @@ impl Unleash {
 
     fn place_of_flags(&self, overview: Result<Value, Fault>) -> Check {
         let (project, environment) = (&self.project, &self.environment);
+        match self.lacks(overview) {
+            Ok(None) => Check::fine("project", format!("project {project} has environment {environment}")),
+            Ok(Some((seen, advice))) => Check::failed("project", checkup::Fault::Other, seen, advice),
+            Err(fault) => failed("project", &self.told(fault), "let the token's user see the project"),
+        }
+    }
+
+    /// What the project lacks for our flags, and what to do about it.
+    fn lacks(&self, overview: Result<Value, Fault>) -> Result<Option<(String, &'static str)>, Fault> {
+        let (project, environment) = (&self.project, &self.environment);
         let overview = match overview {
             Ok(overview) => overview,
             Err(Fault::Missing(_)) => {
-                let (other, seen) = (checkup::Fault::Other, format!("there is no project {project}"));
-                return Check::failed("project", other, seen, "check `project`: it is the project's id, not its name");
+                let advice = "check `project`: it is the project's id, not its name";
+                return Ok(Some((format!("there is no project {project}"), advice)));
             }
-            Err(fault) => return failed("project", &self.told(fault), "let the token's user see the project"),
+            Err(fault) => return Err(fault),
         };
         let known = overview.get("environments").and_then(Value::as_array);
         let known: Vec<String> = known
@@ -105,11 +121,34 @@ impl Unleash {
             .map(bounded)
             .collect();
         if known.contains(environment) {
-            return Check::fine("project", format!("project {project} has environment {environment}"));
+            return Ok(None);
         }
         let seen = format!("project {project} has no environment {environment}, only {}", known.join(", "));
-        let advice = "check `environment`, or let the project have it (Unleash: the project's settings)";
-        Check::failed("project", checkup::Fault::Other, seen, advice)
+        Ok(Some((seen, "check `environment`, or let the project have it (Unleash: the project's settings)")))
+    }
+
+    /// Whether flags are looked for in a project and an environment that are there: elsewhere, that one is missing says
+    /// nothing. Asked once. A server that does not let us see the project has shown us no flag of it either.
+    ///
+    /// # Errors
+    /// There is no such project or environment, or the server does not answer.
+    pub(super) async fn place_is_there(&self) -> Result<(), BackendError> {
+        let ask = async {
+            let call = Call::get(self.overview_path());
+            match self.lacks(self.api.call(&call).await) {
+                Ok(Some((seen, advice))) => Err(self.refused(format!("{seen}: {advice}"))),
+                Ok(None) => Ok(()),
+                Err(fault) => match self.told(fault) {
+                    BackendError::NotAuthorised { .. } => Ok(()),
+                    error => Err(error),
+                },
+            }
+        };
+        self.api.place_is_there.get_or_try_init(|| ask).await.copied()
+    }
+
+    fn overview_path(&self) -> String {
+        format!("/api/admin/projects/{}/overview", segment(&self.project))
     }
 
     fn told(&self, fault: Fault) -> BackendError {
@@ -121,6 +160,7 @@ impl Unleash {
 fn failed(name: &'static str, error: &BackendError, advice: &str) -> Check {
     let (fault, advice) = match error {
         BackendError::NotAuthorised { .. } => (checkup::Fault::NotAuthorised, advice),
+        BackendError::Unreachable { detail, .. } if detail == NO_PAGE => (checkup::Fault::Unreachable, ADDRESS),
         BackendError::Unreachable { .. } => (checkup::Fault::Unreachable, LOG),
         _ => (checkup::Fault::Other, advice),
     };

@@ -85,7 +85,10 @@ impl Unleash {
                     seen.presence = Presence::Archived;
                     Ok((seen, Value::Null))
                 }
-                Err(Fault::Missing(detail)) if is_nowhere(&detail) => Ok((seen, Value::Null)),
+                Err(Fault::Missing(detail)) if is_nowhere(&detail) => {
+                    self.place_is_there().await?;
+                    Ok((seen, Value::Null))
+                }
                 // a stop rests on this: whatever else it may mean, it does not mean that the flag is gone
                 Err(Fault::Missing(detail)) => Err(self.refused(detail)),
                 Err(fault) => Err(fault.unexpected(&self.api.place)),

@@ -1,6 +1,8 @@
 //! A flag before any rollout: made, off, with a strategy of ours that is disabled. Nothing here changes whom a flag
 //! reaches.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Unleash;
@@ -22,7 +24,13 @@ impl Unleash {
         }
         // one call tells most often; whatever else it says, there is more to be seen
         match self.api.call(&Call::get(self.environment_path(flag))).await {
-            Err(Fault::Missing(detail)) if is_nowhere(&detail) => return Ok(Standing::Missing),
+            Err(Fault::Missing(detail)) if is_nowhere(&detail) => {
+                return match self.place_is_there().await {
+                    Ok(()) => Ok(Standing::Missing),
+                    Err(BackendError::Refused { detail, .. }) => Ok(Standing::Unusable(detail)),
+                    Err(error) => Err(error),
+                };
+            }
             Ok(_) | Err(Fault::Missing(_) | Fault::Archived) => {}
             Err(Fault::Other(error)) => return Err(error),
         }
@@ -42,9 +50,12 @@ impl Unleash {
         let prepared = seen.strategies.iter().any(|strategy| strategy.mark.is_some());
         // between making a flag and preparing it a run may die; and it is prepared for one environment at a time
         if prepared || (seen.strategies.is_empty() && !seen.enabled && self.made_by_us(flag, &body).await?) {
-            return Ok(Standing::Ours { prepared, card: card(&body) });
+            let meaning = seen.meaning(&BTreeMap::new());
+            let shown = (!meaning.exposure.is_nobody()).then(|| meaning.exposure.to_string());
+            let reaches = meaning.foreign.or(shown).filter(|_| seen.enabled);
+            return Ok(Standing::Ours { prepared, card: card(&body), reaches, stamp: meaning.stamp });
         }
-        let by = seen.meaning(&std::collections::BTreeMap::new()).foreign;
+        let by = seen.meaning(&BTreeMap::new()).foreign;
         let by = by.or_else(|| self.own_only.then(|| "its strategies".to_owned()));
         Ok(Standing::Theirs { reaches: by.filter(|_| seen.enabled) })
     }
@@ -62,7 +73,7 @@ impl Unleash {
                 self.create(flag, card).await?;
                 false
             }
-            Standing::Ours { prepared, card: known } => {
+            Standing::Ours { prepared, card: known, .. } => {
                 self.correct(flag, card, &known).await?;
                 prepared
             }

@@ -55,6 +55,8 @@ pub struct FlagRow {
     pub card: Card,
     /// What is to be done.
     pub change: FlagChange,
+    /// Whom a flag of ours reaches though no rollout of this journal is on it, and by what, for people.
+    pub exposed: Option<String>,
 }
 
 /// What is to be done about a flag.
@@ -116,9 +118,9 @@ impl FlagRow {
         format!("{}@{}", self.flag, self.environment)
     }
 
-    /// Whether `apply` has anything to do, adopting included.
+    /// Whether `apply` has anything to do, adopting included, or a person has.
     pub fn is_change(&self) -> bool {
-        !matches!(self.change, FlagChange::Nothing)
+        !matches!(self.change, FlagChange::Nothing) || self.exposed.is_some()
     }
 }
 

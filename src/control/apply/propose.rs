@@ -9,6 +9,7 @@ use super::rollouts::Plans;
 use super::{AT_ONCE, DeclaredPlan, FieldChange, FlagChange, FlagRow, Progress, Proposal, commit_of};
 use crate::backend::{Backend, BackendError, Card, Standing};
 use crate::control::site::Site;
+use crate::engine::input::Stamp;
 
 /// A flag that documents want somewhere.
 struct Wanted {
@@ -77,12 +78,13 @@ impl Site {
                         stickiness: wanted.stickiness.clone(),
                         card: cards.get(flag.as_str()).cloned().unwrap_or_default(),
                         change: FlagChange::Nothing,
+                        exposed: None,
                     },
                 )
             }));
         }
         let (all, down) = (asked.len(), Down::default());
-        let rows = asked.into_iter().map(|(backend, row)| change(&**backend, row, &down));
+        let rows = asked.into_iter().map(|(backend, row)| self.change(&**backend, row, &down));
         let mut rows = stream::iter(rows).buffered(AT_ONCE).enumerate();
         let mut found = Vec::new();
         while let Some((index, row)) = rows.next().await {
@@ -90,6 +92,42 @@ impl Site {
             progress(index + 1, all);
         }
         found
+    }
+
+    async fn change(&self, backend: &dyn Backend, mut row: FlagRow, down: &Down) -> FlagRow {
+        let found = match down.of(&row.place) {
+            Some(error) => Err(error),
+            None => backend.standing(&row.flag).await,
+        };
+        row.change = match found {
+            Ok(Standing::Missing) => FlagChange::Create,
+            Ok(Standing::Unusable(why)) => FlagChange::Blocked(why),
+            Ok(Standing::Theirs { reaches }) => FlagChange::Adopt { reaches },
+            Ok(Standing::Ours { prepared, card, reaches, stamp }) => {
+                row.exposed = reaches.and_then(|whom| self.unexplained(&row, whom, stamp));
+                match fields(&row.card, &card) {
+                    fields if prepared && fields.is_empty() => FlagChange::Nothing,
+                    fields => FlagChange::Change { prepare: !prepared, fields },
+                }
+            }
+            Err(error) => {
+                down.note(&row.place, &error);
+                let not_authorised = matches!(error, BackendError::NotAuthorised { .. });
+                FlagChange::Unknown { why: error.to_string(), not_authorised }
+            }
+        };
+        row
+    }
+
+    /// Whom a flag of ours reaches, where no rollout of this journal answers for it: of those that one does, drift tells.
+    fn unexplained(&self, row: &FlagRow, whom: String, stamp: Option<Stamp>) -> Option<String> {
+        if self.store.newest_of_flag(&row.flag, &row.environment).is_some() {
+            return None;
+        }
+        Some(match stamp.filter(|stamp| stamp.journal != self.store.journal_id()) {
+            Some(Stamp { journal, rollout }) => format!("{whom}, by rollout {rollout} of another journal, {journal}"),
+            None => format!("{whom}, and no rollout of this journal allows it"),
+        })
     }
 
     /// Flags of releases in their environments, and of flag documents that no release uses where releases go by default.
@@ -137,28 +175,6 @@ impl Down {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(place.to_owned(), error.clone());
         }
     }
-}
-
-async fn change(backend: &dyn Backend, mut row: FlagRow, down: &Down) -> FlagRow {
-    let found = match down.of(&row.place) {
-        Some(error) => Err(error),
-        None => backend.standing(&row.flag).await,
-    };
-    row.change = match found {
-        Ok(Standing::Missing) => FlagChange::Create,
-        Ok(Standing::Unusable(why)) => FlagChange::Blocked(why),
-        Ok(Standing::Theirs { reaches }) => FlagChange::Adopt { reaches },
-        Ok(Standing::Ours { prepared, card }) => match fields(&row.card, &card) {
-            fields if prepared && fields.is_empty() => FlagChange::Nothing,
-            fields => FlagChange::Change { prepare: !prepared, fields },
-        },
-        Err(error) => {
-            down.note(&row.place, &error);
-            let not_authorised = matches!(error, BackendError::NotAuthorised { .. });
-            FlagChange::Unknown { why: error.to_string(), not_authorised }
-        }
-    };
-    row
 }
 
 /// What documents state and the flag does not say.

@@ -129,5 +129,6 @@ fn flag(row: &FlagRow) -> String {
         FlagChange::Unknown { why, .. } => format!("unknown: {why}"),
     };
     let Card { kind, description, owner } = &row.card;
-    format!("{} {} {:?} {change}", row.place, row.stickiness, [kind, description, owner])
+    let exposed = row.exposed.as_deref().map(|whom| format!(", on for {whom}")).unwrap_or_default();
+    format!("{} {} {:?} {change}{exposed}", row.place, row.stickiness, [kind, description, owner])
 }

@@ -1,8 +1,11 @@
 //! What backends cannot express.
 
-use crate::engine::plan::{AttributeTest, Audience, Plan, Target};
+use crate::engine::plan::{AttributeTest, Audience, Constraint, Plan, Target};
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
+
+/// A server takes no more values in one constraint.
+const VALUES_AT_MOST: usize = 250;
 
 /// What tells one backend from another: a path without its detours, an address without what only says how.
 pub(super) fn plain(target: &Target) -> Vec<&str> {
@@ -22,7 +25,17 @@ pub(super) fn check(parts: &Parts<'_, '_>, plan: &Plan, findings: &mut Vec<Findi
             }
             no_segments(parts, plan, findings);
         }
-        Target::Unleash { .. } => unleash(parts, plan, findings),
+        Target::Unleash { url, .. } => {
+            if let Some(end) =
+                ["/api/admin", "/api/client", "/api/frontend", "/api"].iter().find(|end| url.ends_with(*end))
+            {
+                let at = parts.environment.target.as_ref().map_or(&parts.environment.name.at, |(_, at)| at);
+                let finding = Finding::warning("unleash-address", at, format!("`url` ends with `{end}`"));
+                let own = url.strip_suffix(end).unwrap_or(url);
+                findings.push(finding.help(format!("write the server's own address, most likely `{own}`")));
+            }
+            unleash(parts, plan, findings);
+        }
     }
 }
 
@@ -52,6 +65,16 @@ fn unleash(parts: &Parts<'_, '_>, plan: &Plan, findings: &mut Vec<Finding>) {
         findings.push(finding.help("name an attribute that every user has, such as `userId`"));
     }
     for (name, audience) in &plan.audiences {
+        let values = |constraint: &Constraint| match &constraint.is {
+            AttributeTest::In(values) => values.len(),
+            _ => 1,
+        };
+        let many = audience.any.iter().map(values).find(|many| *many > VALUES_AT_MOST);
+        if let (Some(many), Some(found)) = (many, parts.audiences.get(name.as_str())) {
+            let message = format!("audience `{name}` names {many} values at once, and Unleash takes {VALUES_AT_MOST}");
+            let finding = Finding::error("unleash-values", &found.doc.name.at, message);
+            findings.push(finding.help("make several tests of them, or a segment"));
+        }
         let lists = audience.any.iter().any(|constraint| matches!(constraint.is, AttributeTest::Contains(_)));
         if let Some(found) = parts.audiences.get(name.as_str()).filter(|_| lists) {
             let message = format!("`contains` of audience `{name}` holds in Unleash for that very text only");

@@ -51,7 +51,7 @@ pub struct FlagChangeRow {
     pub action: FlagAction,
     /// What is said of it otherwise than the documents say.
     pub fields: Vec<FieldRow>,
-    /// Whom a flag that is not ours reaches now, and by what; nothing if nobody.
+    /// Whom it reaches now though no rollout of this journal is on it, and by what; nothing if nobody.
     pub reaches: Option<String>,
     /// What stands against it.
     pub trouble: Option<String>,
@@ -141,10 +141,15 @@ pub enum DeclaredWord {
 /// The answer of a proposal.
 pub fn answer(proposal: &Proposal) -> ProposalAnswer {
     let (changes, same): (Vec<&FlagRow>, Vec<&FlagRow>) = proposal.flags.iter().partition(|row| row.is_change());
+    let mut flags: Vec<FlagChangeRow> = changes.into_iter().map(flag).collect();
+    for rows in flags.chunk_by_mut(|left, right| left.environment == right.environment) {
+        // what reaches people comes first
+        rows.sort_by_key(|row| row.reaches.is_none());
+    }
     ProposalAnswer {
         commit: proposal.commit.clone(),
         differs: proposal.differs(),
-        flags: changes.into_iter().map(flag).collect(),
+        flags,
         unchanged: same.len(),
         drift: proposal.drift.iter().map(drifted).collect(),
         rollouts: proposal.rollouts.iter().map(declared).collect(),
@@ -164,7 +169,7 @@ pub fn drift_answer(drift: &[Drift], commit: Option<Commit>) -> ProposalAnswer {
 }
 
 fn flag(row: &FlagRow) -> FlagChangeRow {
-    let (mut fields, mut reaches, mut trouble) = (Vec::new(), None, None);
+    let (mut fields, mut reaches, mut trouble) = (Vec::new(), row.exposed.clone(), None);
     let action = match &row.change {
         FlagChange::Nothing => FlagAction::Nothing,
         FlagChange::Create => FlagAction::Create,

@@ -14,11 +14,14 @@ pub fn proposal(printer: &Printer, answer: &ProposalAnswer, starts: bool) {
     drift(printer, &answer.drift);
     rollouts(printer, &answer.rollouts, starts);
     let count = |action: FlagAction| answer.flags.iter().filter(|row| row.action == action).count();
+    let on = |row: &&FlagChangeRow| row.reaches.is_some() && row.action != FlagAction::Adopt;
+    let exposed = answer.flags.iter().filter(on).count();
     let differ = answer.rollouts.iter().filter(|row| row.declared != DeclaredWord::NotStarted).count();
     let words = [
         (count(FlagAction::Create), "to create"),
         (count(FlagAction::Change), "to change"),
         (count(FlagAction::Adopt), "to adopt"),
+        (exposed, "ON without a rollout"),
         (count(FlagAction::Blocked), "blocked"),
         (count(FlagAction::Unknown), "could not be asked for"),
         (answer.drift.len(), "drifted"),
@@ -49,6 +52,13 @@ fn flags(printer: &Printer, rows: &[FlagChangeRow]) {
             printer.out(&printer.tone(&title, Tone::Strong));
         }
         let name = safe(&row.flag);
+        if let (Some(whom), true) = (&row.reaches, row.action != FlagAction::Adopt) {
+            let on = printer.tone("ON", Tone::Bad);
+            let off = format!("flagstaff abort {name} -e {}", safe(&row.environment));
+            let text =
+                format!("  {} {name}  {on} for {}; `{off}` switches it off", printer.tone("!", Tone::Bad), safe(whom));
+            printer.hung(&text, 6);
+        }
         let (sign, what, tone) = match row.action {
             FlagAction::Nothing => continue,
             FlagAction::Create => ("+", "create it, off, for nobody".to_owned(), Tone::Good),

@@ -50,7 +50,12 @@ fn an_admin_token_may_do_everything() {
 fn whose_a_token_is_and_what_it_may_not() {
     let (editor, viewer) = (server().user("doctor-editor", 2), server().user("doctor-viewer", 3));
     let may = found(&server().url, "", Some(&editor), 0);
-    may.is(BACKEND, "token", "ok", "that of user doctor-editor").is(BACKEND, "permissions", "ok", "make flags");
+    may.is(BACKEND, "token", "ok", "that of user doctor-editor").is(
+        BACKEND,
+        "permissions",
+        "ok",
+        "make and describe flags",
+    );
     let may_not = found(&server().url, "", Some(&viewer), 4);
     may_not.is(BACKEND, "token", "ok", "that of user doctor-viewer").is(BACKEND, "events", "ok", "");
     for missing in
@@ -83,6 +88,14 @@ fn a_project_or_environment_that_is_not_there_is_told() {
     found.is(BACKEND, "project", "failed", "there is no project nope").advises(BACKEND, "project", "id");
     let found = found_at("default/prod");
     found.is(BACKEND, "project", "failed", "project default has no environment prod, only development, production");
+}
+
+#[test]
+fn an_address_below_the_servers_own_and_a_certificate_that_is_not_there_are_told() {
+    let found = found(&format!("{}/api/admin", server().url), "", Some(TOKEN), 5);
+    found.is(BACKEND, "token", "failed", "no such page").advises(BACKEND, "token", "check `url`");
+    let found = self::found(&format!("{}\", ca_file: \"nope.pem", server().url), "", Some(TOKEN), 1);
+    found.is(BACKEND, "certificates", "failed", "nope.pem").advises(BACKEND, "certificates", "check `ca_file`");
 }
 
 #[test]
@@ -151,7 +164,13 @@ async fn maintenance_is_told_with_what_it_means() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn permissions_count_where_they_were_given() {
-    let all = ["CREATE_FEATURE", "CREATE_FEATURE_STRATEGY", "UPDATE_FEATURE_STRATEGY", "DELETE_FEATURE_STRATEGY"];
+    let all = [
+        "CREATE_FEATURE",
+        "UPDATE_FEATURE",
+        "CREATE_FEATURE_STRATEGY",
+        "UPDATE_FEATURE_STRATEGY",
+        "DELETE_FEATURE_STRATEGY",
+    ];
     let of_project = |environment: &str, switch_in: &str, without: &str| {
         let mut permissions: Vec<Value> = all
             .iter()
@@ -172,6 +191,7 @@ async fn permissions_count_where_they_were_given() {
         ),
         (of_project("development", "default", ""), 4, "failed", "DELETE_FEATURE_STRATEGY"),
         (of_project("production", "default", "CREATE_FEATURE"), 0, "warning", "it may not make flags (CREATE_FEATURE)"),
+        (of_project("production", "default", "UPDATE_FEATURE"), 0, "warning", "describe flags (UPDATE_FEATURE)"),
     ] {
         let found = with_answer("/api/admin/user", answer, code).await;
         found.is(BACKEND, "permissions", result, seen).is(

@@ -382,7 +382,10 @@ impl Backend for Door {
                 return Err(error);
             }
             let there = self.world.with(|inner| inner.flags.contains_key(key));
-            Ok(if there { Standing::Ours { prepared: true, card: Card::default() } } else { Standing::Missing })
+            Ok(match there {
+                true => Standing::Ours { prepared: true, card: Card::default(), reaches: None, stamp: None },
+                false => Standing::Missing,
+            })
         })
     }
 

@@ -206,6 +206,10 @@ fn what_unleash_cannot_express() {
     on_unleash("flagstaff.yaml", "flagd: { path: flags/staging.flagd.json }", target, "same-backend");
     on_unleash("checkout-v2.yaml", "spec:", "spec:\n  flag: \"a/b\"", "unleash-flag `a/b`");
     on_unleash("audiences.yaml", "ends_with:", "contains:", "server-attribute");
+    let many: Vec<String> = (0..251).map(|n| format!("u-{n}")).collect();
+    let many = format!("in: [{}]", many.join(", "));
+    on_unleash("audiences.yaml", "ends_with: \"@acme.example\"", &many, "unleash-values");
+    on_unleash("flagstaff.yaml", "https://flags.example\"", "https://flags.example/api/admin\"", "unleash-address");
     on_unleash("flagstaff.yaml", "stickiness: targetingKey", "stickiness: random", "stickiness");
 }
 

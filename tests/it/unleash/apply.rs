@@ -94,6 +94,50 @@ fn what_a_person_made_is_taken_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn what_a_person_switched_on_before_any_rollout_is_the_loudest_line() {
+    let shop = Shop::new("on-by-hand");
+    shop.run(&["apply", "--yes"], 0);
+    // without an enabled strategy, the server makes one for everybody
+    server().person("POST", &format!("{}/on", environment("on-by-hand")), None);
+    let planned = shop.run(&["plan", "--detailed-exitcode"], 2);
+    assert!(planned.contains("! on-by-hand  ON for"), "{planned}");
+    shop.run(&["abort", "on-by-hand"], 0);
+    assert_eq!(shop.shown()["enabled"], false);
+}
+
+#[test]
+fn a_flag_that_the_user_of_the_token_made_by_hand_is_not_ours() {
+    let shop = Shop::new("made-by-hand");
+    let token = server().user("pipeline-user", 2);
+    let body = json!({ "name": "made-by-hand", "description": "in the browser" });
+    assert_eq!(server().call("POST", FEATURES, &token, Some(&body)).0, 201);
+    let run = |args: &[&str], code| told(shop.command(args).env("SHOP_TOKEN", &token).output().unwrap(), code, args);
+    let planned = run(&["plan"], 0);
+    assert!(planned.contains("not ours, for nobody"), "{planned}");
+    run(&["apply", "--yes"], 1);
+    assert_eq!(shop.shown()["strategies"], json!([]));
+    run(&["apply", "--yes", "--adopt"], 0);
+    run(&["plan", "--detailed-exitcode"], 0);
+}
+
+#[test]
+fn a_place_that_is_not_there_has_no_missing_flags() {
+    let shop = Shop::new("nowhere");
+    for (from, to, why) in [
+        ("environment: production", "environment: prod", "has no environment prod, only development, production"),
+        ("environment: prod", "project: nope, environment: production", "there is no project nope"),
+    ] {
+        shop.replace(from, to);
+        let planned = shop.run(&["plan"], 0);
+        assert!(planned.contains("x nowhere") && planned.contains(why), "{planned}");
+        let started = shop.run(&["start", "nowhere", "-e", "production"], 1);
+        assert!(started.contains(why), "{started}");
+        let status = shop.run(&["status"], 0);
+        assert!(status.contains("no rollouts yet"), "{status}");
+    }
+}
+
+#[test]
 fn a_death_between_making_and_preparing_is_mended_by_the_next() {
     let shop = Shop::new("half-made");
     server().ours("POST", FEATURES, Some(&json!({ "name": "half-made" })));
