@@ -201,6 +201,9 @@ pub trait Backend: Send + Sync {
     /// Sets an exposure, conditional on the revision. Returns when written; the caller reads back.
     fn expose<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>>;
 
+    /// Whether [`Backend::expose`] would be refused for what is there now. Writes nothing.
+    fn rehearse<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>>;
+
     /// Switches off for everybody. Needs no prior read, no lock, no stamp; done already is success.
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>>;
 

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::control::{CommandReport, ControlError, Rollout, Site};
 use crate::engine::decide::RefusalKind;
 use crate::engine::input::Actor;
-use crate::engine::{Command, Phase, Plan};
+use crate::engine::{Command, Phase, Plan, Timestamp};
 use crate::env;
 use crate::journal::DriverSeen;
 use crate::view::answers::{self, CommandAnswer};
@@ -106,7 +106,7 @@ impl Context {
         }
         match environments.as_slice() {
             [only] => Ok(only.clone()),
-            [] => Err(Failure::new(Exit::Failed, format!("there is no release `{}`", safe(release)))),
+            [] => Err(Failure::new(Exit::Failed, safe(&site.no_release(release)))),
             many => Err(Failure::new(Exit::Usage, format!("`{}` goes to several environments", safe(release)))
                 .help(format!("name one of them with -e: {}", many.join(", ")))),
         }
@@ -181,7 +181,7 @@ impl Context {
         if self.printer.machine() || report.phase != Phase::Running {
             return;
         }
-        let driver = driver_of(&site.drivers(), &report.address);
+        let driver = driver_of(&site.drivers(), &report.address, site.now());
         self.printer.note(&words::driven(driver.as_deref(), plan));
     }
 
@@ -282,9 +282,9 @@ fn error(failure: &Failure) -> ErrorAnswer {
 }
 
 /// Who drives a rollout: `run@host`.
-pub(crate) fn driver_of(drivers: &[DriverSeen], address: &str) -> Option<String> {
+pub(crate) fn driver_of(drivers: &[DriverSeen], address: &str, now: Timestamp) -> Option<String> {
     let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
-    driving.map(|driver| format!("{}@{}", driver.command, driver.host))
+    driving.map(|driver| driver.told(now))
 }
 
 /// The exit of a command that left a rollout where it is: what was not read back is unreachable.

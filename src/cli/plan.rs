@@ -8,9 +8,11 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::apply::{FlagChange, Proposal, Saved};
 use crate::control::drift::Serving;
+use crate::control::site::no_release;
 use crate::spec;
 use crate::view::bar::Bar;
 use crate::view::plan::{self, PlanAnswer, PlanRow};
+use crate::view::safe::safe;
 use crate::view::{proposal, verbose};
 
 /// Show what apply would do, what drifted at backends, and what both mean for rollouts; of one release, everything
@@ -104,7 +106,8 @@ fn resolved(context: &Context, release: &str) -> Result<Exit, Failure> {
     let loaded = spec::load(&context.dir);
     verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
     let Some(known) = loaded.releases().into_iter().find(|known| known.release == release) else {
-        return Err(Failure::new(Exit::Failed, format!("there is no release `{release}`")));
+        let known = loaded.releases().into_iter().map(|known| known.release);
+        return Err(Failure::new(Exit::Failed, safe(&no_release(release, known))));
     };
     let environments: Vec<String> = match &context.environment {
         Some(environment) => vec![environment.clone()],

@@ -198,7 +198,7 @@ fn wanted(context: &Context, site: &Site, named: &[String]) -> Result<Wanted, Fa
     match named.iter().find(|name| !known(name)) {
         None => Ok(wanted),
         Some(_) if site.loaded.has_errors() => Err(Failure::invalid(site.loaded.findings.clone())),
-        Some(name) => Err(Failure::new(Exit::Failed, format!("there is no release `{}`", safe(name)))
+        Some(name) => Err(Failure::new(Exit::Failed, safe(&site.no_release(name)))
             .help("flagstaff status, and the documents, list them")),
     }
 }

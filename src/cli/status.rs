@@ -7,9 +7,12 @@ use clap::Args;
 use super::abort::open;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
-use crate::control::Site;
 use crate::control::served::Served;
+use crate::control::site::no_release;
+use crate::control::stop::StopSite;
+use crate::control::{Rollout, Site};
 use crate::engine::Span;
+use crate::spec::{self, Finding};
 use crate::view::freezes;
 use crate::view::safe::safe;
 use crate::view::served::{self, ServedRow, served_row};
@@ -23,6 +26,16 @@ pub(crate) struct Status {
     pub(crate) releases: Vec<String>,
 }
 
+/// What `status` can tell from.
+enum Known {
+    /// The project and its journal.
+    All(Box<Site>),
+    /// The journal, with what is wrong with the Project document.
+    Pinned(Box<StopSite>, Vec<Finding>),
+    /// Neither; why the journal tells nothing, where there is one.
+    NoJournal(Option<String>),
+}
+
 /// Of so many rollouts at most it is read what their backends serve.
 const LOOKED_AT: usize = 200;
 /// How long that may take.
@@ -30,15 +43,16 @@ const LOOK: Span = Span::seconds(2);
 
 impl Status {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
-        let mut site = match self.site(context)? {
-            Ok(site) => site,
-            Err(why) => return self.without_journal(context, why).await,
+        let mut site = match self.known(context)? {
+            Known::All(site) => site,
+            Known::Pinned(site, findings) => return Err(self.by_pinned_plans(context, *site, findings)),
+            Known::NoJournal(why) => return self.without_journal(context, why).await,
         };
         let begun = |name: &String| site.store.rollouts().any(|rollout| rollout.plan.release == *name);
         let declared = site.loaded.releases();
         let is_known = |name: &&String| begun(name) || declared.iter().any(|known| known.release == **name);
         if let Some(unknown) = self.releases.iter().find(|name| !is_known(name)) {
-            return Err(Failure::new(Exit::Failed, format!("there is no release `{}`", safe(unknown))));
+            return Err(Failure::new(Exit::Failed, safe(&site.no_release(unknown))));
         }
         let ids: Vec<String> = site
             .store
@@ -58,7 +72,7 @@ impl Status {
         if context.printer.machine() {
             context.printer.answer(&StatusAnswer { rollouts, freezes, spooled, orphans, journal: None, served: None });
         } else {
-            status::print(&context.printer, &rollouts, &freezes);
+            status::print(&context.printer, &rollouts, &freezes, self.is_narrowed(context));
             if spooled > 0 {
                 let what = "stops or freezes wait beside the journal; the next driver takes them in";
                 context.printer.err(&format!("{spooled} {what}"));
@@ -73,21 +87,53 @@ impl Status {
         Ok(named.fold(Exit::Done, |worst, rollout| worst.worst(ended(rollout))))
     }
 
-    /// The project with its journal; or why the journal tells nothing.
-    fn site(&self, context: &Context) -> Result<Result<Site, Option<String>>, Failure> {
+    /// What can be told from.
+    fn known(&self, context: &Context) -> Result<Known, Failure> {
         let stops = open(context)?;
         // a journal that knows nothing may stand where another one was lost
         if !stops.has_journal() || stops.knows_nothing() {
-            return Ok(Err(None));
+            return Ok(Known::NoJournal(None));
         }
         if let Err(why) = stops.store() {
-            return Ok(Err(Some(why.clone())));
+            return Ok(Known::NoJournal(Some(why.clone())));
+        }
+        if let Some(findings) = stops.project_fault().map(<[Finding]>::to_vec) {
+            return Ok(Known::Pinned(Box::new(stops), findings));
         }
         match context.site() {
-            Ok(site) => Ok(Ok(site)),
-            Err(failure) if failure.exit == Exit::Unreachable => Ok(Err(Some(failure.message))),
+            Ok(site) => Ok(Known::All(Box::new(site))),
+            Err(failure) if failure.exit == Exit::Unreachable => Ok(Known::NoJournal(Some(failure.message))),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Where the Project document cannot be read the journal tells all the same where every rollout is: it is broken when
+    /// people are in a hurry. How it is broken is the answer for machines, and the end for people.
+    fn by_pinned_plans(&self, context: &Context, mut site: StopSite, findings: Vec<Finding>) -> Failure {
+        let drivers = site.drivers();
+        let is_meant = |rollout: &&Rollout| {
+            (self.releases.is_empty() || self.releases.contains(&rollout.plan.release))
+                && context.environment.as_ref().is_none_or(|meant| *meant == rollout.plan.environment)
+        };
+        if let (Ok(store), false) = (site.store(), context.printer.machine()) {
+            let rows = status::rows_of(store.rollouts().filter(is_meant), &drivers, context.clock.now());
+            let freezes: Vec<_> = site.freezes().0.iter().map(freezes::row).collect();
+            status::print(&context.printer, &rows, &freezes, self.is_narrowed(context));
+        }
+        Failure::invalid(findings)
+    }
+
+    /// Where nothing was ever started, names are those of the documents.
+    fn refuse_unknown(&self, context: &Context) -> Result<(), Failure> {
+        let known: Vec<String> = spec::load(&context.dir).releases().into_iter().map(|known| known.release).collect();
+        match self.releases.iter().find(|name| !known.contains(name)) {
+            Some(unknown) => Err(Failure::new(Exit::Failed, safe(&no_release(unknown, known.iter().cloned())))),
+            None => Ok(()),
+        }
+    }
+
+    fn is_narrowed(&self, context: &Context) -> bool {
+        !self.releases.is_empty() || context.environment.is_some()
     }
 
     /// What the backends serve is what is left to be told. `why` is none where there is no journal at all.
@@ -111,12 +157,15 @@ impl Status {
         let freezes = site.freezes().0.iter().map(freezes::row).collect();
         let (spooled, orphans) = (site.waiting(), orphans(&site.orphans()));
         let answer = StatusAnswer { rollouts: Vec::new(), freezes, spooled, orphans, journal, served: Some(served) };
+        if answer.journal.is_none() {
+            self.refuse_unknown(context)?;
+        }
         if context.printer.machine() {
             context.printer.answer(&answer);
         } else if answer.journal.is_some() {
             served::print_served(&context.printer, &answer);
         } else {
-            status::print(&context.printer, &[], &answer.freezes);
+            status::print(&context.printer, &[], &answer.freezes, self.is_narrowed(context));
         }
         if !context.printer.machine() {
             status::print_orphans(&context.printer, &answer.orphans);

@@ -35,7 +35,7 @@ impl Watch {
                 site.reread();
                 let drivers = site.drivers();
                 let Some(rollout) = site.store.rollout(&id) else { return Ok(Exit::Failed) };
-                live.driven = driver_of(&drivers, &rollout.address()).is_some();
+                live.driven = driver_of(&drivers, &rollout.address(), site.now()).is_some();
                 live.draw(&[rollout], site.now());
                 if !goes_on(rollout) {
                     return Ok(ended(rollout));

@@ -163,7 +163,7 @@ pub(super) fn alive(drivers: Vec<DriverSeen>, now: Timestamp) -> Vec<DriverSeen>
 fn has_died(driver: &DriverSeen) -> bool {
     let here = rustix::system::uname();
     let pid = i32::try_from(driver.pid).ok().and_then(rustix::process::Pid::from_raw);
-    !driver.command.contains("--once")
+    !driver.comes_and_goes()
         && driver.host == here.nodename().to_string_lossy()
         && pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }

@@ -244,6 +244,10 @@ impl Backend for Told<dyn Backend> {
         })
     }
 
+    fn rehearse<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        self.port.rehearse(request)
+    }
+
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(async move {
             let began = self.ear.now();

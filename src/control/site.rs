@@ -182,6 +182,13 @@ impl Site {
         (target != plan.target).then(|| self.backends.get(&plan.environment).cloned()).flatten()
     }
 
+    /// That there is no release of this name, and which one may be meant.
+    pub fn no_release(&self, name: &str) -> String {
+        let declared = self.loaded.releases().into_iter().map(|known| known.release);
+        let begun = self.store.rollouts().map(|rollout| rollout.plan.release.clone());
+        no_release(name, declared.chain(begun))
+    }
+
     /// The backends that earlier plans of a rollout named: it may have been left behind there. The present one is none.
     pub(super) fn former_backends_of(&self, id: &str) -> Vec<Arc<dyn Backend>> {
         let Some(rollout) = self.store.rollout(id) else { return Vec::new() };
@@ -302,5 +309,15 @@ pub(super) fn token_fault(dir: &Path, source: &SourceDoc) -> Option<String> {
             Err(error) => format!("cannot read {path}: {}", error.kind()),
         }),
         (Some(name), None) => Some(format!("the variable {name} is not set")),
+    }
+}
+
+/// That there is no release of this name among some, and which one may be meant.
+pub fn no_release(name: &str, known: impl Iterator<Item = String>) -> String {
+    let known: std::collections::BTreeSet<String> = known.collect();
+    let near = |other: &&String| strsim::damerau_levenshtein(name, other) <= 2 || other.starts_with(name);
+    match known.iter().find(near) {
+        Some(near) => format!("there is no release `{name}`; did you mean `{near}`?"),
+        None => format!("there is no release `{name}`"),
     }
 }

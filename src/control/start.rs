@@ -9,7 +9,7 @@ use super::record::Step;
 use super::rollout::Rollout;
 use super::site::Site;
 use super::store::{Batch, is_conflict};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Expose, Switch};
 use crate::clock::within;
 use crate::engine::decide::{Opening, Refusal, RefusalKind, may_start};
 use crate::engine::input::{Command, Issued, Observation, Stamp};
@@ -50,7 +50,7 @@ impl Site {
             return Err(ControlError::Invalid(errors.cloned().collect()));
         }
         let resolved = self.loaded.plan(release, environment).map_err(|findings| match findings.is_empty() {
-            true => ControlError::NotFound(format!("there is no release `{release}`")),
+            true => ControlError::NotFound(self.no_release(release)),
             false => ControlError::Invalid(findings),
         })?;
         let plan = resolved.plan;
@@ -84,6 +84,7 @@ impl Site {
                 return self.report(&id, false, &[]);
             }
             self.refuse_gone(&plan, &seen)?;
+            self.rehearse(&plan, stage, options, &seen).await?;
             match self.open_rollout(&plan, &resolved.hash, stage, options, seen) {
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),
@@ -92,6 +93,39 @@ impl Site {
                     return self.report(&id, true, &[steps, more].concat());
                 }
             }
+        }
+    }
+
+    /// What the backend would refuse is refused before a rollout is opened: there would be one that exposes nobody, paused.
+    async fn rehearse(
+        &self,
+        plan: &Plan,
+        stage: usize,
+        options: &StartOptions,
+        seen: &Observation,
+    ) -> Result<(), ControlError> {
+        let (Observation::Seen(seen), Some(stage)) = (seen, plan.stages.get(stage)) else { return Ok(()) };
+        // whoever has it already is refused in the engine's words, and another journal's stamp too
+        if seen.reaches_anybody() || seen.stamp.as_ref().is_some_and(|stamp| stamp.journal != self.store.journal_id()) {
+            return Ok(());
+        }
+        let request = Expose {
+            flag: plan.flag.clone(),
+            exposure: stage.exposure.clone(),
+            audiences: plan.audiences.clone(),
+            stickiness: plan.stickiness.clone(),
+            stamp: Stamp { journal: self.store.journal_id().to_owned(), rollout: String::new() },
+            switch: Switch::TurnOn,
+            revision: seen.revision.clone(),
+            take_over: options.take_over,
+        };
+        let backend = self.backend_of(plan);
+        match within(&*self.clock, BACKEND_PATIENCE, backend.rehearse(&request)).await {
+            Some(Err(BackendError::Refused { place, detail })) => {
+                Err(ControlError::Failed(format!("{place} cannot do that: {detail}; nothing was started")))
+            }
+            // whatever else there is, is found by the write
+            _ => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Timestamp;
+use crate::engine::{Span, Timestamp};
 
 pub mod chain;
 pub mod spool;
@@ -66,6 +66,23 @@ pub struct DriverSeen {
     pub next: Timestamp,
     /// `release@environment` of everything it drives.
     pub drives: Vec<String>,
+}
+
+impl DriverSeen {
+    /// Whether it comes and goes: it is called from time to time for one pass, and is not there in between.
+    pub fn comes_and_goes(&self) -> bool {
+        self.command.contains("--once")
+    }
+
+    /// For people: `serve@host`; of one that comes and goes, when it was there last.
+    pub fn told(&self, now: Timestamp) -> String {
+        let name = format!("{}@{}", self.command, self.host);
+        let ago = now.since(self.alive);
+        match self.comes_and_goes() && ago >= Span::minutes(1) {
+            true => format!("{name}, last {} min ago", ago.0 / Span::minutes(1).0),
+            false => name,
+        }
+    }
 }
 
 /// Why the journal did not do what was asked.

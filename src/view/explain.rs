@@ -87,6 +87,8 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
         Phase::Paused => vec![format!("flagstaff resume {on}"), format!("flagstaff abort {on}")],
         Phase::Running if state.waits_for_approval(plan) => vec![format!("flagstaff approve {on}")],
         Phase::Running => vec![format!("flagstaff pause {on}"), format!("flagstaff abort {on}")],
+        // nothing starts before it is off
+        Phase::Stopped if state.is_stopping() => vec![format!("flagstaff abort {on}")],
         Phase::Stopped => vec![format!("flagstaff start {on} --again")],
         Phase::None | Phase::Completed => Vec::new(),
     };

@@ -18,6 +18,7 @@ use crate::control::drift::Drift;
 use crate::control::{Rollout, Site};
 use crate::engine::event::Missing;
 use crate::engine::{Phase, State, Timestamp};
+use crate::journal::DriverSeen;
 
 /// A rollout as it is now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -125,16 +126,31 @@ pub fn row(rollout: &Rollout, driver: Option<String>, now: Timestamp) -> StatusR
     }
 }
 
-/// Rows of rollouts by their ids, with who drives them now.
-pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
-    let drivers = site.drivers();
+/// Rows of rollouts that the journal alone tells of.
+pub fn rows_of<'r>(
+    rollouts: impl Iterator<Item = &'r Rollout>,
+    drivers: &[DriverSeen],
+    now: Timestamp,
+) -> Vec<StatusRow> {
     let driver = |address: &str| {
         let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
-        driving.map(|driver| format!("{}@{}", driver.command, driver.host))
+        driving.map(|driver| driver.told(now))
     };
-    let rollouts = ids.iter().filter_map(|id| site.store.rollout(id));
-    let now = site.now();
     rollouts.map(|rollout| row(rollout, driver(&rollout.address()), now)).collect()
+}
+
+/// Rows of rollouts by their ids, with who drives them now.
+pub fn rows(site: &mut Site, ids: &[String]) -> Vec<StatusRow> {
+    let (drivers, now) = (site.drivers(), site.now());
+    let rollouts: Vec<&Rollout> = ids.iter().filter_map(|id| site.store.rollout(id)).collect();
+    let mut rows = rows_of(rollouts.iter().copied(), &drivers, now);
+    for (row, rollout) in rows.iter_mut().zip(rollouts) {
+        if site.is_held_for_good(rollout) {
+            // it goes no further before somebody does something about its documents
+            row.attention = Attention::Person;
+        }
+    }
+    rows
 }
 
 /// Below this many columns a rollout takes a few lines instead of a row: a telephone shows 40.
@@ -222,10 +238,11 @@ fn tone_of(row: &StatusRow) -> Option<Tone> {
 }
 
 /// The table for people: one line for all of them, shared causes, then a row each, most urgent first.
-pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow]) {
+pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow], narrowed: bool) {
     frozen(printer, freezes);
     if rows.is_empty() {
-        printer.out("no rollouts yet: `flagstaff start RELEASE -e ENVIRONMENT` begins one");
+        let what = if narrowed { "no rollout of it yet" } else { "no rollouts yet" };
+        printer.out(&format!("{what}: `flagstaff start RELEASE -e ENVIRONMENT` begins one"));
         return;
     }
     overview(printer, rows);

@@ -372,3 +372,34 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     let done = status.args(["status"]).current_dir(dir.path()).stdout(full).output().unwrap();
     assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
 }
+
+#[test]
+fn status_tells_what_the_journal_knows_while_the_project_document_is_broken() {
+    let (dir, page) = (tempfile::tempdir().unwrap(), crate::support::page::Page::serve(&["r"]));
+    let dir = dir.path();
+    project(dir, &page, HERE);
+    ends(dir, &["start", "r"], 0);
+    fs::write(dir.join("flagstaff.yaml"), "kind: [").unwrap();
+    let told = ends(dir, &["status"], 3);
+    assert!(told.out.contains("r@here") && told.out.contains("running"), "{}", told.both());
+    assert!(told.err.contains("yaml-syntax"), "{}", told.err);
+    assert!(!ends(dir, &["status", "-e", "staging"], 3).out.contains("r@here"));
+}
+
+#[test]
+fn a_name_that_nobody_has_is_told_with_the_one_that_may_be_meant() {
+    let (dir, page) = (tempfile::tempdir().unwrap(), crate::support::page::Page::serve(&["r"]));
+    let dir = dir.path();
+    project(dir, &page, HERE);
+    replace(
+        &dir.join("flagstaff.yaml"),
+        "kind: Release\nmetadata: { name: r }",
+        "kind: Release\nmetadata: { name: menu }",
+    );
+    for command in ["status", "start", "plan", "explain", "run"] {
+        let told = ends(dir, &[command, "mneu"], 1);
+        assert!(told.err.contains("there is no release `mneu`; did you mean `menu`?"), "{command}: {}", told.err);
+    }
+    let status = ends(dir, &["status", "menu"], 0).out;
+    assert!(status.contains("no rollout of it yet"), "{status}");
+}

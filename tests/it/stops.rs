@@ -183,6 +183,8 @@ fn off_at_one_of_two_addresses_is_not_off() {
     assert!(answer.out.contains("NOT OFF"), "{}", answer.both());
     let status = run(dir, &["status", "r"]);
     assert!(status.out.contains("stopping"), "{}", status.both());
+    let explained = run(dir, &["explain", "r"]).out;
+    assert!(explained.contains("flagstaff abort r -e") && !explained.contains("--again"), "{explained}");
 }
 
 #[test]

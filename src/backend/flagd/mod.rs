@@ -138,6 +138,11 @@ impl Backend for Flagd {
         Box::pin(self.blocking(move |this| this.set(&request)))
     }
 
+    fn rehearse<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        let request = request.clone();
+        Box::pin(self.blocking(move |this| this.would_write(&request)))
+    }
+
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         let flag = flag.to_owned();
         Box::pin(self.blocking(move |this| this.off(&flag)))

@@ -41,7 +41,7 @@ impl Flagd {
         self.at("read");
         let marker = Marker::of(&target, &request.flag);
         let token = marker.token();
-        self.check(request, &found, token.as_deref())?;
+        self.check(request, &found.document, found.exists, token.as_deref())?;
         self.at("checked");
         let exposes = !request.exposure.is_nobody();
         if let Some(token) = &token
@@ -73,9 +73,29 @@ impl Flagd {
         self.effective(&faults)
     }
 
+    /// Whether an exposure could be written over what is there.
+    pub(super) fn would_write(&self, request: &Expose) -> Result<(), BackendError> {
+        let target = self.target()?;
+        let read = || target.read().map_err(|error| self.disk(error));
+        let document = self.latest.shared(read)?.map_err(|detail| self.unparsable(&detail))?;
+        let marker = Marker::of(&target, &request.flag).token();
+        match document {
+            Some(document) => self.check(request, &document, true, marker.as_deref()),
+            None => {
+                let empty = Document::parse(EMPTY.to_owned()).map_err(|detail| self.unparsable(&detail))?;
+                self.check(request, &empty, false, marker.as_deref())
+            }
+        }
+    }
+
     /// Whether what is asked may be written over what is there.
-    fn check(&self, request: &Expose, found: &Found, marker: Option<&str>) -> Result<(), BackendError> {
-        let document = &*found.document;
+    fn check(
+        &self,
+        request: &Expose,
+        document: &Document,
+        exists: bool,
+        marker: Option<&str>,
+    ) -> Result<(), BackendError> {
         let exposes = !request.exposure.is_nobody();
         if marker.is_some() && exposes && request.switch == Switch::Keep {
             return Err(self.switched_off());
@@ -87,7 +107,7 @@ impl Flagd {
         if let Some(detail) = body::inexpressible(&ours(request), &request.audiences) {
             return Err(self.refused(detail));
         }
-        if revision(found.exists.then_some(document), &request.flag, marker) != request.revision {
+        if revision(exists.then_some(document), &request.flag, marker) != request.revision {
             return Err(match (marker, exposes) {
                 (Some(token), true) if !request.revision.ends_with(&mark(token)) => self.switched_off(),
                 _ => self.conflict("the flag is not as it was when it was read"),

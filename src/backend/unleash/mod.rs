@@ -123,6 +123,10 @@ impl Backend for Unleash {
         Box::pin(self.set(request))
     }
 
+    fn rehearse<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(self.would_set(request))
+    }
+
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(self.off(flag))
     }

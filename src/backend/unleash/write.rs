@@ -13,6 +13,15 @@ use crate::engine::{Exposure, Percentage};
 use crate::http::segment;
 
 impl Unleash {
+    /// Whether an exposure could be set over what is there.
+    pub(super) async fn would_set(&self, request: &Expose) -> Result<(), BackendError> {
+        let seen = self.look(&request.flag, &request.audiences).await?;
+        if let Some(detail) = inexpressible(&request.flag, &ours(request), &request.audiences, &seen.segments) {
+            return Err(self.refused(detail));
+        }
+        self.check(request, &seen).map(|_| ())
+    }
+
     /// Sets an exposure.
     pub(super) async fn set(&self, request: &Expose) -> Result<(), BackendError> {
         let ours = ours(request);

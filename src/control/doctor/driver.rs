@@ -5,10 +5,14 @@ use crate::checkup::Check;
 use crate::control::drive::{alive, goes_on};
 use crate::control::rollout::Rollout;
 use crate::control::store::Store;
-use crate::engine::Timestamp;
+use crate::engine::{Span, Timestamp};
+use crate::journal::DriverSeen;
 
 /// More rollouts that nobody drives are counted.
 const NAMED_AT_MOST: usize = 5;
+
+/// A driver that comes and goes and was not there for so long may have been forgotten.
+const AWAY: Span = Span::minutes(5);
 
 /// Whether somebody drives every rollout that goes on by itself, or that reaches somebody: safeguards are armed in a paused
 /// one too.
@@ -29,10 +33,19 @@ pub(super) fn check(mut store: Store, now: Timestamp, environment: Option<&str>)
     }
     if left.is_empty() {
         let drives = drivers.iter().filter(|driver| driver.drives.iter().any(|address| driven.contains(address)));
-        let mut names: Vec<String> = drives.map(|driver| format!("{}@{}", driver.command, driver.host)).collect();
+        let drives: Vec<&DriverSeen> = drives.collect();
+        let mut names: Vec<String> = drives.iter().map(|driver| driver.told(now)).collect();
         names.dedup();
         let seen = format!("{} under way, driven by {}", many(driven.len(), "rollout"), names.join(", "));
-        return Check::fine("driver", seen);
+        let is_away = |driver: &&DriverSeen| driver.comes_and_goes() && now.since(driver.alive) > AWAY;
+        return match drives.iter().all(is_away) {
+            true => Check::warning(
+                "driver",
+                seen,
+                "see that `flagstaff run --once` is called often, or keep a driver: flagstaff run --stay",
+            ),
+            false => Check::fine("driver", seen),
+        };
     }
     let mut seen = left.iter().take(NAMED_AT_MOST).cloned().collect::<Vec<_>>().join(", ");
     if let Some(more) = left.len().checked_sub(NAMED_AT_MOST).filter(|more| *more > 0) {

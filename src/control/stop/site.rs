@@ -9,6 +9,7 @@ use super::report::Recorded;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::control::backends;
+use crate::control::drive::alive;
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear, Observer};
 use crate::control::rollout::Rollout;
@@ -17,6 +18,7 @@ use crate::control::store::{Store, is_conflict};
 use crate::engine::Timestamp;
 use crate::engine::input::Actor;
 use crate::engine::plan::{Audience, Target};
+use crate::journal::DriverSeen;
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
 use crate::spec::documents::AccessDoc;
@@ -179,6 +181,13 @@ impl StopSite {
     /// Why the Project document cannot be read, where the journal's pinned plans stand in for it.
     pub fn project_fault(&self) -> Option<&[Finding]> {
         self.project_fault.as_deref()
+    }
+
+    /// Who drives now.
+    pub fn drivers(&mut self) -> Vec<DriverSeen> {
+        let now = self.clock.now();
+        let known = self.store.as_mut().ok().and_then(|store| store.journal().drivers().ok());
+        alive(known.unwrap_or_default(), now)
     }
 
     /// Takes the journal in, if it was still being read.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::print::said;
-use crate::engine::Plan;
+use crate::engine::{Exposure, Plan};
 
 /// One thing that two plans say differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -18,25 +18,39 @@ pub struct DifferenceRow {
     pub from: Option<String>,
     /// What the second one says.
     pub to: Option<String>,
+    /// Whether other people are reached: a stage's exposure, or an audience, differs.
+    pub reaches: bool,
 }
 
 /// Everything in which they differ; where that is in no words of either, one row says so.
-pub fn differences(from: &Plan, to: &Plan) -> Vec<DifferenceRow> {
+pub fn differences(one: &Plan, other: &Plan) -> Vec<DifferenceRow> {
     let mut rows = Vec::new();
-    for ((section, before), (_, after)) in said(from).into_iter().zip(said(to)) {
+    for ((section, before), (_, after)) in said(one).into_iter().zip(said(other)) {
         let (order, before) = (names(&before, &after), by_name(before));
         let after = by_name(after);
         for name in order {
             let (from, to) = (before.get(&name).cloned(), after.get(&name).cloned());
             if from != to {
-                rows.push(DifferenceRow { what: format!("{section} {name}"), from, to });
+                let reaches = match section {
+                    "stages" => exposure_of(one, &name) != exposure_of(other, &name),
+                    "audiences" => true,
+                    "plan" => ["flag", "backend", "stickiness"].contains(&name.as_str()),
+                    _ => false,
+                };
+                rows.push(DifferenceRow { what: format!("{section} {name}"), from, to, reaches });
             }
         }
     }
-    if rows.is_empty() && from != to {
-        rows.push(DifferenceRow { what: "queries".to_owned(), from: None, to: None });
+    if rows.is_empty() && one != other {
+        rows.push(DifferenceRow { what: "queries".to_owned(), from: None, to: None, reaches: false });
     }
+    // what changes for people comes first
+    rows.sort_by_key(|row| !row.reaches);
     rows
+}
+
+fn exposure_of<'p>(plan: &'p Plan, stage: &str) -> Option<&'p Exposure> {
+    plan.stages.iter().find(|known| known.name == stage).map(|stage| &stage.exposure)
 }
 
 fn by_name(pairs: Vec<(String, String)>) -> BTreeMap<String, String> {

@@ -160,7 +160,10 @@ fn meaning(row: &DeclaredRow) -> (String, Tone) {
 }
 
 fn differs(printer: &Printer, row: &DifferenceRow) {
-    let what = safe(&row.what);
+    let what = match row.reaches {
+        true => printer.tone(&format!("REACHES OTHERS  {}", safe(&row.what)), Tone::Bad),
+        false => safe(&row.what),
+    };
     let text = match (&row.from, &row.to) {
         (Some(from), Some(to)) => format!("      {what}: {} becomes {}", safe(from), safe(to)),
         (None, Some(to)) => format!("      {what}: new: {}", safe(to)),

@@ -95,6 +95,10 @@ impl Backend for Way {
         Box::pin(self.drive(self.door.expose(request)))
     }
 
+    fn rehearse<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        self.door.rehearse(request)
+    }
+
     fn switch_off<'a>(&'a self, key: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(self.drive(self.door.switch_off(key)))
     }

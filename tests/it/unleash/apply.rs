@@ -121,6 +121,24 @@ fn a_flag_that_the_user_of_the_token_made_by_hand_is_not_ours() {
 }
 
 #[test]
+fn what_a_start_could_not_write_opens_no_rollout() {
+    let shop = Shop::new("refused-start");
+    shop.run(&["apply", "--yes"], 0);
+    // below the switch it reaches nobody yet; with the switch it would
+    let strategy =
+        json!({ "name": "flexibleRollout", "parameters": { "rollout": "25", "groupId": "x", "stickiness": "userId" } });
+    server().person("POST", &format!("{}/strategies", environment("refused-start")), Some(&strategy));
+    let start = ["start", "refused-start", "-e", "production"];
+    let refused = shop.run(&start, 1);
+    assert!(refused.contains("is not ours, and is enabled") && refused.contains("nothing was started"), "{refused}");
+    server().person("DELETE", &format!("{FEATURES}/refused-start"), None);
+    let refused = shop.run(&start, 1);
+    assert!(refused.contains("archived"), "{refused}");
+    let status = shop.run(&["status"], 0);
+    assert!(status.contains("no rollouts yet"), "{status}");
+}
+
+#[test]
 fn a_place_that_is_not_there_has_no_missing_flags() {
     let shop = Shop::new("nowhere");
     for (from, to, why) in [
