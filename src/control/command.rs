@@ -154,11 +154,11 @@ impl Site {
 
     /// A refusal whose command can be typed as it stands.
     pub(super) fn refused(&self, refusal: Refusal, plan: &Plan) -> ControlError {
-        if refusal.kind != RefusalKind::Frozen {
+        let RefusalKind::Frozen(name) = &refusal.kind else {
             return refusal.at(&plan.release, &plan.environment).into();
-        }
+        };
         // what is lifted is the freeze, with its own scope
-        let named = |freeze: &&&Freeze| refusal.reason.contains(&format!("`{}`", freeze.name));
+        let named = |freeze: &&&Freeze| freeze.name == *name;
         let freezes = self.store.freezes(self.now());
         let scope = freezes.iter().find(named).map(|freeze| {
             let release = freeze.release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();
