@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::effects::Patience;
 use super::error::ControlError;
 use super::record::{Freeze, Step};
 use super::rollout::Rollout;
@@ -81,7 +82,7 @@ impl Site {
             match self.issue(&id, &command, reason.clone(), saw, backend) {
                 Ok(steps) => {
                     let changed = !steps.is_empty();
-                    let more = self.carry_out(&ids).await?;
+                    let more = self.carry_out(&ids, Patience::ToTheEnd).await?;
                     return self.report(&id, changed, &[steps, more].concat());
                 }
                 Err(error) if is_conflict(&error) => {}
@@ -94,7 +95,7 @@ impl Site {
     /// Passes until the ticks that are due are recorded, by whomever.
     async fn pass_due(&mut self, ids: &BTreeSet<String>) -> Result<(), ControlError> {
         for _ in 0..CONFLICTS {
-            if !self.pass(ids).await?.overtaken {
+            if !self.pass_with(ids, Patience::ToTheEnd).await?.overtaken {
                 return Ok(());
             }
         }

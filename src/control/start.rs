@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::command::CommandReport;
+use super::effects::Patience;
 use super::error::ControlError;
 use super::pass::BACKEND_PATIENCE;
 use super::record::Step;
@@ -100,7 +101,7 @@ impl Site {
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),
                 Ok((id, steps)) => {
-                    let more = self.carry_out(&BTreeSet::from([id.clone()])).await?;
+                    let more = self.carry_out(&BTreeSet::from([id.clone()]), Patience::ToTheEnd).await?;
                     return self.report(&id, true, &[steps, more].concat());
                 }
             }
