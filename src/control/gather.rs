@@ -111,6 +111,8 @@ impl Site {
             }
         }
         let stops = self.store.stops_in(&batch);
-        stops.into_iter().fold(false, |any, stop| self.hurried.insert((stop.id, stop.effect.id)) || any)
+        let known = self.hurried.len();
+        self.hurried.extend(stops.into_iter().map(|stop| (stop.id, stop.effect.id)));
+        self.hurried.len() > known
     }
 }
