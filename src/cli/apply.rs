@@ -111,14 +111,14 @@ impl Apply {
         };
         let mut does = proposed.flags.iter().any(|row| is_done(&row.change));
         for row in &proposed.rollouts {
-            let what = match &row.declared {
-                Declared::NotStarted { .. } if self.start => "start",
-                Declared::Otherwise { refused: None, .. } if self.adopt => "adopt the documents' plan of",
+            let (option, what) = match &row.declared {
+                Declared::NotStarted { .. } if self.start => ("--start", "start"),
+                Declared::Otherwise { refused: None, .. } if self.adopt => ("--adopt", "adopt the documents' plan of"),
                 _ => continue,
             };
-            if environment.is_none() && self.start && goes_to_several(site, &row.release) {
+            if environment.is_none() && goes_to_several(site, &row.release) {
                 let message = format!("`{}` goes to several environments", safe(&row.release));
-                return Err(Failure::new(Exit::Usage, message).help("--start names one of them with -e"));
+                return Err(Failure::new(Exit::Usage, message).help(format!("{option} names one of them with -e")));
             }
             does = true;
             let confirm = self.confirm.iter().find(|key| **key == row.flag).cloned();

@@ -42,7 +42,7 @@ impl Plan {
         let environment = context.environment.as_deref();
         if self.drift {
             let drift = site.drift(environment).await;
-            let answer = proposal::drift_answer(&drift, None);
+            let answer = proposal::drift_answer(&drift);
             if !context.printer.machine() {
                 proposal::drift(&context.printer, &answer.drift);
                 if drift.is_empty() {

@@ -68,6 +68,7 @@ pub(crate) async fn begin(
         take_over: args.take_over,
         reason: args.growing.reason.clone(),
         saw,
+        plan: None,
     };
     Ok(site.start(release, environment, &options).await?)
 }

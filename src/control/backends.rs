@@ -29,8 +29,29 @@ pub(super) fn access(project: &ProjectDoc) -> BTreeMap<String, AccessDoc> {
     known.map(|environment| (environment.name.value.clone(), environment.access.clone())).collect()
 }
 
-/// The backend at an address: one of the documents, or one that a plan pinned. Plans pin no credentials; those that the
-/// documents name for the environment now are used, also where the address has changed since: a stop must get there.
+/// How backends are got at, by environment and server, as far as documents said so since this process began. A token is
+/// for the server that it was named for.
+pub(super) type Known = BTreeMap<(String, String), AccessDoc>;
+
+/// What a project says of that.
+pub(super) fn known(project: &ProjectDoc) -> Known {
+    let known = project.environments.iter().filter_map(|environment| {
+        let (target, _) = environment.target.as_ref()?;
+        Some(((environment.name.value.clone(), server(target)?.to_owned()), environment.access.clone()))
+    });
+    known.collect()
+}
+
+/// The server that credentials for an address go to; none where it needs none.
+pub(super) fn server(target: &Target) -> Option<&str> {
+    match target {
+        Target::Flagd { .. } => None,
+        Target::Unleash { url, .. } => Some(url),
+    }
+}
+
+/// The backend at an address: one of the documents, or one that a plan pinned. Plans pin no credentials: whoever asks says
+/// which ones may go there.
 pub(super) fn at(dir: &Path, target: &Target, access: &AccessDoc, ear: Option<&Ear>) -> Arc<dyn Backend> {
     let backend: Arc<dyn Backend> = match target {
         Target::Flagd { path } => Arc::new(Flagd::new(dir, path)),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::effects::Patience;
 use super::error::ControlError;
 use super::record::{Freeze, Step};
 use super::rollout::Rollout;
@@ -81,7 +82,7 @@ impl Site {
             match self.issue(&id, &command, reason.clone(), saw, backend) {
                 Ok(steps) => {
                     let changed = !steps.is_empty();
-                    let more = self.carry_out(&ids).await?;
+                    let more = self.carry_out(&ids, Patience::ToTheEnd).await?;
                     return self.report(&id, changed, &[steps, more].concat());
                 }
                 Err(error) if is_conflict(&error) => {}
@@ -94,7 +95,7 @@ impl Site {
     /// Passes until the ticks that are due are recorded, by whomever.
     async fn pass_due(&mut self, ids: &BTreeSet<String>) -> Result<(), ControlError> {
         for _ in 0..CONFLICTS {
-            if !self.pass(ids).await?.overtaken {
+            if !self.pass_with(ids, Patience::ToTheEnd).await?.overtaken {
                 return Ok(());
             }
         }
@@ -154,11 +155,11 @@ impl Site {
 
     /// A refusal whose command can be typed as it stands.
     pub(super) fn refused(&self, refusal: Refusal, plan: &Plan) -> ControlError {
-        if refusal.kind != RefusalKind::Frozen {
+        let RefusalKind::Frozen(name) = &refusal.kind else {
             return refusal.at(&plan.release, &plan.environment).into();
-        }
+        };
         // what is lifted is the freeze, with its own scope
-        let named = |freeze: &&&Freeze| refusal.reason.contains(&format!("`{}`", freeze.name));
+        let named = |freeze: &&&Freeze| freeze.name == *name;
         let freezes = self.store.freezes(self.now());
         let scope = freezes.iter().find(named).map(|freeze| {
             let release = freeze.release.as_ref().map(|release| format!(" {release}")).unwrap_or_default();

@@ -96,6 +96,7 @@ impl Site {
         let Some(project) = loaded.project() else { return };
         // an environment that is gone is stopped with the credentials it had
         self.access.extend(backends::access(project));
+        self.known.extend(backends::known(project));
         self.backends = backends::all(&self.dir, project, self.ear.as_ref());
         self.declared = declared(&loaded);
         self.loaded = loaded;

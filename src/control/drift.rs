@@ -5,7 +5,6 @@ use std::fmt;
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
-use super::pass::look;
 use super::rollout::Rollout;
 use super::site::Site;
 use crate::clock::within;
@@ -60,15 +59,18 @@ impl Site {
         found
     }
 
-    /// What the backend serves of a rollout now, where that is not what is allowed. While a change is under way nothing is
-    /// said: it may be either.
+    /// What the backend serves of a rollout now, where that is not what is allowed. While a growth is under way nothing is
+    /// said: it may be either. While a reduction is, whoever still gets more is told of; who gets less is on the way there.
     pub async fn drift_of(&self, rollout: &Rollout) -> Option<Drift> {
         let plan = &rollout.plan;
-        if rollout.state.effect.is_some() {
+        if rollout.state.is_growing() {
             return None;
         }
-        let seen = look(&*self.backend_of(plan), plan, &*self.clock).await;
+        let seen = self.look_at(rollout).await;
         let (served, by, larger) = compare(&seen, &rollout.state)?;
+        if rollout.state.effect.is_some() && !larger {
+            return None;
+        }
         Some(Drift {
             address: plan.address(),
             environment: plan.environment.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::effects::Patience;
 use super::error::ControlError;
 use super::record::Step;
 use super::rollout::Rollout;
@@ -59,9 +60,11 @@ impl Site {
             // reads pages and touches no backend; ends with this drive
             reading.spawn(async move { scrape.keep_reading().await });
         }
+        // whoever ends after one pass leaves nothing under way
+        let patience = if until == Until::Once { Patience::ToTheEnd } else { Patience::Short };
         let mut trouble_since = None;
         loop {
-            let passed = match self.pass(ids).await {
+            let passed = match self.pass_with(ids, patience).await {
                 Ok(passed) => passed,
                 Err(error) if until == Until::Once => return Err(error),
                 // nothing grows unrecorded; a lock goes away, a full disk is emptied: look again soon
@@ -71,7 +74,7 @@ impl Site {
                         return Err(error);
                     }
                     see(Seen::Trouble(&error));
-                    self.clock.sleep_until(self.now().plus(LOOK)).await;
+                    self.rest(self.now().plus(LOOK)).await;
                     continue;
                 }
             };
@@ -98,7 +101,7 @@ impl Site {
             }
             let next = passed.next.map_or(now.plus(LOOK), |next| next.min(now.plus(LOOK))).max(now.plus(Span(20)));
             self.beat(ids, now, next);
-            self.clock.sleep_until(next).await;
+            self.rest(next).await;
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::future::{join, join_all, join3};
 
@@ -13,17 +14,29 @@ use super::record::Step;
 use super::site::Site;
 use super::spooled::{self, SpooledAct, SpooledTicks};
 use super::store::{Batch, Stop, is_conflict};
+use super::under_way::Ended;
 use crate::backend::{Backend, BackendError, Expose, Switch};
 use crate::clock::{Clock, within};
 use crate::engine::input::{Observation, Observed, Outcome};
-use crate::engine::{Effect, EffectKind, Input, Plan, Span, State};
+use crate::engine::{Effect, EffectKind, Input, Plan, Span, State, Timestamp};
 
-/// How often a stop is tried within one pass; the next pass goes on.
+/// How often effects are looked for again within one pass: what came of one may ask for another.
 const TRIES: usize = 3;
+/// How long a pass of many waits for stops that it sent: one that takes longer goes on under the next passes.
+const SHORT: Span = Span::seconds(1);
 /// How long an address that the rollout has left is waited for.
 pub(super) const FORMER_PATIENCE: Span = Span::seconds(3);
 /// How often a record is judged again because others appended meanwhile.
 const CONFLICTS: usize = 50;
+
+/// How long stops are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Other rollouts are to be judged: each stop is sent once, and goes on without us.
+    Short,
+    /// Nobody comes after us: each stop is waited for, and sent again.
+    ToTheEnd,
+}
 
 /// One open effect and where it goes: all that a request needs while the store stands still.
 struct Errand {
@@ -77,7 +90,7 @@ impl Sent {
 
 impl Errand {
     /// A stop, from the request to the read-back, at every address. Why not, where a reduction could not even look.
-    async fn stop(&self, clock: &dyn Clock) -> Result<(String, Input), (String, String)> {
+    async fn stop(&self, clock: &dyn Clock) -> Result<Input, String> {
         let elsewhere = async {
             match &self.other {
                 Some(other) => self.left_at(&**other, clock).await,
@@ -87,13 +100,13 @@ impl Errand {
         let behind = join_all(self.former.iter().map(|backend| self.left_behind(&**backend, clock)));
         let (stopped, left, behind) = join3(self.stop_at(&*self.backend, clock), elsewhere, behind).await;
         let left = left.or_else(|| behind.into_iter().flatten().next());
-        let (backend, sent) = stopped.map_err(|why| (self.id.clone(), why))?;
+        let (backend, sent) = stopped?;
         match left {
-            None => Ok(self.outcome(backend, sent, clock)),
+            None => Ok(self.outcome(backend, sent, clock).1),
             // off at one of two addresses is not off
             Some(why) => {
                 let sent = Sent { trouble: Some(why.clone()), ..sent };
-                Ok(self.outcome(Observation::Unreadable(why), sent, clock))
+                Ok(self.outcome(Observation::Unreadable(why), sent, clock).1)
             }
         }
     }
@@ -209,27 +222,30 @@ impl Site {
     ///
     /// # Errors
     /// The journal's.
-    pub async fn carry_out(&mut self, ids: &BTreeSet<String>) -> Result<Vec<(String, Step)>, ControlError> {
+    pub(super) async fn carry_out(
+        &mut self,
+        ids: &BTreeSet<String>,
+        patience: Patience,
+    ) -> Result<Vec<(String, Step)>, ControlError> {
         let mut steps = Vec::new();
+        let mut tried = BTreeSet::new();
         for _ in 0..TRIES {
-            let (growths, stops) = self.errands(ids);
-            if growths.is_empty() && stops.is_empty() {
+            let (growths, mut stops) = self.errands(ids);
+            stops.retain(|errand| {
+                patience == Patience::ToTheEnd || !tried.contains(&(errand.id.clone(), errand.effect.id))
+            });
+            if growths.is_empty() && stops.is_empty() && !self.under_way.has_ended() {
                 break;
             }
+            tried.extend(stops.iter().map(|errand| (errand.id.clone(), errand.effect.id)));
+            let at_most = self.send_stops(stops, patience);
             let clock = Arc::clone(&self.clock);
-            let stopping = join_all(stops.iter().map(|errand| errand.stop(&*clock)));
             let looking = join_all(growths.iter().map(|errand| look(&*errand.backend, &errand.plan, &*clock)));
-            let (stopped, looked) = join(stopping, looking).await;
+            let ((), looked) = join(self.under_way.wait(&*clock, at_most), looking).await;
             let at = self.now();
             let seen = growths.iter().zip(&looked);
             let seen = seen.map(|(errand, look)| (errand.id.clone(), Input::Seen { at, backend: look.clone() }));
-            let mut stops = Vec::new();
-            for stop in stopped {
-                match stop {
-                    Ok(fact) => stops.push(fact),
-                    Err((id, why)) => _ = self.troubles.insert(id, why),
-                }
-            }
+            let stops = self.stopped();
             self.note_troubles(&stops);
             let facts: Vec<_> = stops.into_iter().chain(seen).collect();
             steps.extend(self.hear()?);
@@ -249,6 +265,45 @@ impl Site {
         Ok(steps)
     }
 
+    /// Sends stops that are not under way. How long to wait for what is: where nothing new was sent, no time at all.
+    fn send_stops(&mut self, stops: Vec<Errand>, patience: Patience) -> Option<Span> {
+        let mut at_most = Span(0);
+        for errand in stops {
+            if !self.under_way.has(&errand.id, &errand.effect) {
+                let clock = Arc::clone(&self.clock);
+                let (id, effect) = (errand.id.clone(), errand.effect.clone());
+                self.under_way.send(&id, effect, async move { errand.stop(&*clock).await });
+                at_most = SHORT;
+            }
+        }
+        (patience == Patience::Short).then_some(at_most)
+    }
+
+    /// What came of stops that have ended and are still wanted. What was read for another one is not read now.
+    fn stopped(&mut self) -> Vec<(String, Input)> {
+        let mut facts = Vec::new();
+        for Ended { id, effect, result } in self.under_way.take() {
+            let open = self.store.rollout(&id).and_then(|rollout| rollout.state.effect.as_ref());
+            match result {
+                _ if open != Some(&effect) => {}
+                Ok(outcome) => facts.push((id, outcome)),
+                Err(why) => _ = self.troubles.insert(id, why),
+            }
+        }
+        facts
+    }
+
+    /// Waits for a moment, and goes on with stops meanwhile. What came of one is worth a pass.
+    pub(super) async fn rest(&mut self, until: Timestamp) {
+        let clock = Arc::clone(&self.clock);
+        let mut asleep = clock.sleep_until(until);
+        std::future::poll_fn(|context| {
+            let _ = self.under_way.poll(context);
+            if self.under_way.has_ended() { Poll::Ready(()) } else { asleep.as_mut().poll(context) }
+        })
+        .await;
+    }
+
     /// What went wrong with requests: what comes to nothing is not worth a record, and people want to know why.
     fn note_troubles(&mut self, outcomes: &[(String, Input)]) {
         for (id, input) in outcomes {
@@ -266,11 +321,14 @@ impl Site {
         self.ended.retain(|(id, effect)| {
             store.rollout(id).and_then(|rollout| rollout.state.effect.as_ref()).is_some_and(|open| open.id == *effect)
         });
+        self.hurried.retain(|(id, _)| store.rollout(id).is_some_and(|rollout| rollout.state.is_live()));
     }
 
     /// The open effects that are this process' to carry out: growths, and stops.
     fn errands(&mut self, ids: &BTreeSet<String>) -> (Vec<Errand>, Vec<Errand>) {
         let (mut growths, mut stops) = (Vec::new(), Vec::new());
+        let store = &self.store;
+        self.under_way.keep(|id| store.rollout(id).is_some_and(|rollout| store.superseding(rollout).is_none()));
         for rollout in ids.iter().filter_map(|id| self.store.rollout(id)) {
             let Some(effect) = rollout.state.effect.clone() else { continue };
             if self.store.superseding(rollout).is_some() {
@@ -299,7 +357,7 @@ impl Site {
     }
 
     /// Carries out stops that cannot be recorded, and puts the ticks that led there aside until they can.
-    pub(super) async fn stop_unrecorded(&mut self, stops: Vec<Stop>) {
+    pub(super) async fn stop_unrecorded(&mut self, stops: Vec<Stop>, patience: Patience) {
         let now = self.now();
         for stop in &stops {
             if self.put_aside.insert(stop.id.clone()) {
@@ -310,13 +368,14 @@ impl Site {
                 }
             }
         }
-        let clock = Arc::clone(&self.clock);
         let errands: Vec<Errand> = stops
             .into_iter()
             .filter(|stop| self.store.rollout(&stop.id).is_some_and(|known| self.store.superseding(known).is_none()))
             .map(|Stop { id, plan, state, effect, .. }| self.errand(id, plan, state, effect, None))
             .collect();
-        join_all(errands.iter().map(|errand| errand.stop(&*clock))).await;
+        let at_most = self.send_stops(errands, patience);
+        let clock = Arc::clone(&self.clock);
+        self.under_way.wait(&*clock, at_most).await;
     }
 
     /// What a growth may be written over, if it still may be written.

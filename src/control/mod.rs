@@ -13,6 +13,7 @@ pub mod drive;
 pub mod effects;
 pub mod error;
 pub mod freeze;
+mod gather;
 mod late;
 pub mod observe;
 pub mod pass;
@@ -28,6 +29,7 @@ pub mod stop;
 pub mod store;
 pub mod ticks;
 pub mod trouble;
+mod under_way;
 
 pub use command::CommandReport;
 pub use error::ControlError;

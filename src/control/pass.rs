@@ -1,10 +1,11 @@
 //! One pass of a driver: take in what is new, ask what is due, fold, record in one commit, then act.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
-
+use super::effects::Patience;
 use super::error::ControlError;
+use super::gather::Gathered;
 use super::late::behind_run;
 use super::questions::{Answers, Questions};
 use super::record::Step;
@@ -13,11 +14,11 @@ use super::site::Site;
 use super::store::{Batch, is_conflict};
 use super::ticks::{Due, behind, due, next_due};
 use crate::backend::Backend;
-use crate::clock::{Clock, within};
+use crate::clock::{Answer, Clock, within};
 use crate::engine::input::{Gates, Observation, Outcome, Tick};
 use crate::engine::plan::Query;
 use crate::engine::state::REQUEST_TIMEOUT;
-use crate::engine::{Event, Input, Phase, Plan, Reading, Span, Timestamp};
+use crate::engine::{EffectKind, Event, Input, Phase, Plan, Reading, Span, Timestamp};
 
 /// How long a read of a backend may take.
 pub(super) const BACKEND_PATIENCE: Span = REQUEST_TIMEOUT;
@@ -38,10 +39,10 @@ pub struct Passed {
 }
 
 /// What one rollout needs of this pass.
-struct Need {
-    id: String,
+pub(super) struct Need {
+    pub(super) id: String,
     what: What,
-    series: Vec<Query>,
+    pub(super) series: Vec<Query>,
 }
 
 #[derive(Clone, Copy)]
@@ -55,20 +56,31 @@ enum What {
 }
 
 impl Site {
-    /// One pass over the rollouts whose ids are given.
+    /// One pass of many over the rollouts whose ids are given: a stop without an end goes on at the next one.
     ///
     /// # Errors
     /// The journal's. A source or backend that fails is a reading or observation, not an error.
     pub async fn pass(&mut self, ids: &BTreeSet<String>) -> Result<Passed, ControlError> {
+        self.pass_with(ids, Patience::Short).await
+    }
+
+    /// As [`Site::pass`], for so much patience with stops.
+    pub(super) async fn pass_with(
+        &mut self,
+        ids: &BTreeSet<String>,
+        patience: Patience,
+    ) -> Result<Passed, ControlError> {
         let mut passed = Passed::default();
         self.reread();
         // a journal that cannot be used keeps nothing from being judged, and stopped
         let mut deaf = self.hear_into(&mut passed).err();
         let now = self.now();
         self.recall_looks(ids, now);
-        let needs = self.needs(ids, now);
-        let asked = self.questions(&needs).ask(&self.sources, &*self.clock);
-        let (answers, observed) = join(asked, self.read_backends(&needs)).await;
+        let mut needs = self.needs(ids, now);
+        let gathered = self.gather(&needs, ids).await;
+        // what a source has yet to answer is judged at the next pass: an answer that is late is not none
+        needs.retain(|need| gathered.is_answered(need));
+        let Gathered { answers, observed, .. } = gathered;
         // whoever appended while we were asking is heard before anything is folded
         deaf = self.hear_into(&mut passed).err().or(deaf);
         let mut batch = Batch::default();
@@ -80,7 +92,8 @@ impl Site {
         match deaf.map_or_else(|| self.store.commit(self.now(), batch), Err) {
             Ok(steps) => {
                 passed.steps.extend(steps);
-                let looks = needs.iter().filter(|need| matches!(need.what, What::Look));
+                let is_look = |need: &&Need| matches!(need.what, What::Look) && observed.contains_key(&need.id);
+                let looks = needs.iter().filter(is_look);
                 self.looked.extend(looks.map(|need| (need.id.clone(), now)));
                 for (id, events) in decided {
                     self.put_aside.remove(&id);
@@ -90,18 +103,18 @@ impl Site {
             // judged again at the next pass, on what is there then
             Err(error) if is_conflict(&error) => passed.overtaken = true,
             Err(error) => {
-                self.stop_unrecorded(stops).await;
+                self.stop_unrecorded(stops, patience).await;
                 // stops that are recorded already are sent until they are read back; nothing grows
-                let _ = self.carry_out(ids).await;
+                let _ = self.carry_out(ids, patience).await;
                 return Err(error);
             }
         }
         // what was decided to stop is stopped before anything else is asked
-        passed.steps.extend(self.carry_out(ids).await?);
+        passed.steps.extend(self.carry_out(ids, patience).await?);
         let late = self.ask_again(ids).await?;
         if !late.is_empty() {
             passed.steps.extend(late);
-            passed.steps.extend(self.carry_out(ids).await?);
+            passed.steps.extend(self.carry_out(ids, patience).await?);
         }
         passed.next = self.next_due(ids);
         Ok(passed)
@@ -112,7 +125,7 @@ impl Site {
         Ok(())
     }
 
-    fn next_due(&self, ids: &BTreeSet<String>) -> Option<Timestamp> {
+    pub(super) fn next_due(&self, ids: &BTreeSet<String>) -> Option<Timestamp> {
         let now = self.now();
         let live = ids.iter().filter_map(|id| self.store.rollout(id)).filter(|rollout| rollout.state.is_live());
         live.map(|rollout| next_due(&rollout.plan, now)).min()
@@ -167,7 +180,7 @@ impl Site {
         }
     }
 
-    fn questions(&self, needs: &[Need]) -> Questions {
+    pub(super) fn questions(&self, needs: &[Need]) -> Questions {
         let mut questions = Questions::default();
         for need in needs {
             match need.what {
@@ -184,19 +197,40 @@ impl Site {
         questions
     }
 
-    async fn read_backends(&self, needs: &[Need]) -> BTreeMap<String, Observation> {
-        let reads = needs.iter().map(async |need| (need.id.clone(), self.read_backend(&need.id).await));
-        join_all(reads).await.into_iter().collect()
-    }
-
     /// Reads a rollout's flag at its backend.
     pub(super) async fn read_backend(&self, id: &str) -> Observation {
-        let Some(rollout) = self.store.rollout(id) else { return Observation::NotRead };
-        let plan = rollout.plan.clone();
-        look(&*self.backend_of(&plan), &plan, &*self.clock).await
+        self.reading(id).await.1
     }
 
-    fn fold_due(
+    /// The same, for whoever goes on with the site meanwhile.
+    pub(super) fn reading(&self, id: &str) -> Answer<'static, (String, Observation)> {
+        let known = self.store.rollout(id);
+        // off at one of two addresses is not off: only who stops at both can tell
+        let is_told = |rollout: &&Rollout| !is_reducing(rollout) || self.other_backend_of(&rollout.plan).is_none();
+        let read = known.filter(is_told).map(|rollout| self.look_at(rollout));
+        let id = id.to_owned();
+        Box::pin(async move {
+            match read {
+                Some(read) => (id, read.await),
+                None => (id, Observation::NotRead),
+            }
+        })
+    }
+
+    /// Looks at what the backend of a rollout's plan shows.
+    pub(super) fn look_at(&self, rollout: &Rollout) -> Answer<'static, Observation> {
+        let withheld = self.withheld(&rollout.plan).filter(|_| !is_reducing(rollout));
+        let (backend, plan, clock) =
+            (self.backend_of(&rollout.plan), Arc::clone(&rollout.plan), Arc::clone(&self.clock));
+        Box::pin(async move {
+            match withheld {
+                Some(why) => Observation::Unreadable(why),
+                None => look(&*backend, &plan, &*clock).await,
+            }
+        })
+    }
+
+    pub(super) fn fold_due(
         &self,
         batch: &mut Batch,
         need: &Need,
@@ -205,7 +239,8 @@ impl Site {
     ) -> Vec<Event> {
         let now = self.now();
         let Some(rollout) = self.store.rollout(&need.id) else { return Vec::new() };
-        let seen = observed.get(&need.id).cloned().unwrap_or_default();
+        let unread = || Observation::Unreadable("it had not answered when this was judged".to_owned());
+        let seen = observed.get(&need.id).cloned().unwrap_or_else(unread);
         let readings =
             |at: Timestamp| -> Vec<Reading> { need.series.iter().map(|query| answers.get(at, query)).collect() };
         let asked = match need.what {
@@ -259,6 +294,11 @@ impl Site {
     pub(super) fn fold_fact(&self, batch: &mut Batch, id: &str, input: Input) -> Vec<Event> {
         self.store.fold(batch, id, self.now(), input).unwrap_or_default()
     }
+}
+
+/// Whether something is still to be taken away at the backend.
+fn is_reducing(rollout: &Rollout) -> bool {
+    rollout.state.effect.as_ref().is_some_and(|effect| effect.kind != EffectKind::Grow)
 }
 
 /// Reads a plan's flag at a backend.

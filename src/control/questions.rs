@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use crate::clock::{Clock, within};
+use crate::clock::{Answer, Clock, within};
 use crate::engine::plan::Query;
 use crate::engine::{Reading, Span, Timestamp, Unknown};
 use crate::telemetry::{Answered, Source};
@@ -52,8 +52,19 @@ impl Answers {
     }
 }
 
-/// One source's rows, or none where it did not answer in time.
-type Rows = (String, Vec<Query>, Option<Vec<(Timestamp, Vec<Answered>)>>);
+/// What came of one question: one source's rows, or none where it did not answer in time.
+pub(super) struct Rows {
+    source: String,
+    queries: Vec<Query>,
+    rows: Option<Vec<(Timestamp, Vec<Answered>)>>,
+}
+
+impl Rows {
+    /// Whose they are.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+}
 
 impl Questions {
     pub(super) fn instant(&mut self, at: Timestamp, queries: &[Query]) {
@@ -68,37 +79,58 @@ impl Questions {
         }
     }
 
+    /// How many questions each source is asked.
+    pub(super) fn by_source(&self) -> BTreeMap<String, usize> {
+        let mut counted = BTreeMap::new();
+        for name in self.instants.keys().map(|(name, _)| name).chain(self.ranges.keys().map(|(name, ..)| name)) {
+            *counted.entry(name.clone()).or_default() += 1;
+        }
+        counted
+    }
+
     /// Asks all sources at once: one that hangs must not keep the others' answers from stopping anything.
     pub(super) async fn ask(self, sources: &Sources, clock: &dyn Clock) -> Answers {
-        let instants = self.instants.into_iter().filter_map(|((name, at), queries)| {
-            let source = sources.get(&name)?;
-            Some(async move {
-                let queries: Vec<Query> = queries.into_iter().collect();
-                let answered = within(clock, PATIENCE, source.instant(&queries, at)).await;
-                (name, queries, answered.map(|row| vec![(at, row)]))
-            })
-        });
-        let ranges = self.ranges.into_iter().filter_map(|((name, from, to, every), queries)| {
-            let source = sources.get(&name)?;
-            Some(async move {
-                let queries: Vec<Query> = queries.into_iter().collect();
-                let answered = within(clock, PATIENCE, source.range(&queries, from, to, every)).await;
-                (name, queries, answered)
-            })
-        });
-        let (instants, ranges) = futures_util::future::join(join_all(instants), join_all(ranges)).await;
         let mut answers = Answers::default();
-        for (name, queries, rows) in instants.into_iter().chain(ranges) {
-            answers.take((name, queries, rows));
+        for rows in join_all(self.asked(sources, clock)).await {
+            answers.take(rows);
         }
         answers
+    }
+
+    /// Every question under way, each with its own patience.
+    pub(super) fn asked<'s>(self, sources: &'s Sources, clock: &'s dyn Clock) -> Vec<Answer<'s, Rows>> {
+        let mut asked: Vec<Answer<'s, Rows>> = Vec::new();
+        for ((source, at), queries) in self.instants {
+            let port = sources.get(&source);
+            let queries: Vec<Query> = queries.into_iter().collect();
+            asked.push(Box::pin(async move {
+                let rows = match port {
+                    Some(port) => within(clock, PATIENCE, port.instant(&queries, at)).await.map(|row| vec![(at, row)]),
+                    // it is not there, which is no silence
+                    None => Some(Vec::new()),
+                };
+                Rows { source, queries, rows }
+            }));
+        }
+        for ((source, from, to, every), queries) in self.ranges {
+            let port = sources.get(&source);
+            let queries: Vec<Query> = queries.into_iter().collect();
+            asked.push(Box::pin(async move {
+                let rows = match port {
+                    Some(port) => within(clock, PATIENCE, port.range(&queries, from, to, every)).await,
+                    None => Some(Vec::new()),
+                };
+                Rows { source, queries, rows }
+            }));
+        }
+        asked
     }
 }
 
 impl Answers {
-    fn take(&mut self, (name, queries, rows): Rows) {
+    pub(super) fn take(&mut self, Rows { source, queries, rows }: Rows) {
         let Some(rows) = rows else {
-            self.silent.insert(name);
+            self.silent.insert(source);
             return;
         };
         for (at, row) in rows {

@@ -9,11 +9,12 @@ use super::documents::{self, Watched};
 use super::error::ControlError;
 use super::observe::{self, Did, Ear, Observer};
 use super::store::Store;
+use super::under_way::UnderWay;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::decide::{Refusal, RefusalKind};
 use crate::engine::input::{Actor, Hold, HoldKind, Observation, Observed};
-use crate::engine::plan::SourceAddress;
+use crate::engine::plan::{SourceAddress, Target};
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
@@ -51,6 +52,10 @@ pub struct Site {
     pub(super) troubles: BTreeMap<String, String>,
     /// When stopped rollouts were last looked at.
     pub(super) looked: BTreeMap<String, Timestamp>,
+    /// Stops that were sent and have no end yet.
+    pub(super) under_way: UnderWay,
+    /// Stops for which a pass waited for nothing else, by rollout and effect.
+    pub(super) hurried: BTreeSet<(String, u64)>,
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
     /// Releases and environments that the documents declare.
@@ -59,6 +64,8 @@ pub struct Site {
     pub(super) watched: Option<Watched>,
     /// How backends are got at, by environment; the newest that could be read.
     pub(super) access: BTreeMap<String, AccessDoc>,
+    /// The same by environment and server; what documents said once stays.
+    pub(super) known: backends::Known,
     /// How this process drives, for heartbeats.
     pub(super) driving: Option<crate::journal::DriverSeen>,
     /// Who is told of what is asked, read and written.
@@ -105,12 +112,15 @@ impl Site {
             actor,
             mine: BTreeMap::new(),
             troubles: BTreeMap::new(),
+            under_way: UnderWay::default(),
+            hurried: BTreeSet::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
             declared: documents::declared(&loaded),
             watched: Some(watched),
             access: backends::access(project),
+            known: backends::known(project),
             driving: None,
             ear,
             loaded,
@@ -134,6 +144,7 @@ impl Site {
             declared: documents::declared(&loaded),
             watched: None,
             access: loaded.project().map(backends::access).unwrap_or_default(),
+            known: loaded.project().map(backends::known).unwrap_or_default(),
             loaded,
             store,
             spool,
@@ -144,6 +155,8 @@ impl Site {
             actor,
             mine: BTreeMap::new(),
             troubles: BTreeMap::new(),
+            under_way: UnderWay::default(),
+            hurried: BTreeSet::new(),
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
@@ -157,16 +170,40 @@ impl Site {
         self.clock.now()
     }
 
-    /// The backend that a plan names: by its pinned address, whatever the environment is called now, or is there at all.
+    /// The backend that a plan names: by its pinned address, whatever the environment is called now, or is there at all. To
+    /// be acted on; whoever only looks asks [`Site::withheld`] first.
     pub fn backend_of(&self, plan: &Plan) -> Arc<dyn Backend> {
         let present = self.backends.get(&plan.environment);
         match present.filter(|_| self.loaded.target(&plan.environment).as_ref() == Some(&plan.target)) {
             Some(backend) => Arc::clone(backend),
-            None => {
-                let access = self.access.get(&plan.environment).cloned().unwrap_or_default();
-                backends::at(&self.dir, &plan.target, &access, self.ear.as_ref())
-            }
+            None => self.connect(&plan.environment, &plan.target),
         }
+    }
+
+    /// The backend at an address of an environment's plan: with the credentials that were named for that server, or else
+    /// with the environment's present ones. A stop must get there.
+    fn connect(&self, environment: &str, target: &Target) -> Arc<dyn Backend> {
+        let named = backends::server(target).and_then(|server| self.named_for(environment, server));
+        let access = named.or_else(|| self.access.get(environment)).cloned().unwrap_or_default();
+        backends::at(&self.dir, target, &access, self.ear.as_ref())
+    }
+
+    /// The credentials that documents name for a server, or did since this process began.
+    fn named_for(&self, environment: &str, server: &str) -> Option<&AccessDoc> {
+        let own = self.known.get(&(environment.to_owned(), server.to_owned()));
+        own.or_else(|| self.known.iter().find(|((_, known), _)| known == server).map(|(_, access)| access))
+    }
+
+    /// Why nothing is asked at a plan's address: no document names its server any more, so that the environment's present
+    /// credentials are for another one. They go there for a stop, and for nothing else.
+    pub(super) fn withheld(&self, plan: &Plan) -> Option<String> {
+        let server = backends::server(&plan.target)?;
+        self.named_for(&plan.environment, server).is_none().then(|| {
+            let environment = &plan.environment;
+            format!(
+                "no document names {server} any more, and the credentials of `{environment}` go there for stops only"
+            )
+        })
     }
 
     /// Whether growing asks for a reason and the flag's key: where the plan says so, or the project by now.
@@ -194,9 +231,8 @@ impl Site {
         let Some(rollout) = self.store.rollout(id) else { return Vec::new() };
         let environment = &rollout.plan.environment;
         let present = self.loaded.target(environment);
-        let access = self.access.get(environment).cloned().unwrap_or_default();
         let left = rollout.former.iter().filter(|target| present.as_ref() != Some(*target));
-        left.map(|target| backends::at(&self.dir, target, &access, self.ear.as_ref())).collect()
+        left.map(|target| self.connect(environment, target)).collect()
     }
 
     /// Whether the file that a flag would be written into is gone: made anew it would hold our flag alone, and the flags of

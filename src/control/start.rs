@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::command::CommandReport;
+use super::effects::Patience;
 use super::error::ControlError;
 use super::pass::BACKEND_PATIENCE;
 use super::record::Step;
@@ -30,6 +31,9 @@ pub struct StartOptions {
     pub reason: Option<String>,
     /// What the person saw ([`Site::seen_of`]); refused if that has changed. Nothing compares where it is nothing.
     pub saw: Option<String>,
+    /// Hash of the plan that the person saw; refused if the documents declare another one by now. Nothing compares where it
+    /// is nothing.
+    pub plan: Option<String>,
 }
 
 impl Site {
@@ -54,6 +58,11 @@ impl Site {
             false => ControlError::Invalid(findings),
         })?;
         let plan = resolved.plan;
+        if options.plan.as_ref().is_some_and(|hash| *hash != resolved.hash) {
+            let reason = "its documents changed since you looked, and declare another plan".to_owned();
+            let instead = Some("plan".to_owned());
+            return Err(self.refused(Refusal { reason, instead, kind: RefusalKind::Changed }, &plan));
+        }
         if self.runs_already(&plan, options)? {
             let id = self.store.newest(release, environment).map(|rollout| rollout.id.clone()).unwrap_or_default();
             return self.report(&id, false, &[]);
@@ -74,7 +83,11 @@ impl Site {
                 Some(Err(error @ BackendError::NotAuthorised { .. })) => {
                     return Err(ControlError::NotAuthorised(error.to_string()));
                 }
-                Some(Err(error)) => return Err(ControlError::Unreachable(error.to_string())),
+                Some(Err(error @ BackendError::Unreachable { .. })) => {
+                    return Err(ControlError::Unreachable(error.to_string()));
+                }
+                // it answered, and asking again will not help
+                Some(Err(error)) => return Err(ControlError::Failed(error.to_string())),
                 None => return Err(ControlError::Unreachable(format!("{} does not answer", backend.place()))),
             };
             // whoever started, stopped or froze something meanwhile is heard before anything is opened
@@ -89,7 +102,7 @@ impl Site {
                 Err(error) if is_conflict(&error) => {}
                 Err(error) => return Err(error),
                 Ok((id, steps)) => {
-                    let more = self.carry_out(&BTreeSet::from([id.clone()])).await?;
+                    let more = self.carry_out(&BTreeSet::from([id.clone()]), Patience::ToTheEnd).await?;
                     return self.report(&id, true, &[steps, more].concat());
                 }
             }

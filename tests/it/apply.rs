@@ -3,10 +3,18 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use flagstaff::backend::BackendError;
+use flagstaff::clock::SystemClock;
+use flagstaff::control::apply::{Commit, Declared, Options};
+use flagstaff::control::{ControlError, StartOptions};
+use flagstaff::engine::Timestamp;
+
 use crate::cli::{ends, flag, json, live, replace, run};
+use crate::support::model::two;
 
 const FILE: &str = "flags.flagd.json";
 const FLAG_DOCUMENT: &str = r#"apiVersion: flagstaff/v1
@@ -335,4 +343,140 @@ fn of_several_environments_a_start_names_one() {
     ends(dir, &["apply", "--yes", "-e", "staging"], 0);
     assert!(dir.join("staging.flagd.json").exists());
     assert_eq!(flag(dir, "my-feature"), Value::Null);
+}
+
+#[test]
+fn of_several_environments_an_adoption_names_one() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    replace(
+        &dir.join("flagstaff.yaml"),
+        "    production:\n",
+        "    staging:\n      backend: { flagd: { path: staging.flagd.json } }\n      match: { env: staging }\n    production:\n      match: { env: production }\n",
+    );
+    replace(&dir.join("flagstaff.yaml"), "environments: [production]", "environments: [staging, production]");
+    for environment in ["staging", "production"] {
+        ends(dir, &[&["start", "my-feature", "-e", environment][..], &PROTECTED].concat(), 0);
+    }
+    replace(&dir.join("flagstaff/policies.yaml"), "error_rate > 2%", "error_rate > 3%");
+    let refused = ends(dir, &[&["apply", "--yes", "--adopt"][..], &PROTECTED].concat(), 64);
+    assert!(refused.err.contains("--adopt names one of them with -e"), "{}", refused.err);
+    let log = ends(dir, &["audit", "log"], 0).out;
+    assert!(!log.contains("adopted"), "{log}");
+    ends(dir, &["apply", "--yes", "--adopt", "-e", "staging"], 0);
+    let planned = ends(dir, &["plan"], 0).out;
+    assert!(planned.contains("my-feature@production") && !planned.contains("my-feature@staging"), "{planned}");
+    // what adopts nothing names nothing
+    ends(dir, &["apply", "--yes"], 0);
+}
+
+#[tokio::test]
+async fn a_flag_that_may_not_be_edited_keeps_no_other_from_being_made() {
+    let mut world = two(Arc::new(SystemClock));
+    let documents = world.dir.path().join("flagstaff.yaml");
+    replace(
+        &documents,
+        "spec: { environments: [slow], source: other }",
+        "spec: { environments: [fast], source: other }",
+    );
+    world = world.again();
+    world.fast.ways.lock().unwrap().forbidden = Some("r".to_owned());
+    let proposal = world.site.propose(None, &|_, _| ()).await;
+    let rows = world.site.apply(&proposal, &Options::default(), &|_, _| ()).await.unwrap();
+    let failed: Vec<&str> = rows.iter().filter(|row| row.error.is_some()).map(|row| row.address.as_str()).collect();
+    assert_eq!((rows.len(), failed), (2, vec!["r@fast"]));
+    assert_eq!(world.fast.log.all("prepared s").len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_is_not_applied_while_a_flag_could_not_be_asked_about() {
+    let mut world = two(Arc::new(SystemClock));
+    world.slow.ways.lock().unwrap().standing = Some(world.slow.unreachable());
+    for (error, known) in [(Some(world.slow.unreachable()), false), (None, true)] {
+        world.slow.ways.lock().unwrap().standing = error;
+        let mut proposal = world.site.propose(None, &|_, _| ()).await;
+        proposal.commit = Some(Commit { id: "c0ffee".to_owned(), at: Timestamp(1), dirty: false });
+        world.site.apply(&proposal, &Options::default(), &|_, _| ()).await.unwrap();
+        assert_eq!(world.site.store.applied().is_some(), known);
+    }
+}
+
+#[tokio::test]
+async fn what_is_started_is_what_was_planned() {
+    let mut world = two(Arc::new(SystemClock));
+    let proposal = world.site.propose(Some("fast"), &|_, _| ()).await;
+    // somebody pulls while flags are made
+    replace(&world.dir.path().join("flagstaff.yaml"), "percentage: 10%", "percentage: 40%");
+    world = world.again();
+    let options = Options { start: true, ..Options::default() };
+    let rows = world.site.apply(&proposal, &options, &|_, _| ()).await.unwrap();
+    let started = rows.iter().find(|row| row.address == "r@fast" && row.done.word() == "started").unwrap();
+    let Some(ControlError::Refused(refusal)) = &started.error else { panic!("{started:?}") };
+    assert!(refusal.reason.contains("documents changed"), "{refusal:?}");
+    assert!(world.site.store.rollouts().next().is_none() && world.fast.log.all("expose").is_empty());
+    // looked at again, it is
+    let proposal = world.site.propose(Some("fast"), &|_, _| ()).await;
+    assert!(proposal.rollouts.iter().any(|row| matches!(row.declared, Declared::NotStarted { .. })));
+    let rows = world.site.apply(&proposal, &options, &|_, _| ()).await.unwrap();
+    assert!(rows.iter().all(|row| row.error.is_none()), "{rows:?}");
+    assert_eq!(world.fast.log.all("expose").len(), 1);
+}
+
+#[tokio::test]
+async fn only_what_does_not_answer_is_unreachable() {
+    let refused = BackendError::Refused { place: "fast".to_owned(), detail: "no such environment".to_owned() };
+    let mut world = two(Arc::new(SystemClock));
+    world.fast.ways.lock().unwrap().read = Some(refused);
+    let started = world.site.start("r", "fast", &StartOptions::default()).await;
+    assert!(matches!(&started, Err(ControlError::Failed(why)) if why.contains("no such environment")), "{started:?}");
+    world.fast.ways.lock().unwrap().read = Some(world.fast.unreachable());
+    let started = world.site.start("r", "fast", &StartOptions::default()).await;
+    assert!(matches!(started, Err(ControlError::Unreachable(_))), "{started:?}");
+
+    // and what a start by `apply` was refused, or not told
+    let conflict = BackendError::Conflict { place: "fast".to_owned(), detail: "it changed".to_owned() };
+    for (error, is_unreachable) in [(conflict, false), (world.fast.unreachable(), true)] {
+        let mut world = two(Arc::new(SystemClock));
+        world.fast.ways.lock().unwrap().expose = Some(error);
+        let proposal = world.site.propose(Some("fast"), &|_, _| ()).await;
+        let options = Options { start: true, ..Options::default() };
+        let rows = world.site.apply(&proposal, &options, &|_, _| ()).await.unwrap();
+        let error = rows.iter().find_map(|row| row.error.as_ref()).expect("it did not start");
+        assert_eq!(matches!(error, ControlError::Unreachable(_)), is_unreachable, "{error:?}");
+        assert_eq!(matches!(error, ControlError::Failed(_)), !is_unreachable, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_stop_has_not_reached_yet_is_drift() {
+    let mut world = two(Arc::new(SystemClock));
+    world.site.start("r", "fast", &StartOptions::default()).await.unwrap();
+    assert!(world.site.drift(None).await.is_empty());
+    world.fast.ways.lock().unwrap().off = Some(world.fast.unreachable());
+    let rollback = flagstaff::engine::Command::Rollback { stage: None };
+    let report = world.site.command("r", "fast", rollback, None, None).await.unwrap();
+    assert!(report.unconfirmed, "{report:?}");
+    let drift = world.site.drift(None).await;
+    assert!(matches!(drift.as_slice(), [only] if only.larger && only.address == "r@fast"), "{drift:?}");
+    // nobody is served any more: what is left is to be told so
+    world.fast.ways.lock().unwrap().off = None;
+    flagstaff::backend::Backend::switch_off(&*world.fast, "r").await.unwrap();
+    assert!(world.site.drift(None).await.is_empty());
+}
+
+#[test]
+fn a_stop_that_is_not_confirmed_is_no_silence() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &[&["start", "my-feature"][..], &PROTECTED].concat(), 0);
+    let kept = fs::read(dir.join(FILE)).unwrap();
+    fs::remove_file(dir.join(FILE)).unwrap();
+    ends(dir, &["abort", "my-feature", "--timeout", "1s"], 5);
+    let told = ends(dir, &["plan", "--drift", "--detailed-exitcode"], 5).out;
+    assert!(told.contains("my-feature@production") && told.contains("put the file back"), "{told}");
+    fs::write(dir.join(FILE), kept).unwrap();
+    let told = ends(dir, &["plan", "--drift", "--detailed-exitcode"], 2).out;
+    assert!(told.contains("MORE than allowed"), "{told}");
+    ends(dir, &["abort", "my-feature"], 0);
+    ends(dir, &["plan", "--drift", "--detailed-exitcode"], 0);
 }

@@ -11,6 +11,7 @@ mod documents;
 mod engine;
 mod flagd;
 mod generated;
+mod hangs;
 mod journal;
 mod killed;
 mod layers;

@@ -521,3 +521,48 @@ async fn a_stopped_rollout_is_looked_at_every_hour_at_whatever_minute_somebody_c
     once_in(newest + 20, dir).await;
     assert!(is_off(dir, "here.json"));
 }
+
+#[tokio::test]
+async fn credentials_of_one_server_go_to_another_for_stops_only() {
+    use crate::support::server::{Fake, Reply};
+    let refuse = || Fake::serve(|_| Reply { status: 401, ..Reply::with("{}") });
+    let (old, new) = (refuse(), refuse());
+    let (dir, page) = (tempfile::tempdir().unwrap(), Page::serve(&["r"]));
+    let dir = dir.path();
+    let at = |server: &Fake| {
+        let unleash = "project: default, environment: production, token_file: token";
+        format!("    here: {{ backend: {{ unleash: {{ url: \"{}\", {unleash} }} }} }}", server.url)
+    };
+    fs::write(dir.join("token"), "the-token-of-now").unwrap();
+    project(dir, &page, &at(&old));
+    let open = || Site::open(dir, Actor { name: "ana".to_owned(), known_by: "test".to_owned() }, Arc::new(SystemClock));
+    {
+        // started while the old server was another one in truth, of which nothing is asked here
+        let mut site = open().unwrap();
+        let file = flagstaff::backend::flagd::Flagd::new(dir, "here.json");
+        site.backends.insert("here".to_owned(), Arc::new(file));
+        site.start("r", "here", &flagstaff::control::StartOptions::default()).await.unwrap();
+        // the address changes under this process: what it knew of the old one is still for the old one
+        project(dir, &page, &at(&new));
+        let ids = site.store.rollouts().map(|rollout| rollout.id.clone()).collect();
+        std::thread::sleep(Duration::from_millis(1300));
+        site.drive(&ids, Until::Once, &mut |_| {}).await.unwrap();
+        assert!(asks(&old, "the-token-of-now"), "what was named for the old server goes there");
+    }
+    old.asked.lock().unwrap().clear();
+    let mut site = open().unwrap();
+    let ids = site.store.rollouts().map(|rollout| rollout.id.clone()).collect();
+    std::thread::sleep(Duration::from_millis(1300));
+    site.drive(&ids, Until::Once, &mut |_| {}).await.unwrap();
+    let drift = site.drift(None).await;
+    let told = drift.first().map(|drift| drift.served.to_string()).unwrap_or_default();
+    assert!(told.contains(&old.url) && told.contains("stops only"), "{told}");
+    assert!(old.asked.lock().unwrap().is_empty(), "a look took the new server's token to the old one");
+    let rollback = flagstaff::engine::Command::Rollback { stage: None };
+    site.command("r", "here", rollback, None, None).await.unwrap();
+    assert!(asks(&old, "the-token-of-now") && asks(&new, "the-token-of-now"), "a stop goes to both");
+}
+
+fn asks(server: &crate::support::server::Fake, token: &str) -> bool {
+    server.asked.lock().unwrap().iter().any(|asked| asked.headers.contains(token))
+}

@@ -89,7 +89,9 @@ impl Site {
             )));
         }
         let mut rows = self.prepare_flags(proposal, options, progress).await;
-        let prepared = rows.iter().all(|row| row.error.is_none());
+        // a flag that nobody could ask about has no row, and may be as it was
+        let asked = proposal.flags.iter().all(|row| !matches!(row.change, FlagChange::Unknown { .. }));
+        let prepared = asked && rows.iter().all(|row| row.error.is_none());
         for row in &proposal.rollouts {
             let (done, result) = match &row.declared {
                 Declared::Otherwise { refused: None, .. } if options.adopt => {
@@ -148,7 +150,8 @@ impl Site {
             },
             (None, None) => Ok(()),
         };
-        if let Err(error) = &result {
+        // what may not be done to one flag may well be done to the next
+        if let Err(error @ BackendError::Unreachable { .. }) = &result {
             down.note(&row.place, error);
         }
         let done = match row.change {
@@ -183,11 +186,16 @@ impl Site {
         self.command(&row.release, &row.environment, command, options.reason.clone(), row.saw).await.map(|_| ())
     }
 
+    /// Starts by the plan that was proposed: documents may have been read again since.
     async fn begin(&mut self, row: &RolloutRow, options: &Options) -> Result<(), ControlError> {
-        let start = StartOptions { reason: options.reason.clone(), ..StartOptions::default() };
+        let Declared::NotStarted { declared, .. } = &row.declared else { return Ok(()) };
+        let (reason, plan) = (options.reason.clone(), Some(declared.hash.clone()));
+        let start = StartOptions { reason, plan, ..StartOptions::default() };
         let report = self.start(&row.release, &row.environment, &start).await?;
         match report.trouble {
-            Some(trouble) => Err(ControlError::Unreachable(trouble)),
+            // what may still be under way was not answered; anything else was
+            Some(trouble) if report.unconfirmed => Err(ControlError::Unreachable(trouble)),
+            Some(trouble) => Err(ControlError::Failed(trouble)),
             None => Ok(()),
         }
     }

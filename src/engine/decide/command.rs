@@ -118,7 +118,7 @@ impl Folding<'_> {
                 return Err(Refusal {
                     reason: format!("frozen: {}; a reason that names `{name}` goes past it", hold.detail),
                     instead: Some("freeze --lift".to_owned()),
-                    kind: RefusalKind::Frozen,
+                    kind: RefusalKind::Frozen(name.to_owned()),
                 });
             }
             let adopts = matches!(issued.command, Command::Adopt { .. });

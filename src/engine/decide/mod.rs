@@ -47,7 +47,7 @@ impl Refusal {
 }
 
 /// The branches that callers tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusalKind {
     /// The state table has no such cell.
     NotInThisState,
@@ -55,8 +55,8 @@ pub enum RefusalKind {
     Stopped,
     /// State, causes or exposure changed after what the person saw.
     Changed,
-    /// A freeze that the reason does not name.
-    Frozen,
+    /// A freeze that the reason does not name; its name.
+    Frozen(String),
     /// Something is missing that the command needs (approval too early, backend not read …).
     NotReady,
     /// Another rollout's or journal's stamp.

@@ -51,11 +51,12 @@ impl Folding<'_> {
     }
 
     fn is_ours(&self, seen: &Observed) -> bool {
-        seen.stamp.as_ref().is_none_or(|stamp| *stamp == self.state.stamp) || self.is_taking_over()
+        seen.stamp.as_ref().is_none_or(|stamp| *stamp == self.state.stamp) || self.is_starting()
     }
 
-    /// A start writes over an old stamp: until its effect is settled, the old one is what the backend shows.
-    fn is_taking_over(&self) -> bool {
+    /// A start writes over an old stamp, its own journal's or one that a person takes over from: until its effect is
+    /// settled, the old one is what the backend shows.
+    fn is_starting(&self) -> bool {
         self.state.effect.as_ref().is_some_and(|effect| effect.kind == EffectKind::Grow)
             && self.state.effective.is_none()
             && self.state.allowed.is_nobody()

@@ -14,7 +14,7 @@ pub struct ApplyAnswer {
     pub commit: Option<Commit>,
     /// What was done, or could not be.
     pub rows: Vec<AppliedRow>,
-    /// Flags and rollouts that only `--adopt` touches, and that were left as they are.
+    /// Flags that only `--adopt` touches, and that were left as they are.
     pub left: Vec<String>,
 }
 

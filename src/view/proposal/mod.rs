@@ -157,9 +157,10 @@ pub fn answer(proposal: &Proposal) -> ProposalAnswer {
 }
 
 /// The answer of drift alone.
-pub fn drift_answer(drift: &[Drift], commit: Option<Commit>) -> ProposalAnswer {
+pub fn drift_answer(drift: &[Drift]) -> ProposalAnswer {
     ProposalAnswer {
-        commit,
+        // no document has a say in it
+        commit: None,
         differs: !drift.is_empty(),
         flags: Vec::new(),
         unchanged: 0,

@@ -172,6 +172,7 @@ pub(super) fn start(again: bool, take_over: bool) -> Deed {
         at_stage: None,
         reason: Some("because freeze-environment-production".to_owned()),
         saw: None,
+        plan: None,
     })
 }
 

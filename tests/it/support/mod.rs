@@ -1,6 +1,7 @@
 //! What several test modules need.
 
 pub(crate) mod gate;
+pub(crate) mod model;
 pub(crate) mod page;
 pub(crate) mod schema;
 pub(crate) mod server;
