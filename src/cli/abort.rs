@@ -33,35 +33,73 @@ pub(crate) struct Abort {
 impl Abort {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = open_in_haste(context)?;
-        let targets: Vec<(String, String)> = match &self.release {
-            Some(release) => {
-                let environments = environments(context, &mut site).await?;
-                environments.into_iter().map(|environment| (release.clone(), environment)).collect()
-            }
-            None => {
-                let meant = environments(context, &mut site).await?;
-                let Ok(known) = site.in_progress().await else {
-                    let why = "the journal cannot be read, so what is in progress is not known: NOTHING WAS STOPPED";
-                    return Err(by_name(&site, why).await);
-                };
-                if known.is_empty() && site.knows_nothing() && site.served().await.iter().any(Served::is_of_a_rollout) {
-                    let why = "the journal knows no rollout, and yet flags are on under the stamp of one: it is another \
-                               journal, and NOTHING WAS STOPPED";
-                    return Err(by_name(&site, why).await);
-                }
-                if known.is_empty() {
-                    context.printer.note("nothing is in progress");
-                }
-                known.into_iter().filter(|(_, environment)| meant.contains(environment)).collect()
-            }
-        };
-        let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
-        let known = targets.is_empty() || reports.iter().any(|report| report.outcome != StopOutcome::NoSuchFlag);
-        if !known {
+        let reason = self.reason.as_deref();
+        let Some(release) = &self.release else { return self.all(context, site).await };
+        let only = context.environment.as_deref();
+        tell_of_long(context, &site);
+        let reports = site.stop_everywhere(release, only, StopKind::Abort, reason, self.timeout).await;
+        if reports.is_empty() {
+            return Err(nowhere(context, &site));
+        }
+        if reports.iter().all(|report| report.outcome == StopOutcome::NoSuchFlag) {
             return Err(Failure::new(Exit::Failed, "no environment has such a release or flag"));
         }
         Ok(told(context, reports.iter()))
     }
+
+    async fn all(&self, context: &Context, mut site: StopSite) -> Result<Exit, Failure> {
+        let Ok(known) = site.in_progress(context.clock.now().plus(self.timeout)).await else {
+            let why = "the journal cannot be read, so what is in progress is not known: NOTHING WAS STOPPED";
+            return Err(by_name(&site, why).await);
+        };
+        if known.is_empty() && site.knows_nothing() && site.served().await.iter().any(Served::is_of_a_rollout) {
+            let why = "the journal knows no rollout, and yet flags are on under the stamp of one: it is another journal, \
+                       and NOTHING WAS STOPPED";
+            return Err(by_name(&site, why).await);
+        }
+        // what the journal alone knows is meant too
+        let meant = environments(context, &site)?;
+        let targets: Vec<_> = known.into_iter().filter(|(_, environment)| meant.contains(environment)).collect();
+        if targets.is_empty() {
+            if site.project_fault().is_some() {
+                return Err(nowhere(context, &site));
+            }
+            context.printer.note("nothing is in progress");
+        }
+        let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
+        Ok(told(context, reports.iter()))
+    }
+}
+
+/// Whoever waits for a journal is told that nothing else does.
+pub(crate) fn tell_of_long(context: &Context, site: &StopSite) {
+    if site.is_reading() {
+        context.printer.note("the journal takes long to read; what the documents name is stopped meanwhile");
+    }
+}
+
+/// Why a stop had nowhere to go, which is no success.
+pub(crate) fn nowhere(context: &Context, site: &StopSite) -> Failure {
+    let nothing = |what: &str| format!("{what}: NOTHING WAS STOPPED");
+    let by_hand =
+        "without the Project document and the journal nothing says where flags live: switch it off at the flag backend";
+    if site.is_reading() {
+        return Failure::new(Exit::Unreachable, nothing("the journal does not come, and the documents name no place"))
+            .help(by_hand);
+    }
+    let unknown = environments(context, site).err().filter(|_| site.project_fault().is_none());
+    if let Some(unknown) = unknown {
+        return unknown;
+    }
+    let what = match site.project_fault() {
+        Some(_) => "the Project document cannot be read, and the journal in its usual place knows nothing of it",
+        None => "the Project document names no environment that can be read",
+    };
+    Failure {
+        findings: site.project_fault().unwrap_or_default().to_vec(),
+        ..Failure::new(Exit::Invalid, nothing(what))
+    }
+    .help(by_hand)
 }
 
 /// Without its journal nobody knows which rollouts are in progress, and a feature that was completed long ago is not to be
@@ -104,14 +142,9 @@ fn told_of_project(context: &Context, opened: Result<StopSite, ControlError>) ->
     Ok(site)
 }
 
-/// The environments that a stop is for: the named one, or all.
-pub(crate) async fn environments(context: &Context, site: &mut StopSite) -> Result<Vec<String>, Failure> {
-    let mut all = site.environments();
-    if context.environment.as_ref().is_some_and(|named| !all.contains(named)) {
-        // one that only the journal remembers
-        site.finish_reading().await;
-        all = site.environments();
-    }
+/// The environments that a stop is for, as far as the journal has been read: the named one, or all.
+pub(crate) fn environments(context: &Context, site: &StopSite) -> Result<Vec<String>, Failure> {
+    let all = site.environments();
     match &context.environment {
         None => Ok(all),
         Some(named) if all.contains(named) => Ok(vec![named.clone()]),

@@ -12,6 +12,9 @@ use crate::engine::Span;
 use crate::view::freezes::{self, FreezeAnswer};
 use crate::view::safe::safe;
 
+/// How long a freeze of an environment that the documents do not name waits for the journal.
+const READING: Span = Span::seconds(10);
+
 /// Keep rules from growing anything; bare, list what is frozen
 #[derive(Debug, Args)]
 pub(crate) struct Freeze {
@@ -35,7 +38,11 @@ impl Freeze {
         }
         // to freeze nobody waits for a long journal; to list, it must be read
         let mut site = if self.hold_for.is_some() { open_in_haste(context)? } else { open(context)? };
-        environments(context, &mut site).await?;
+        if environments(context, &site).is_err() {
+            // one that only the journal remembers
+            site.finish_reading(context.clock.now().plus(READING)).await;
+        }
+        environments(context, &site)?;
         let Some(hold_for) = self.hold_for else {
             if self.release.is_none() && context.environment.is_none() {
                 return list(context, &site);

@@ -2,11 +2,14 @@
 
 use clap::Args;
 
-use super::abort::{environments, open_in_haste, told};
+use super::abort::{nowhere, open_in_haste, tell_of_long, told};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::{StopKind, StopOutcome, StopReport};
 use crate::engine::{Phase, Span};
+
+/// How long a pause without `-e` waits for a journal that may name more environments than the documents.
+const READING: Span = Span::seconds(10);
 
 /// Pause rollouts: nothing grows, exposure stays as it is
 #[derive(Debug, Args)]
@@ -22,9 +25,12 @@ pub(crate) struct Pause {
 impl Pause {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let mut site = open_in_haste(context)?;
-        let environments = environments(context, &mut site).await?;
-        let targets: Vec<_> = environments.into_iter().map(|environment| (self.release.clone(), environment)).collect();
-        let reports = site.stop(&targets, StopKind::Pause, self.reason.as_deref(), Span(0)).await;
+        let (only, reason) = (context.environment.as_deref(), self.reason.as_deref());
+        tell_of_long(context, &site);
+        let reports = site.stop_everywhere(&self.release, only, StopKind::Pause, reason, READING).await;
+        if reports.is_empty() {
+            return Err(nowhere(context, &site));
+        }
         // where it never began there is nothing to say, if it did elsewhere
         let begun = |report: &&StopReport| {
             let none = StopOutcome::NothingToPause { phase: Phase::None };

@@ -1,6 +1,7 @@
 //! Stops and freezes that could not be recorded in time. Nobody appends or grows before they are merged.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,9 @@ use crate::engine::Input;
 use crate::engine::Timestamp;
 use crate::engine::input::{Command, Gates, Issued, Observation, Tick};
 use crate::journal::spool::{Spool, SpoolError, Spooled, Waiting};
+
+/// How long the folder beside the journal may take to take in what waits.
+const SPOOLING: Duration = Duration::from_secs(1);
 
 /// What waits to be recorded. Only what stops is taken in: a file can do no more than a stop could.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,16 +72,49 @@ impl SpooledAct {
     }
 }
 
+/// An act that is being put into the spool. The disk may hang that the journal and the spool beside it are on.
+pub(super) struct Aside {
+    spool: Spool,
+    record: Spooled,
+    done: std::sync::mpsc::Receiver<std::io::Result<PathBuf>>,
+}
+
+impl Aside {
+    /// Begins to put an act into the spool.
+    ///
+    /// # Errors
+    /// Where it cannot be put into words.
+    pub(super) fn begin(spool: &Spool, at: Timestamp, what: &str, act: &SpooledAct) -> std::io::Result<Aside> {
+        let body = serde_json::to_value(act).map_err(std::io::Error::other)?;
+        // two acts of one process in one millisecond are two
+        let known_as = sha256_hex(body.to_string().as_bytes());
+        let id = format!("{what}-{}-{}-{}", at.0, std::process::id(), &known_as[..16]);
+        let (spool, record) = (spool.clone(), Spooled { id, at, body });
+        let (tell, done) = std::sync::mpsc::channel();
+        let beside = (spool.clone(), record.clone());
+        std::thread::spawn(move || {
+            // nobody may be waiting any more
+            let _ = tell.send(beside.0.put(&beside.1));
+        });
+        Ok(Aside { spool, record, done })
+    }
+
+    /// Where it waits now. A disk that does not answer is not waited for: then it is in the last place, and, should the
+    /// disk come back, beside the journal too, where it is merged once.
+    ///
+    /// # Errors
+    /// Where no folder of the spool can be written.
+    pub(super) fn waits(self) -> std::io::Result<PathBuf> {
+        self.done.recv_timeout(SPOOLING).unwrap_or_else(|_| self.spool.put_last(&self.record))
+    }
+}
+
 /// Puts an act into the spool.
 ///
 /// # Errors
 /// Where no folder of the spool can be written.
-pub(super) fn put_aside(spool: &Spool, at: Timestamp, what: &str, act: &SpooledAct) -> std::io::Result<()> {
-    let body = serde_json::to_value(act).map_err(std::io::Error::other)?;
-    // two acts of one process in one millisecond are two
-    let known_as = sha256_hex(body.to_string().as_bytes());
-    let id = format!("{what}-{}-{}-{}", at.0, std::process::id(), &known_as[..16]);
-    spool.put(&Spooled { id, at, body }).map(|_| ())
+pub(super) fn put_aside(spool: &Spool, at: Timestamp, what: &str, act: &SpooledAct) -> std::io::Result<PathBuf> {
+    Aside::begin(spool, at, what, act)?.waits()
 }
 
 /// A record that waits, and what it says.

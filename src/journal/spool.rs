@@ -81,6 +81,17 @@ impl Spool {
         let folder = journal.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let whole =
             folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned());
+        Spool::of(journal, folder, &whole)
+    }
+
+    /// As [`Spool::beside`], without asking the disk: the same two where no link leads to the journal's folder.
+    pub fn as_written(journal: &Path) -> Spool {
+        let folder = journal.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Spool::of(journal, folder, &whole)
+    }
+
+    fn of(journal: &Path, folder: &Path, whole: &Path) -> Spool {
         let known_as = crate::canonical::sha256_hex(
             whole.join(journal.file_name().unwrap_or_default()).as_os_str().as_encoded_bytes(),
         );
@@ -107,6 +118,15 @@ impl Spool {
             }
         }
         Err(last.unwrap_or_else(|| std::io::Error::other("there is no folder for the spool")))
+    }
+
+    /// As [`Spool::put`], into the last place alone: for when the others do not answer.
+    ///
+    /// # Errors
+    /// That place's error.
+    pub fn put_last(&self, record: &Spooled) -> std::io::Result<PathBuf> {
+        let none = || std::io::Error::other("there is no folder for the spool");
+        put_into(self.folders.last().ok_or_else(none)?, record)
     }
 
     /// Everything that waits: one thing that is refused keeps no other from being taken in.

@@ -32,7 +32,7 @@ pub struct StopRow {
     pub rollout: Option<String>,
     /// What came of it.
     pub outcome: StopWord,
-    /// What was exposed before.
+    /// What was exposed before; unknown where it was not seen, or cannot be told.
     pub was: Option<String>,
     /// What is exposed now; unknown where it could not be read back.
     pub exposure: Option<String>,
@@ -52,7 +52,7 @@ pub struct StopRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopWord {
-    /// It was exposed, and has been read back as off.
+    /// It was exposed, or nobody knows, and has been read back as off.
     Off,
     /// It was off before.
     AlreadyOff,
@@ -89,7 +89,9 @@ pub fn row(report: &StopReport) -> StopRow {
     let nobody = || Some("nobody".to_owned());
     let abort = || Some(format!("flagstaff abort {name}"));
     let (outcome, was, exposure, next) = match &report.outcome {
-        StopOutcome::Off { was } => (StopWord::Off, Some(was.to_string()), nobody(), report.undo.clone()),
+        StopOutcome::Off { was } => {
+            (StopWord::Off, was.as_ref().map(ToString::to_string), nobody(), report.undo.clone())
+        }
         StopOutcome::AlreadyOff => (StopWord::AlreadyOff, nobody(), nobody(), report.undo.clone()),
         StopOutcome::Paused { still } => {
             let next = abort().filter(|_| still.as_ref().is_none_or(|still| !still.is_nobody()));
@@ -147,8 +149,9 @@ pub fn print(printer: &Printer, row: &StopRow) {
     let trouble = row.trouble.as_deref();
     let (text, tone, trouble, what_for) = match row.outcome {
         StopWord::Off => {
-            let was = row.was.clone().unwrap_or_default();
-            (format!("OFF  (was {was})  {seconds}"), Tone::Strong, trouble, "undo")
+            let was =
+                row.was.as_ref().map_or_else(|| "what was before is not known".to_owned(), |was| format!("was {was}"));
+            (format!("OFF  ({was})  {seconds}"), Tone::Strong, trouble, "undo")
         }
         StopWord::AlreadyOff => (format!("OFF  (was off)  {seconds}"), Tone::Strong, trouble, "undo"),
         StopWord::Paused if exposure == "nobody" => ("paused, on for nobody".to_owned(), Tone::Warn, trouble, "undo"),

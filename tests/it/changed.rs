@@ -126,7 +126,7 @@ fn abort_all_stops_what_is_in_progress_however_long_the_journal_is() {
 }
 
 /// Freezes of the past, as a long life leaves them: the chain goes on as the journal's own writer makes it.
-fn lengthen(dir: &Path, records: usize) {
+pub(crate) fn lengthen(dir: &Path, records: usize) {
     use flagstaff::control::record::{FREEZE, FREEZES, Freeze, record};
     use flagstaff::engine::{Actor, Timestamp};
     use flagstaff::journal::Journal as _;

@@ -19,6 +19,7 @@ mod machine;
 mod prometheus;
 mod readme;
 mod simulator;
+mod slow_journal;
 mod spec;
 mod spool;
 mod stops;

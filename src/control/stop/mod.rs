@@ -1,16 +1,21 @@
 //! The stop path: `abort` and `pause`. They need the Project document alone, never ask, and never wait for the journal.
 
+mod haste;
 mod report;
 mod site;
 mod stopping;
+#[cfg(test)]
+mod tests;
+mod was;
 
 use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 
+use self::haste::Hasty;
 pub use self::report::{Recorded, StopOutcome, StopReport};
 pub use self::site::StopSite;
-use self::stopping::{Haste, Stopping, switched_off};
+use self::stopping::{Stopping, switched_off};
 use super::drive::alive;
 use super::error::ControlError;
 use super::record::off;
@@ -18,7 +23,7 @@ use super::rollout::Rollout;
 use super::spooled::{SpooledAct, SpooledStop};
 use super::store::Batch;
 use crate::engine::input::{Command, Issued, Observation, Observed, Outcome};
-use crate::engine::{Effect, EffectKind, Input, Span};
+use crate::engine::{Effect, EffectKind, Input, Span, Timestamp};
 use crate::journal::DriverSeen;
 
 /// What to stop.
@@ -41,19 +46,57 @@ impl StopSite {
         timeout: Span,
     ) -> Vec<StopReport> {
         let began = self.clock.now();
-        let haste = self.act_in_haste(targets, kind).await;
+        self.stop_from(began, targets, kind, reason, timeout, Vec::new()).await
+    }
+
+    /// Stops a release or flag in the environment that is named, or in all of them: those of the documents, and those that
+    /// only the journal knows. One that takes long to read is waited for until the time is over, while what the documents
+    /// name is stopped; only a pause where the documents know the environment does not wait. Without a target there is no
+    /// report.
+    pub async fn stop_everywhere(
+        &mut self,
+        name: &str,
+        only: Option<&str>,
+        kind: StopKind,
+        reason: Option<&str>,
+        timeout: Span,
+    ) -> Vec<StopReport> {
+        let began = self.clock.now();
+        let targets = |site: &StopSite| -> Vec<(String, String)> {
+            let meant = |environment: &String| only.is_none_or(|only| only == environment);
+            let environments = site.environments().into_iter().filter(meant);
+            environments.map(|environment| (name.to_owned(), environment)).collect()
+        };
+        let hasty = match self.is_reading() {
+            true => self.act_in_haste(&targets(self), only.is_some(), kind, reason, began.plus(timeout)).await,
+            false => Vec::new(),
+        };
+        let targets = targets(self);
+        self.stop_from(began, &targets, kind, reason, timeout, hasty).await
+    }
+
+    async fn stop_from(
+        &mut self,
+        began: Timestamp,
+        targets: &[(String, String)],
+        kind: StopKind,
+        reason: Option<&str>,
+        timeout: Span,
+        mut hasty: Vec<Hasty>,
+    ) -> Vec<StopReport> {
         self.look_up_flags(targets);
         let give_up = began.plus(timeout);
         let mut sites: Vec<Stopping> =
             targets.iter().map(|(name, environment)| self.begin(name, environment)).collect();
-        for (site, (flag, haste)) in sites.iter_mut().zip(haste) {
-            site.haste = Some(haste).filter(|_| site.flag == flag);
+        for site in &mut sites {
+            let done = hasty.iter().find(|done| done.environment == site.environment && done.flag == site.flag);
+            site.haste = done.and_then(|done| done.haste.clone());
         }
         let mut recorded: Vec<Option<Recorded>> = Vec::new();
         for site in &sites {
             // a name that only the backend may know is recorded once it is known to be one
             let may_be_nothing = site.id.is_none() && self.journal_is_known();
-            recorded.push((!may_be_nothing).then(|| self.intend(site, kind, reason)));
+            recorded.push((!may_be_nothing).then(|| self.intend(site, kind, reason, &mut hasty)));
         }
         let clock = Arc::clone(&self.clock);
         let known = self.journal_is_known();
@@ -67,9 +110,10 @@ impl StopSite {
             let recorded = match recorded {
                 Some(recorded) => recorded,
                 None if matches!(outcome, StopOutcome::NoSuchFlag | StopOutcome::NothingToPause { .. }) => {
+                    Hasty::take_back(&mut hasty, &site.environment);
                     Recorded::Journal
                 }
-                None => self.intend(site, kind, reason),
+                None => self.intend(site, kind, reason, &mut hasty),
             };
             if let Some(seen) = seen {
                 self.record_outcome(site, seen);
@@ -81,20 +125,6 @@ impl StopSite {
             reports.push(StopReport { address, rollout, outcome, undo, driver, recorded, unreached, took });
         }
         reports
-    }
-
-    /// A long journal is not waited for: what the documents and the name say is switched off while it is read, and the
-    /// stop is done again on what it says. A pause goes on without it. Returns each target's flag with what was there.
-    async fn act_in_haste(&mut self, targets: &[(String, String)], kind: StopKind) -> Vec<(String, Haste)> {
-        if kind != StopKind::Abort || !self.is_reading() {
-            return Vec::new();
-        }
-        self.look_up_flags(targets);
-        let sites: Vec<Stopping> = targets.iter().map(|(name, environment)| self.begin(name, environment)).collect();
-        let clock = Arc::clone(&self.clock);
-        let off = join_all(sites.iter().map(|site| site.send_off_once(&*clock)));
-        let (done, ()) = join(off, self.finish_reading()).await;
-        sites.into_iter().map(|site| site.flag).zip(done).collect()
     }
 
     /// What one environment alone cannot tell: a flag that is missing here and was switched off there is no trouble, and a
@@ -140,27 +170,23 @@ impl StopSite {
             backends: self.addresses(environment, plan.as_ref().map(|plan| &plan.target)),
             former: rollout.map(|rollout| self.former_addresses(rollout)).unwrap_or_default(),
             audiences: plan.as_ref().map_or_else(|| self.audiences.clone(), |plan| plan.audiences.clone()),
+            unusable: self.unusable(environment),
             plan,
             haste: None,
         }
     }
 
-    /// Tries the journal for 100 ms, else the spool.
-    fn intend(&mut self, stopping: &Stopping, kind: StopKind, reason: Option<&str>) -> Recorded {
+    /// Tries the journal for 100 ms, else the spool. What was put there in haste is taken back once it is in the journal.
+    fn intend(
+        &mut self,
+        stopping: &Stopping,
+        kind: StopKind,
+        reason: Option<&str>,
+        hasty: &mut Vec<Hasty>,
+    ) -> Recorded {
         let Stopping { flag, environment, .. } = stopping;
         let id = stopping.id.as_deref();
-        let issued = Issued {
-            command: match kind {
-                StopKind::Abort => Command::Abort,
-                StopKind::Pause => Command::Pause,
-            },
-            actor: self.actor.clone(),
-            at: self.clock.now(),
-            reason: reason.map(str::to_owned),
-            saw: None,
-            holds: Vec::new(),
-            backend: Observation::NotRead,
-        };
+        let issued = self.issued(kind, reason);
         let now = issued.at;
         let written = self.record(|store| {
             let mut batch = Batch::default();
@@ -173,17 +199,30 @@ impl StopSite {
             }
             store.commit(now, batch)
         });
-        let why = match written {
-            Ok(_) => return Recorded::Journal,
-            Err(why) => why,
-        };
-        let stop = SpooledStop {
-            rollout: id.map(str::to_owned),
-            flag: flag.clone(),
-            environment: environment.clone(),
-            issued: issued.clone(),
-        };
-        self.put_aside(issued.at, "stop", &SpooledAct::Stop(Box::new(stop)), why)
+        let waits = Hasty::take(hasty, environment);
+        match (written, waits) {
+            (Ok(_), waits) => {
+                waits.into_iter().for_each(Hasty::forget);
+                Recorded::Journal
+            }
+            (Err(why), Some(Hasty { waits: Ok(_), .. })) => Recorded::Spool(why),
+            (Err(why), _) => self.put_aside(issued.at, "stop", &spooled(id, flag, environment, issued), why),
+        }
+    }
+
+    fn issued(&self, kind: StopKind, reason: Option<&str>) -> Issued {
+        Issued {
+            command: match kind {
+                StopKind::Abort => Command::Abort,
+                StopKind::Pause => Command::Pause,
+            },
+            actor: self.actor.clone(),
+            at: self.clock.now(),
+            reason: reason.map(str::to_owned),
+            saw: None,
+            holds: Vec::new(),
+            backend: Observation::NotRead,
+        }
     }
 
     /// Records that it is off, as it was read back at all of its addresses.
@@ -215,4 +254,9 @@ impl StopSite {
             false => format!("{}@{} (alive {since} ago) keeps trying", alive.command, alive.host),
         })
     }
+}
+
+fn spooled(rollout: Option<&str>, flag: &str, environment: &str, issued: Issued) -> SpooledAct {
+    let (flag, environment) = (flag.to_owned(), environment.to_owned());
+    SpooledAct::Stop(Box::new(SpooledStop { rollout: rollout.map(str::to_owned), flag, environment, issued }))
 }

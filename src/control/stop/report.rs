@@ -5,10 +5,10 @@ use crate::engine::{Exposure, Phase, Span};
 /// What came of it in one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopOutcome {
-    /// It was exposed, and has been read back as off.
+    /// It was exposed, or nobody knows, and has been read back as off.
     Off {
-        /// What it was.
-        was: Exposure,
+        /// What it was; none where nobody saw it before, or cannot tell whom it reached.
+        was: Option<Exposure>,
     },
     /// It was off before.
     AlreadyOff,

@@ -1,19 +1,19 @@
 //! A project as far as a stop needs it: the Project document, or else the journal's pinned plans; all else may be broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::report::Recorded;
 use crate::backend::Backend;
-use crate::clock::Clock;
+use crate::clock::{Clock, within};
 use crate::control::backends;
 use crate::control::drive::alive;
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear, Observer};
 use crate::control::rollout::Rollout;
-use crate::control::spooled::{self, SpooledAct};
+use crate::control::spooled::{self, Aside, SpooledAct};
 use crate::control::store::{Store, is_conflict};
 use crate::engine::Timestamp;
 use crate::engine::input::Actor;
@@ -31,8 +31,11 @@ const READING: Duration = Duration::from_millis(300);
 /// How often a record is written again because others appended meanwhile.
 const CONFLICTS: usize = 20;
 
+/// Why there is no journal yet.
+const IS_LONG: &str = "it is long, or its disk is slow, and still being read";
+
 /// What came of opening the journal, or why there is nothing.
-type Opened = Result<Store, String>;
+pub(super) type Opened = Result<Store, String>;
 
 /// A project as far as a stop needs it.
 pub struct StopSite {
@@ -45,6 +48,8 @@ pub struct StopSite {
     project_fault: Option<Vec<Finding>>,
     spool: Spool,
     pub(super) backends: BTreeMap<String, Arc<dyn Backend>>,
+    /// Environments that the documents name, and whose backend cannot be read there.
+    unusable: BTreeSet<String>,
     /// How they are got at, by environment.
     access: BTreeMap<String, AccessDoc>,
     /// Flags by the releases and environments that the documents declare; read only where the journal knows no rollout.
@@ -102,7 +107,7 @@ impl StopSite {
             });
             match soon.recv_timeout(READING) {
                 Ok(opened) => (opened, None),
-                Err(_) => (Err("it is long, and still being read".to_owned()), Some(reading)),
+                Err(_) => (Err(IS_LONG.to_owned()), Some(reading)),
             }
         })
     }
@@ -119,18 +124,29 @@ impl StopSite {
         let journal = project.as_ref().map_or(spec::documents::JOURNAL, |project| project.journal.as_str());
         let journal_path = dir.join(journal);
         let (store, reading) = read(&journal_path, ear.as_ref());
-        let (backends, access, project_fault) = match project {
-            Ok(project) => (backends::all(dir, &project, ear.as_ref()), backends::access(&project), None),
-            Err(findings) if store.is_ok() || reading.is_some() => (BTreeMap::new(), BTreeMap::new(), Some(findings)),
+        let (backends, unusable, access, project_fault) = match project {
+            Ok(project) => {
+                let without = project.environments.iter().filter(|environment| environment.target.is_none());
+                let unusable = without.map(|environment| environment.name.value.clone()).collect();
+                (backends::all(dir, &project, ear.as_ref()), unusable, backends::access(&project), None)
+            }
+            Err(findings) if store.is_ok() || reading.is_some() => {
+                (BTreeMap::new(), BTreeSet::new(), BTreeMap::new(), Some(findings))
+            }
             Err(findings) => return Err(ControlError::Invalid(findings)),
+        };
+        let spool = match &reading {
+            None => Spool::beside(&journal_path),
+            Some(_) => spool_of_slow(&journal_path),
         };
         Ok(StopSite {
             dir: dir.to_owned(),
             store,
             reading,
             project_fault,
-            spool: Spool::beside(&journal_path),
+            spool,
             backends,
+            unusable,
             access,
             flags: BTreeMap::new(),
             audiences: BTreeMap::new(),
@@ -158,6 +174,7 @@ impl StopSite {
             project_fault: None,
             spool: Spool::beside(journal_path),
             backends,
+            unusable: BTreeSet::new(),
             access: BTreeMap::new(),
             flags: BTreeMap::new(),
             audiences: BTreeMap::new(),
@@ -167,9 +184,15 @@ impl StopSite {
         }
     }
 
-    /// The environments of the project, and those in which the journal knows rollouts.
+    /// As [`StopSite::from_parts`], with a journal that is still being read.
+    #[cfg(test)]
+    pub(super) fn still_reading(self, reading: tokio::sync::oneshot::Receiver<Opened>) -> StopSite {
+        StopSite { store: Err(IS_LONG.to_owned()), reading: Some(reading), ..self }
+    }
+
+    /// The environments of the project, and those in which the journal knows rollouts, as far as it has been read.
     pub fn environments(&self) -> Vec<String> {
-        let mut all: Vec<String> = self.backends.keys().cloned().collect();
+        let mut all: Vec<String> = self.backends.keys().chain(&self.unusable).cloned().collect();
         for rollout in self.store.iter().flat_map(Store::rollouts) {
             if !all.contains(&rollout.plan.environment) {
                 all.push(rollout.plan.environment.clone());
@@ -190,16 +213,30 @@ impl StopSite {
         alive(known.unwrap_or_default(), now)
     }
 
-    /// Takes the journal in, if it was still being read.
-    pub async fn finish_reading(&mut self) {
-        if let Some(reading) = self.reading.take() {
-            self.store = reading.await.unwrap_or_else(|_| Err("reading it was cut short".to_owned()));
-        }
+    /// Takes the journal in, if it was still being read: its disk may hang, and is not waited for longer than until then.
+    /// Tells whether there is nothing more to come.
+    pub async fn finish_reading(&mut self, give_up: Timestamp) -> bool {
+        let Some(reading) = &mut self.reading else { return true };
+        let patience = give_up.since(self.clock.now());
+        let Some(read) = within(&*self.clock, patience, reading).await else { return false };
+        self.store = read.unwrap_or_else(|_| Err("reading it was cut short".to_owned()));
+        self.reading = None;
+        true
     }
 
     /// Whether the journal is still being read.
-    pub(super) fn is_reading(&self) -> bool {
+    pub fn is_reading(&self) -> bool {
         self.reading.is_some()
+    }
+
+    /// Why the documents' own backend of an environment cannot be had, where they name the environment.
+    pub(super) fn unusable(&self, environment: &str) -> Option<String> {
+        let why = || {
+            format!(
+                "nobody can read in the Project document where the flags of `{environment}` live (flagstaff validate)"
+            )
+        };
+        self.unusable.contains(environment).then(why)
     }
 
     /// Whether the journal has no rollout at all.
@@ -210,10 +247,10 @@ impl StopSite {
     /// Addresses of every rollout in progress, for `--all`.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
-    pub async fn in_progress(&mut self) -> Result<Vec<(String, String)>, ControlError> {
-        // what is to be stopped stands nowhere else, however long it takes to read
-        self.finish_reading().await;
+    /// Where the journal cannot be read, or not until then.
+    pub async fn in_progress(&mut self, give_up: Timestamp) -> Result<Vec<(String, String)>, ControlError> {
+        // what is to be stopped stands nowhere else
+        self.finish_reading(give_up).await;
         let store = self.store.as_ref().map_err(|why| ControlError::Unreachable(why.clone()))?;
         let live = store.rollouts().filter(|rollout| rollout.state.is_live() || rollout.state.is_stopping());
         Ok(live.map(|rollout| (rollout.plan.release.clone(), rollout.plan.environment.clone())).collect())
@@ -268,9 +305,14 @@ impl StopSite {
     /// Puts into the spool what could not be recorded, and why.
     pub(in crate::control) fn put_aside(&self, at: Timestamp, what: &str, act: &SpooledAct, why: String) -> Recorded {
         match spooled::put_aside(&self.spool, at, what, act) {
-            Ok(()) => Recorded::Spool(why),
+            Ok(_) => Recorded::Spool(why),
             Err(error) => Recorded::Nowhere(format!("{why}; the spool: {error}")),
         }
+    }
+
+    /// Begins to put something into the spool.
+    pub(super) fn begin_aside(&self, at: Timestamp, what: &str, act: &SpooledAct) -> std::io::Result<Aside> {
+        Aside::begin(&self.spool, at, what, act)
     }
 
     /// Tries the journal for 100 ms, hearing others who append meanwhile.
@@ -311,8 +353,8 @@ impl StopSite {
 
     /// Whether there is a journal, readable or not.
     pub fn has_journal(&self) -> bool {
-        // a folder that may not be entered hides one
-        self.journal_path.try_exists().unwrap_or(true)
+        // one whose disk hangs is not asked, and a folder that may not be entered hides one
+        self.is_reading() || self.journal_path.try_exists().unwrap_or(true)
     }
 
     /// Everything that waits beside the journal and can be understood, oldest first.
@@ -360,6 +402,15 @@ impl StopSite {
     pub fn journal_place(&self) -> String {
         self.journal_path.display().to_string()
     }
+}
+
+/// The spool of a journal whose disk may hang: where even the names of its folders are not to be had, they are taken as
+/// they were written.
+fn spool_of_slow(journal: &Path) -> Spool {
+    let (tell, found) = std::sync::mpsc::channel();
+    let path = journal.to_owned();
+    std::thread::spawn(move || _ = tell.send(Spool::beside(&path)));
+    found.recv_timeout(READING).unwrap_or_else(|_| Spool::as_written(journal))
 }
 
 fn open_store(path: &Path, ear: Option<&Ear>) -> Result<Store, String> {

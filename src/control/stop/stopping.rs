@@ -7,6 +7,7 @@ use futures_util::future::{join, join_all};
 
 use super::StopKind;
 use super::report::StopOutcome;
+use super::was::Was;
 use crate::backend::{Backend, BackendError};
 use crate::clock::{Clock, within};
 use crate::control::effects::FORMER_PATIENCE;
@@ -39,6 +40,8 @@ pub(super) struct Stopping {
     pub(super) backends: Vec<Arc<dyn Backend>>,
     /// Every backend that only an earlier plan of the rollout named.
     pub(super) former: Vec<Arc<dyn Backend>>,
+    /// Why the documents' own backend cannot be had, where the documents name the environment and not how it is got at.
+    pub(super) unusable: Option<String>,
     /// What was done in haste, if anything was: what is seen after that is no "before".
     pub(super) haste: Option<Haste>,
 }
@@ -46,9 +49,16 @@ pub(super) struct Stopping {
 /// An off that was sent before the journal was read.
 #[derive(Clone)]
 pub(super) struct Haste {
-    /// What the flag was before, where a backend said so in time.
-    pub(super) was: Option<Observed>,
+    /// What the flag was before.
+    pub(super) was: Was,
+    /// Where it was sent to.
+    pub(super) places: Vec<String>,
+    /// What came of it, where it stays at that: the journal did not come.
+    pub(super) done: Option<Off>,
 }
+
+/// What every address shows once it is off at all of them, the one first that the rollout is judged by.
+pub(super) type Off = Result<Vec<Observed>, NotYet>;
 
 /// What came of a stop at an address that the rollout has left.
 enum Left {
@@ -80,7 +90,8 @@ pub(super) fn switched_off(outcome: &StopOutcome) -> bool {
 }
 
 /// Why a flag could not be read back as off.
-struct NotYet {
+#[derive(Clone)]
+pub(super) struct NotYet {
     why: String,
     /// Whether asking again will not help.
     for_good: bool,
@@ -122,31 +133,67 @@ impl Stopping {
             }
             // the journal cannot be read: the stop is spooled, and what the backend shows is what stays exposed
             (StopKind::Pause, None) => self.shown(clock).await.into(),
-            (StopKind::Abort, None) if journal_is_known && self.is_unknown(clock).await => {
-                StopOutcome::NoSuchFlag.into()
+            (StopKind::Abort, _) => self.abort(journal_is_known, give_up, clock).await,
+        }
+    }
+
+    /// Switches off everywhere. Where the journal knows who has it the off goes out at once; else there is a short look
+    /// first, which the answer to the person depends on, and the off does not.
+    async fn abort(&self, journal_is_known: bool, give_up: Timestamp, clock: &dyn Clock) -> Acted {
+        if let Some(why) = self.unusable.clone().filter(|_| self.backends.is_empty()) {
+            return StopOutcome::NotOff { why, not_authorised: false }.into();
+        }
+        let was = self.was(clock).await;
+        if self.before.is_none() && was == Was::Missing && journal_is_known {
+            return StopOutcome::NoSuchFlag.into();
+        }
+        let off = async {
+            match self.haste.as_ref().and_then(|haste| haste.done.clone()) {
+                Some(done) => done,
+                None => self.off_until(give_up, clock).await,
             }
-            // it may be a release's name, of a flag with another key: what is not there cannot be said to be off
-            (StopKind::Abort, None) if self.is_unknown(clock).await => {
-                let _ = self.switch_off(give_up, clock).await;
-                let flag = &self.flag;
-                let why =
-                    format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key");
-                StopOutcome::Unsure { why }.into()
-            }
-            (StopKind::Abort, _) => {
-                let behind = join_all(self.former.iter().map(|backend| self.left_behind(&**backend, clock)));
-                let (mut acted, behind) = join(self.switch_off(give_up, clock), behind).await;
-                for left in behind {
-                    match left {
-                        Left::Off => {}
-                        Left::On(why) if switched_off(&acted.outcome) => {
-                            acted = StopOutcome::NotOff { why, not_authorised: false }.into();
-                        }
-                        Left::On(_) => {}
-                        Left::Unreached(place) => acted.unreached.push(place),
-                    }
+        };
+        let behind = join_all(self.former.iter().map(|backend| self.left_behind(&**backend, clock)));
+        let (off, behind) = join(off, behind).await;
+        let mut acted = self.told(off, was, journal_is_known);
+        for left in behind {
+            match left {
+                Left::Off => {}
+                Left::On(why) if switched_off(&acted.outcome) => {
+                    acted = StopOutcome::NotOff { why, not_authorised: false }.into();
                 }
-                acted
+                Left::On(_) => {}
+                Left::Unreached(place) => acted.unreached.push(place),
+            }
+        }
+        acted
+    }
+
+    /// What to tell of an off.
+    fn told(&self, off: Off, was: Was, journal_is_known: bool) -> Acted {
+        // it may be a release's name, of a flag with another key: what is not there cannot be said to be off
+        let flag = &self.flag;
+        let unsure = || StopOutcome::Unsure {
+            why: format!("no backend has a flag `{flag}`, and the journal cannot be read: name the flag's key"),
+        };
+        let is_bare = self.before.is_none();
+        match off {
+            Err(_) if is_bare && was == Was::Missing => unsure().into(),
+            Err(NotYet { why, not_authorised, .. }) => StopOutcome::NotOff { why, not_authorised }.into(),
+            Ok(seen) if is_bare && !matches!(was, Was::On(_)) && seen.iter().all(Observed::is_missing) => {
+                if journal_is_known {
+                    StopOutcome::NoSuchFlag.into()
+                } else {
+                    unsure().into()
+                }
+            }
+            Ok(seen) => {
+                let outcome = match was {
+                    Was::On(was) => StopOutcome::Off { was },
+                    Was::Unknown => StopOutcome::Off { was: None },
+                    Was::Off | Was::Missing => StopOutcome::AlreadyOff,
+                };
+                Acted { outcome, off: seen.into_iter().next(), unreached: Vec::new() }
             }
         }
     }
@@ -174,49 +221,48 @@ impl Stopping {
         seen.unserved.as_deref().filter(|_| !seen.is_missing() || may_be_kept())
     }
 
-    async fn read(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
-        within(clock, patience, backend.read(&self.flag, &self.audiences)).await
-    }
-
     async fn glance(&self, backend: &dyn Backend, patience: Span, clock: &dyn Clock) -> Read {
         within(clock, patience, backend.glance(&self.flag, &self.audiences)).await
-    }
-
-    async fn is_unknown(&self, clock: &dyn Clock) -> bool {
-        for backend in &self.backends {
-            if !matches!(self.read(&**backend, TRY, clock).await, Some(Ok(seen)) if seen.is_missing()) {
-                return false;
-            }
-        }
-        true
     }
 
     /// Whether a flag that no rollout of the journal has is on under the stamp of one all the same: then the journal is
     /// another one than that which knows it, a new one in the place of one that was lost.
     async fn is_of_a_lost_journal(&self, clock: &dyn Clock) -> bool {
-        let reads = self.backends.iter().map(|backend| self.read(&**backend, LOOK_FIRST, clock));
+        let reads = self.backends.iter().map(|backend| self.glance(&**backend, LOOK_FIRST, clock));
         let seen = join_all(reads).await.into_iter().flatten().flatten();
         seen.into_iter().any(|seen| seen.reaches_anybody() && seen.stamp.is_some())
     }
 
-    /// Sends the off to every address, once. Tells what was there before, and does not look whether it is off.
-    pub(super) async fn send_off_once(&self, clock: &dyn Clock) -> Haste {
-        let was = self.look_before(LOOK_FIRST, clock).await;
-        join_all(self.backends.iter().map(|backend| within(clock, TRY, backend.switch_off(&self.flag)))).await;
-        Haste { was }
+    /// The off of a stop that does not know the journal yet: told is what was before, once that is not to change any more,
+    /// and what came of it.
+    pub(super) async fn off_in_haste(&self, give_up: Timestamp, clock: &dyn Clock, tell: impl Fn(Haste)) {
+        let was = self.was(clock).await;
+        let places = self.backends.iter().map(|backend| backend.place()).collect();
+        let mut haste = Haste { was, places, done: None };
+        tell(haste.clone());
+        haste.done = Some(self.off_until(give_up, clock).await);
+        tell(haste);
     }
 
-    /// What the flag is now: of several addresses, the one that shows it to somebody.
-    async fn look_before(&self, patience: Span, clock: &dyn Clock) -> Option<Observed> {
-        let looks = join_all(self.backends.iter().map(|backend| self.read(&**backend, patience, clock))).await;
-        let mut seen: Vec<Observed> = looks.into_iter().flatten().filter_map(Result::ok).collect();
-        seen.sort_by_key(|seen| !seen.reaches_anybody());
-        seen.into_iter().next()
+    /// What was there before anything was sent: by the journal, or else by a look that was answered in time. What was
+    /// switched off in haste is not looked at again.
+    async fn was(&self, clock: &dyn Clock) -> Was {
+        if let Some(state) = self.before.as_ref().filter(|state| state.exposed && !state.allowed.is_nobody()) {
+            return Was::On(Some(state.allowed.clone()));
+        }
+        let (known, places) = match &self.haste {
+            Some(haste) => (Some(haste.was.clone()), haste.places.as_slice()),
+            None => (None, &[][..]),
+        };
+        let unseen = self.backends.iter().filter(|backend| !places.contains(&backend.place()));
+        let looks = join_all(unseen.map(|backend| self.glance(&**backend, LOOK_FIRST, clock))).await;
+        let looks = looks.into_iter().map(|look| look.and_then(Result::ok));
+        known.into_iter().chain(looks.map(|seen| Was::of(seen.as_ref()))).fold(Was::Missing, Was::and)
     }
 
     async fn shown(&self, clock: &dyn Clock) -> StopOutcome {
         let Some(backend) = self.backends.first() else { return StopOutcome::NoSuchFlag };
-        match self.read(&**backend, TRY, clock).await {
+        match self.glance(&**backend, TRY, clock).await {
             Some(Ok(seen)) if seen.is_missing() => StopOutcome::NoSuchFlag,
             Some(Ok(seen)) if seen.reaches_by_foreign() => StopOutcome::Paused { still: None },
             Some(Ok(seen)) => StopOutcome::Paused { still: Some(seen.shown()) },
@@ -227,17 +273,9 @@ impl Stopping {
         }
     }
 
-    async fn switch_off(&self, give_up: Timestamp, clock: &dyn Clock) -> Acted {
-        // without a rollout only the backend can tell what the person stopped
-        let patience = if self.before.is_some() { LOOK_FIRST } else { TRY };
-        let now = self.look_before(patience, clock).await;
-        let shown_before = match &self.haste {
-            None => now,
-            // an address that only the plan names was not switched off in haste
-            Some(_) if now.as_ref().is_some_and(Observed::reaches_anybody) => now,
-            Some(Haste { was }) => was.clone(),
-        };
-        let off = loop {
+    /// Sends the off to every address until all of them have been read back as off.
+    async fn off_until(&self, give_up: Timestamp, clock: &dyn Clock) -> Off {
+        loop {
             let tries = join_all(self.backends.iter().map(|backend| self.try_off(&**backend, clock))).await;
             let (mut seen, mut left) = (Vec::new(), Vec::new());
             for (backend, tried) in self.backends.iter().zip(tries) {
@@ -250,20 +288,13 @@ impl Stopping {
                     Err(not_yet) => left.push(not_yet),
                 }
             }
-            let Some(NotYet { why, not_authorised, .. }) = left.first() else { break seen.into_iter().next() };
-            if left.iter().all(|left| left.for_good) || clock.now().plus(BETWEEN) >= give_up {
-                return StopOutcome::NotOff { why: why.clone(), not_authorised: *not_authorised }.into();
+            let for_good = left.iter().all(|left| left.for_good);
+            let Some(first) = left.into_iter().next() else { return Ok(seen) };
+            if for_good || clock.now().plus(BETWEEN) >= give_up {
+                return Err(first);
             }
             clock.sleep_until(clock.now().plus(BETWEEN)).await;
-        };
-        let allowed = self.before.as_ref().map(|state| state.allowed.clone());
-        let was = allowed.filter(|was| !was.is_nobody()).or_else(|| shown_before.as_ref().map(Observed::shown));
-        let outcome = match was {
-            // who could not be seen before counts by what was allowed
-            Some(was) if shown_before.is_none_or(|seen| seen.reaches_anybody()) => StopOutcome::Off { was },
-            _ => StopOutcome::AlreadyOff,
-        };
-        Acted { outcome, off, unreached: Vec::new() }
+        }
     }
 
     /// One try, with its read-back.

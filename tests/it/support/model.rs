@@ -207,6 +207,10 @@ impl Backend for Model {
         })
     }
 
+    fn rehearse<'a>(&'a self, _: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(async move {
             self.call("stop", self.ways().stops_hang_from).await;
