@@ -10,6 +10,7 @@ use crate::control::stop::{Recorded, StopSite};
 use crate::control::{ControlError, StopKind, StopOutcome, StopReport};
 use crate::engine::input::Observed;
 use crate::engine::{Phase, Span};
+use crate::view::safe::safe;
 use crate::view::stops::{self, StopAnswer};
 use crate::view::verbose;
 
@@ -67,7 +68,16 @@ impl Abort {
             context.printer.note("nothing is in progress");
         }
         let reports = site.stop(&targets, StopKind::Abort, self.reason.as_deref(), self.timeout).await;
-        Ok(told(context, reports.iter()))
+        let worst = told(context, reports.iter());
+        // who switched it on again may have meant it: it is named, and left to people
+        let against = site.on_against_a_stop(&meant).await;
+        for (release, environment) in &against {
+            let (release, environment) = (safe(release), safe(environment));
+            context.printer.err(&format!(
+                "{release}@{environment} was stopped and is ON, by another hand: flagstaff abort {release} -e {environment}"
+            ));
+        }
+        Ok(if against.is_empty() { worst } else { worst.worst(Exit::Failed) })
     }
 }
 

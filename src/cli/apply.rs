@@ -8,11 +8,11 @@ use clap::Args;
 use super::args::Growing;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::plan::asked;
+use super::plan::{asked, older_than};
 use crate::control::Site;
-use crate::control::apply::{Declared, FlagChange, Options, Proposal, Saved};
+use crate::control::apply::{Asked, Declared, FlagChange, Options, Proposal, Saved};
 use crate::view::bar::Bar;
-use crate::view::proposal::{self, ApplyAnswer};
+use crate::view::proposal::{self, ApplyAnswer, BlockedRow};
 use crate::view::safe::safe;
 
 /// Make backends as the documents say: create flags, off, for nobody; nothing is released unless --start says so
@@ -39,7 +39,7 @@ pub(crate) struct Apply {
 }
 
 impl Apply {
-    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+    pub(crate) async fn run(mut self, context: &Context) -> Result<Exit, Failure> {
         let saved = self.saved.as_ref().map(|path| Saved::read(path)).transpose();
         let saved = saved.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
         let environment = match &saved {
@@ -49,6 +49,8 @@ impl Apply {
             Some(saved) => saved.environment.clone(),
             None => context.environment.clone(),
         };
+        let asked_for = self.asked(saved.as_ref())?;
+        (self.adopt, self.start) = (asked_for.adopt, asked_for.start);
         let mut site = context.site()?;
         if site.loaded.has_errors() {
             return Err(Failure::invalid(site.loaded.findings.clone()));
@@ -58,17 +60,16 @@ impl Apply {
             site.propose(environment.as_deref(), &|done, all| bar.at(done, all)).await
         };
         if let Some(saved) = &saved {
-            let compared = saved.compare(&Saved::of(&proposed, environment.as_deref()));
+            let compared = saved.compare(&Saved::of(&proposed, environment.as_deref(), asked_for));
             compared.map_err(|error| Failure::new(Exit::Failed, error.to_string()).help("plan again, and look"))?;
         }
         if let Some(last) = site.applied_later(proposed.commit.as_ref()).await? {
-            let message = format!("these documents are older than those of commit {}, applied last", last.id);
-            return Err(Failure::new(Exit::Failed, message)
+            return Err(Failure::new(Exit::Failed, older_than(&last))
                 .help("check out that commit or a later one; to go back, commit a revert"));
         }
         let answer = proposal::answer(&proposed);
         if !context.printer.machine() {
-            proposal::proposal(&context.printer, &answer, self.start);
+            proposal::proposal(&context.printer, &answer, asked_for);
         }
         let left = self.left(&proposed);
         let options = self.confirmed(context, &site, &proposed, environment.as_deref())?;
@@ -83,11 +84,40 @@ impl Apply {
                 context.printer.note(&format!("left as it is: {}; see --adopt", safe(address)));
             }
         }
-        context.printer.answer(&ApplyAnswer { commit: proposed.commit.clone(), rows: shown, left: left.clone() });
-        let blocked = proposed.flags.iter().any(|row| matches!(row.change, FlagChange::Blocked(_)));
-        let undone = if blocked || !left.is_empty() { Exit::Failed } else { Exit::Done };
+        let blocked = self.blocked(&proposed);
+        let undone = if blocked.is_empty() && left.is_empty() { Exit::Done } else { Exit::Failed };
+        context.printer.answer(&ApplyAnswer { commit: proposed.commit.clone(), rows: shown, left, blocked });
         let failed = rows.into_iter().filter_map(|row| row.error).map(|error| Failure::from(error).exit);
         Ok(failed.fold(asked(&proposed).worst(undone), Exit::worst))
+    }
+
+    /// What is asked for: what was planned, where a saved plan is applied. Nothing is added to it that nobody saw in it.
+    fn asked(&self, saved: Option<&Saved>) -> Result<Asked, Failure> {
+        let typed = Asked { adopt: self.adopt, start: self.start };
+        let Some(planned) = saved.map(|saved| saved.asked) else { return Ok(typed) };
+        for (typed, planned, option) in
+            [(typed.start, planned.start, "--start"), (typed.adopt, planned.adopt, "--adopt")]
+        {
+            if typed && !planned {
+                let message = format!("it was planned without {option}, so nobody saw what that would do");
+                let help = format!("flagstaff plan {option} --save FILE, and apply that");
+                return Err(Failure::new(Exit::Usage, message).help(help));
+            }
+        }
+        Ok(planned)
+    }
+
+    /// What nothing can be done about, with the reasons.
+    fn blocked(&self, proposed: &Proposal) -> Vec<BlockedRow> {
+        let flags = proposed.flags.iter().filter_map(|row| match &row.change {
+            FlagChange::Blocked(why) | FlagChange::Unknown { why, .. } => Some((row.address(), why.clone())),
+            _ => None,
+        });
+        let plans = proposed.rollouts.iter().filter_map(|row| match &row.declared {
+            Declared::Otherwise { refused: Some(why), .. } if self.adopt => Some((row.address(), why.clone())),
+            _ => None,
+        });
+        flags.chain(plans).map(|(address, trouble)| BlockedRow { address, trouble }).collect()
     }
 
     /// Flags that only `--adopt` touches.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::control::apply::{FlagChange, Proposal, Saved};
+use crate::control::apply::{Asked, Commit, FlagChange, Proposal, Saved};
 use crate::control::drift::Serving;
 use crate::control::site::no_release;
 use crate::spec;
@@ -20,7 +20,7 @@ use crate::view::{proposal, verbose};
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
     /// Show this release with everything resolved instead
-    #[arg(value_name = "RELEASE", conflicts_with_all = ["drift", "save", "detailed_exitcode"])]
+    #[arg(value_name = "RELEASE", conflicts_with_all = ["drift", "save", "detailed_exitcode", "start", "adopt"])]
     pub(crate) release: Option<String>,
     /// Show only what backends serve otherwise than the journal allows; documents may be broken
     #[arg(long, conflicts_with = "save")]
@@ -28,6 +28,12 @@ pub(crate) struct Plan {
     /// Keep the plan in a file: `apply FILE` does it only if nothing has changed since
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+    /// Plan to start releases that were never started, as `apply --start` would
+    #[arg(long, conflicts_with = "drift")]
+    pub(crate) start: bool,
+    /// Plan to take what others made, and to pin the documents' plans, as `apply --adopt` would
+    #[arg(long, conflicts_with = "drift")]
+    pub(crate) adopt: bool,
     /// Exit with 2 if anything differs
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -38,7 +44,7 @@ impl Plan {
         if let Some(release) = &self.release {
             return resolved(context, release);
         }
-        let site = context.site()?;
+        let mut site = context.site()?;
         let environment = context.environment.as_deref();
         if self.drift {
             let drift = site.drift(environment).await;
@@ -67,16 +73,24 @@ impl Plan {
             let bar = Bar::new(&context.printer, "looking at flags");
             site.propose(environment, &|done, all| bar.at(done, all)).await
         };
+        let older = site.applied_later(proposed.commit.as_ref()).await?;
+        if let Some(last) = &older {
+            context.printer.err(&format!("{}: apply refuses them", older_than(last)));
+        }
         let answer = proposal::answer(&proposed);
+        let options = Asked { adopt: self.adopt, start: self.start };
         if !context.printer.machine() {
-            proposal::proposal(&context.printer, &answer, false);
+            proposal::proposal(&context.printer, &answer, options);
         }
         let asked = asked(&proposed);
         if let Some(path) = &self.save {
             if asked != Exit::Done {
                 return Err(Failure::new(asked, "not saved: a plan that does not know everything cannot be compared"));
             }
-            let saved = Saved::of(&proposed, environment);
+            if older.is_some() {
+                return Err(Failure::new(Exit::Failed, "not saved: apply would refuse it"));
+            }
+            let saved = Saved::of(&proposed, environment, options);
             saved.write(path).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
             context.printer.note(&format!("saved; do it with: flagstaff apply {}", path.display()));
         }
@@ -84,6 +98,11 @@ impl Plan {
         let differs = self.detailed_exitcode && answer.differs && asked == Exit::Done;
         Ok(if differs { Exit::Differences } else { asked })
     }
+}
+
+/// That documents are older than those of a commit that was applied.
+pub(crate) fn older_than(last: &Commit) -> String {
+    format!("these documents are older than those of commit {}, applied last", last.id)
 }
 
 /// Whether everything could be asked for.

@@ -10,9 +10,11 @@ use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
 use super::signals;
 use super::start::{Start, begin};
+use crate::control::drift::Serving;
 use crate::control::drive::{Seen, Until};
 use crate::control::served::Served;
 use crate::control::{Rollout, Site};
+use crate::engine::Span;
 use crate::view::live::Live;
 use crate::view::progress::End;
 use crate::view::{ending, safe::safe, status};
@@ -32,6 +34,10 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) growing: Growing,
 }
+
+/// Of so many rollouts at most a single pass looks again at what they serve, and for so long.
+const LOOKED_AT: usize = 200;
+const LOOK: Span = Span::seconds(5);
 
 /// What a run is about.
 #[derive(Debug, Default)]
@@ -118,7 +124,10 @@ impl Run {
         if !context.printer.machine() {
             ending::lines(&left).iter().for_each(|line| context.printer.note(line));
         }
-        for rollout in driven {
+        if self.once {
+            worst = worst.worst(self.once_told(context, &site, &ids).await);
+        }
+        for rollout in ids.iter().filter_map(|id| site.store.rollout(id)) {
             // only what was named on the command line is answered for
             if self.releases.contains(&rollout.plan.release) {
                 let held = site.is_held_for_good(rollout).then_some(Exit::NeedsPerson);
@@ -126,6 +135,22 @@ impl Run {
             }
         }
         Ok(worst)
+    }
+
+    /// A pass that is over was seen by nobody: what backends serve against the journal, or do not say, is told at its end.
+    async fn once_told(&self, context: &Context, site: &Site, ids: &BTreeSet<String>) -> Exit {
+        let newest: Vec<String> = ids.iter().take(LOOKED_AT).cloned().collect();
+        let mut worst = Exit::Done;
+        for drift in site.drift_soon(&newest, LOOK).await {
+            let (address, served, allowed) = (safe(&drift.address), safe(&drift.served.to_string()), &drift.allowed);
+            context.printer.err(&format!("{address} serves {served}, {allowed} allowed"));
+            worst = worst.worst(match (&drift.served, drift.larger) {
+                (Serving::Unknown(_), _) => Exit::Unreachable,
+                (_, true) => Exit::Failed,
+                (_, false) => Exit::Done,
+            });
+        }
+        worst
     }
 
     async fn start(

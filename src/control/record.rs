@@ -78,7 +78,7 @@ pub struct Freeze {
     pub spooled: Option<String>,
 }
 
-/// Body of an off record: a person switched off a flag that no rollout of this journal drives.
+/// Body of an off record: a person asked for a flag to be off that no rollout of this journal drives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OffBody {
     /// The flag.
@@ -87,6 +87,9 @@ pub struct OffBody {
     pub environment: String,
     /// The command.
     pub issued: Issued,
+    /// Whether it was read back as off; nothing where it was recorded before anything was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed: Option<bool>,
     /// Id of the spooled record that this one was merged from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spooled: Option<String>,
@@ -113,8 +116,14 @@ pub fn record<T: Serialize>(at: Timestamp, stream: &str, kind: &str, body: &T) -
     NewRecord { at, stream: stream.to_owned(), kind: kind.to_owned(), body }
 }
 
-/// The record of a flag that was switched off without a rollout.
-pub fn off(flag: &str, environment: &str, issued: &Issued, spooled: Option<String>) -> NewRecord {
+/// The record of a flag that is to be off without a rollout.
+pub fn off(
+    flag: &str,
+    environment: &str,
+    issued: &Issued,
+    confirmed: Option<bool>,
+    spooled: Option<String>,
+) -> NewRecord {
     let (flag, environment) = (flag.to_owned(), environment.to_owned());
-    record(issued.at, FLAGS, OFF, &OffBody { flag, environment, issued: issued.clone(), spooled })
+    record(issued.at, FLAGS, OFF, &OffBody { flag, environment, issued: issued.clone(), confirmed, spooled })
 }

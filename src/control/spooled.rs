@@ -224,7 +224,7 @@ impl Site {
             if stop.rollout.is_some() || stop.issued.command != Command::Abort {
                 return Ok(None);
             }
-            batch.put(off(&stop.flag, &stop.environment, &stop.issued, Some(record.to_owned())));
+            batch.put(off(&stop.flag, &stop.environment, &stop.issued, None, Some(record.to_owned())));
             return self.store.commit(self.now(), batch).map(Some);
         };
         let issued = Issued { saw: None, holds: Vec::new(), backend: Observation::NotRead, ..stop.issued.clone() };

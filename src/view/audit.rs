@@ -200,9 +200,14 @@ fn frozen(record: &Record, freeze: &Freeze) -> AuditEntry {
 }
 
 fn switched_off(record: &Record, off: OffBody) -> AuditEntry {
-    let OffBody { flag, environment, issued, .. } = off;
+    let OffBody { flag, environment, issued, confirmed, .. } = off;
     let who = format!("{} ({})", issued.actor.name, issued.actor.known_by);
-    let what = format!("{flag} switched off in {environment}, without a rollout");
+    let came = match confirmed {
+        Some(true) => "it is off, as read back",
+        Some(false) => "it was NOT read back as off",
+        None => "recorded before it was sent",
+    };
+    let what = format!("{flag} is to be off in {environment}, without a rollout; {came}");
     AuditEntry { reason: issued.reason, ..line(record, who, what) }
 }
 

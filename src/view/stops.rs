@@ -80,14 +80,15 @@ pub enum RecordedWord {
 
 /// A stop's row.
 pub fn row(report: &StopReport) -> StopRow {
-    let name = report.address.split('@').next().unwrap_or_default();
+    // in this environment: whoever stopped one is not told to stop all
+    let (name, environment) = report.address.split_once('@').unwrap_or((&report.address, ""));
     let (recorded, mut trouble) = match &report.recorded {
         Recorded::Journal => (RecordedWord::Journal, None),
         Recorded::Spool(why) => (RecordedWord::Spool, Some(format!("not in the journal yet, kept beside it: {why}"))),
         Recorded::Nowhere(why) => (RecordedWord::Nowhere, Some(format!("NOT RECORDED: {why}"))),
     };
     let nobody = || Some("nobody".to_owned());
-    let abort = || Some(format!("flagstaff abort {name}"));
+    let abort = || Some(format!("flagstaff abort {name} -e {environment}"));
     let (outcome, was, exposure, next) = match &report.outcome {
         StopOutcome::Off { was } => {
             (StopWord::Off, was.as_ref().map(ToString::to_string), nobody(), report.undo.clone())

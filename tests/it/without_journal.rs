@@ -121,7 +121,7 @@ fn a_flag_that_no_rollout_drives_is_switched_off_on_the_record() {
     run(dir, &["run", "my-feature", "--once"]);
     ends(dir, &["abort", "other", "--reason", "at once"], 0);
     let log = ends(dir, &["audit", "log"], 0).out;
-    assert!(log.contains("other switched off in production"), "{log}");
+    assert!(log.contains("other is to be off in production"), "{log}");
     assert!(log.contains("\"spooled\"") && log.contains("\"at once\""), "{log}");
     ends(dir, &["audit", "replay"], 0);
 }

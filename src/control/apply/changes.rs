@@ -44,7 +44,7 @@ pub struct Row {
 
 /// What is done about something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 #[schemars(rename = "AppliedWord")]
 pub enum Done {
     /// A flag was made.

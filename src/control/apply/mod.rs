@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use self::changes::{Done, Options, Row};
 pub use self::commit::{Commit, commit_of};
 pub use self::rollouts::{Declared, RolloutRow};
-pub use self::saved::{Saved, SavedError};
+pub use self::saved::{Asked, Saved, SavedError};
 
 use super::drift::Drift;
 use crate::backend::Card;

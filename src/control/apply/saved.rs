@@ -21,8 +21,21 @@ pub struct Saved {
     schema: String,
     /// The environment that was planned for; all of them if none.
     pub environment: Option<String>,
+    /// What was planned beside what is always done.
+    #[serde(default)]
+    pub asked: Asked,
     /// What was seen of each thing, by its name.
     seen: BTreeMap<String, String>,
+}
+
+/// What is asked for beside what is always done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Take over what others made, and pin declared plans.
+    pub adopt: bool,
+    /// Start what was never started.
+    pub start: bool,
 }
 
 /// Why a saved plan cannot be applied.
@@ -51,7 +64,7 @@ pub enum SavedError {
 
 impl Saved {
     /// What a proposal stands on.
-    pub fn of(proposal: &Proposal, environment: Option<&str>) -> Saved {
+    pub fn of(proposal: &Proposal, environment: Option<&str>, asked: Asked) -> Saved {
         let mut seen: BTreeMap<String, String> =
             proposal.flags.iter().map(|row| (format!("flag {}", row.address()), flag(row))).collect();
         seen.extend(proposal.commit.iter().map(|commit| {
@@ -69,7 +82,7 @@ impl Saved {
             }
             _ => None,
         }));
-        Saved { schema: SCHEMA.to_owned(), environment: environment.map(str::to_owned), seen }
+        Saved { schema: SCHEMA.to_owned(), environment: environment.map(str::to_owned), asked, seen }
     }
 
     /// Reads a file.

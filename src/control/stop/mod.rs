@@ -96,7 +96,7 @@ impl StopSite {
         for site in &sites {
             // a name that only the backend may know is recorded once it is known to be one
             let may_be_nothing = site.id.is_none() && self.journal_is_known();
-            recorded.push((!may_be_nothing).then(|| self.intend(site, kind, reason, &mut hasty)));
+            recorded.push((!may_be_nothing).then(|| self.intend(site, kind, reason, None, &mut hasty)));
         }
         let clock = Arc::clone(&self.clock);
         let known = self.journal_is_known();
@@ -113,13 +113,14 @@ impl StopSite {
                     Hasty::take_back(&mut hasty, &site.environment);
                     Recorded::Journal
                 }
-                None => self.intend(site, kind, reason, &mut hasty),
+                None => self.intend(site, kind, reason, Some(switched_off(&outcome)), &mut hasty),
             };
             if let Some(seen) = seen {
                 self.record_outcome(site, seen);
             }
             let driver = matches!(outcome, StopOutcome::NotOff { .. }).then(|| self.driver(&site.address)).flatten();
-            let undo = if kind == StopKind::Abort { site.undo() } else { None };
+            // what was off is not to be switched on by an undo
+            let undo = if kind == StopKind::Abort && outcome != StopOutcome::AlreadyOff { site.undo() } else { None };
             let (address, rollout) = (site.address.clone(), site.id.clone());
             let took = self.clock.now().since(began);
             reports.push(StopReport { address, rollout, outcome, undo, driver, recorded, unreached, took });
@@ -182,6 +183,7 @@ impl StopSite {
         stopping: &Stopping,
         kind: StopKind,
         reason: Option<&str>,
+        confirmed: Option<bool>,
         hasty: &mut Vec<Hasty>,
     ) -> Recorded {
         let Stopping { flag, environment, .. } = stopping;
@@ -193,7 +195,7 @@ impl StopSite {
             match id {
                 Some(id) => _ = store.fold(&mut batch, id, now, Input::Command(Box::new(issued.clone())))?,
                 // a bare flag key: no rollout's stream is the place for it
-                None if kind == StopKind::Abort => batch.put(off(flag, environment, &issued, None)),
+                None if kind == StopKind::Abort => batch.put(off(flag, environment, &issued, confirmed, None)),
                 // it waits for the journal that knows the rollout
                 None => return Err(ControlError::Failed("the journal knows no rollout of it".to_owned())),
             }

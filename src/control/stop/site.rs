@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use super::report::Recorded;
 use crate::backend::Backend;
 use crate::clock::{Clock, within};
@@ -15,9 +17,9 @@ use crate::control::observe::{self, Ear, Observer};
 use crate::control::rollout::Rollout;
 use crate::control::spooled::{self, Aside, SpooledAct};
 use crate::control::store::{Store, is_conflict};
-use crate::engine::Timestamp;
 use crate::engine::input::Actor;
 use crate::engine::plan::{Audience, Target};
+use crate::engine::{Phase, Span, Timestamp};
 use crate::journal::DriverSeen;
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
@@ -30,6 +32,9 @@ const RECORDING: Duration = Duration::from_millis(100);
 const READING: Duration = Duration::from_millis(300);
 /// How often a record is written again because others appended meanwhile.
 const CONFLICTS: usize = 20;
+/// Of so many stopped rollouts at most it is looked whether they are on all the same, and for so long.
+const LOOKED_AT: usize = 200;
+const LOOK: Span = Span::seconds(2);
 
 /// Why there is no journal yet.
 const IS_LONG: &str = "it is long, or its disk is slow, and still being read";
@@ -254,6 +259,25 @@ impl StopSite {
         let store = self.store.as_ref().map_err(|why| ControlError::Unreachable(why.clone()))?;
         let live = store.rollouts().filter(|rollout| rollout.state.is_live() || rollout.state.is_stopping());
         Ok(live.map(|rollout| (rollout.plan.release.clone(), rollout.plan.environment.clone())).collect())
+    }
+
+    /// Releases that were stopped and are on all the same, with their environments, as far as backends say so soon.
+    pub async fn on_against_a_stop(&self, environments: &[String]) -> Vec<(String, String)> {
+        let Ok(store) = &self.store else { return Vec::new() };
+        let is_meant = |rollout: &&Rollout| {
+            rollout.state.phase == Phase::Stopped
+                && !rollout.state.is_stopping()
+                && environments.contains(&rollout.plan.environment)
+                && store.superseding(rollout).is_none()
+        };
+        let looks = store.rollouts().filter(is_meant).take(LOOKED_AT).map(async |rollout| {
+            let plan = &rollout.plan;
+            let backend = self.connect(&plan.environment, &plan.target);
+            let seen = within(&*self.clock, LOOK, backend.glance(&plan.flag, &plan.audiences)).await;
+            let is_on = matches!(seen, Some(Ok(seen)) if seen.reaches_anybody());
+            is_on.then(|| (plan.release.clone(), plan.environment.clone()))
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 
     /// Without a rollout only the documents can tell which flag a release is about. They may be as broken as they like:

@@ -13,7 +13,7 @@ use crate::clock::{Clock, within};
 use crate::control::effects::FORMER_PATIENCE;
 use crate::engine::input::Observed;
 use crate::engine::plan::{Audience, Stage};
-use crate::engine::{Percentage, Phase, Plan, Span, State, Timestamp};
+use crate::engine::{Exposure, Percentage, Phase, Plan, Span, State, Timestamp};
 
 /// How long one try at a backend may take.
 const TRY: Span = Span::seconds(5);
@@ -125,7 +125,7 @@ impl Stopping {
     ) -> Acted {
         match (kind, &self.before) {
             (StopKind::Pause, Some(state)) => Acted::from(match state.phase {
-                Phase::Running | Phase::Paused => StopOutcome::Paused { still: Some(state.allowed.clone()) },
+                Phase::Running | Phase::Paused => StopOutcome::Paused { still: self.still_on(state, clock).await },
                 phase => StopOutcome::NothingToPause { phase },
             }),
             (StopKind::Pause, None) if journal_is_known && !self.is_of_a_lost_journal(clock).await => {
@@ -248,7 +248,10 @@ impl Stopping {
     /// switched off in haste is not looked at again.
     async fn was(&self, clock: &dyn Clock) -> Was {
         if let Some(state) = self.before.as_ref().filter(|state| state.exposed && !state.allowed.is_nobody()) {
-            return Was::On(Some(state.allowed.clone()));
+            return match &state.drift {
+                Some(seen) => Was::of(Some(seen)),
+                None => Was::On(Some(state.allowed.clone())),
+            };
         }
         let (known, places) = match &self.haste {
             Some(haste) => (Some(haste.was.clone()), haste.places.as_slice()),
@@ -258,6 +261,21 @@ impl Stopping {
         let looks = join_all(unseen.map(|backend| self.glance(&**backend, LOOK_FIRST, clock))).await;
         let looks = looks.into_iter().map(|look| look.and_then(Result::ok));
         known.into_iter().chain(looks.map(|seen| Was::of(seen.as_ref()))).fold(Was::Missing, Was::and)
+    }
+
+    /// Who has it while it is paused: as the backend shows it, if it answers at once; else as it was known last. None where
+    /// that is somebody else's part of the flag.
+    async fn still_on(&self, state: &State, clock: &dyn Clock) -> Option<Exposure> {
+        let backend = self.backends.iter().find(|backend| self.pinned.as_ref() == Some(&backend.place()));
+        let seen = match backend {
+            Some(backend) => self.glance(&**backend, LOOK_FIRST, clock).await.and_then(Result::ok),
+            None => None,
+        };
+        match seen.filter(|seen| seen.unserved.is_none()).as_ref().or(state.drift.as_ref()) {
+            Some(seen) if seen.reaches_by_foreign() => None,
+            Some(seen) => Some(seen.shown()),
+            None => Some(state.allowed.clone()),
+        }
     }
 
     async fn shown(&self, clock: &dyn Clock) -> StopOutcome {

@@ -16,6 +16,17 @@ pub struct ApplyAnswer {
     pub rows: Vec<AppliedRow>,
     /// Flags that only `--adopt` touches, and that were left as they are.
     pub left: Vec<String>,
+    /// Flags that cannot be used, backends that could not be asked, and with `--adopt` plans that cannot be pinned.
+    pub blocked: Vec<BlockedRow>,
+}
+
+/// Something about which nothing could be done.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct BlockedRow {
+    /// `flag@environment` or `release@environment`.
+    pub address: String,
+    /// Why.
+    pub trouble: String,
 }
 
 impl Answer for ApplyAnswer {

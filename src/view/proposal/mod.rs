@@ -6,14 +6,14 @@ mod print;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use self::applied::{AppliedRow, ApplyAnswer, rows as applied_rows};
+pub use self::applied::{AppliedRow, ApplyAnswer, BlockedRow, rows as applied_rows};
 pub use self::print::{applied, drift, proposal};
 
 use super::answer::Answer;
 use super::plan::{DifferenceRow, differences};
 use super::words::StateWord;
 use crate::control::apply::{Commit, Declared, FieldChange, FlagChange, FlagRow, Proposal, RolloutRow};
-use crate::control::drift::Drift;
+use crate::control::drift::{Drift, Serving};
 
 /// What `plan` without a release answers.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -59,7 +59,7 @@ pub struct FlagChangeRow {
 
 /// What would be done about a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum FlagAction {
     /// It is as it should be.
     Nothing,
@@ -99,6 +99,8 @@ pub struct DriftRow {
     pub serves: String,
     /// Whether somebody has the feature who may not, or that cannot be told.
     pub larger: bool,
+    /// Whether the backend said what it serves.
+    pub known: bool,
     /// Who changed it, where the backend says so.
     pub by: Option<String>,
 }
@@ -126,7 +128,7 @@ pub struct DeclaredRow {
 
 /// What documents say of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 pub enum DeclaredWord {
     /// Another plan than the pinned one.
     Differs,
@@ -214,6 +216,7 @@ fn drifted(drift: &Drift) -> DriftRow {
         allowed: drift.allowed.to_string(),
         serves: drift.served.to_string(),
         larger: drift.larger,
+        known: !matches!(drift.served, Serving::Unknown(_)),
         by: drift.by.clone(),
     }
 }

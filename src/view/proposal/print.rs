@@ -1,6 +1,7 @@
 //! A proposal for people: what `apply` would do at backends, what drifted there, what it means for rollouts.
 
 use super::{AppliedRow, DeclaredRow, DeclaredWord, DriftRow, FlagAction, FlagChangeRow, ProposalAnswer};
+use crate::control::apply::Asked;
 use crate::view::plan::DifferenceRow;
 use crate::view::printer::{Printer, Tone};
 use crate::view::safe::safe;
@@ -8,16 +9,18 @@ use crate::view::safe::safe;
 /// Names of releases that were never started are listed up to here, and counted beyond.
 const NAMES_AT_MOST: usize = 12;
 
-/// Prints a proposal. With `starts`, releases that were never started are what is about to happen.
-pub fn proposal(printer: &Printer, answer: &ProposalAnswer, starts: bool) {
+/// Prints a proposal. Where starts are asked for, releases that were never started are what is about to happen.
+pub fn proposal(printer: &Printer, answer: &ProposalAnswer, asked: Asked) {
     flags(printer, &answer.flags);
     drift(printer, &answer.drift);
-    rollouts(printer, &answer.rollouts, starts);
+    rollouts(printer, &answer.rollouts, asked.start);
     let count = |action: FlagAction| answer.flags.iter().filter(|row| row.action == action).count();
     let on = |row: &&FlagChangeRow| row.reaches.is_some() && row.action != FlagAction::Adopt;
     let exposed = answer.flags.iter().filter(on).count();
+    let waiting = answer.rollouts.iter().filter(|row| row.declared == DeclaredWord::NotStarted).count();
     let differ = answer.rollouts.iter().filter(|row| row.declared != DeclaredWord::NotStarted).count();
     let words = [
+        (if asked.start { waiting } else { 0 }, "to START"),
         (count(FlagAction::Create), "to create"),
         (count(FlagAction::Change), "to change"),
         (count(FlagAction::Adopt), "to adopt"),
@@ -35,6 +38,10 @@ pub fn proposal(printer: &Printer, answer: &ProposalAnswer, starts: bool) {
     }
 }
 
+fn flags_of(count: usize) -> String {
+    format!("{count} flag{}", if count == 1 { "" } else { "s" })
+}
+
 fn flags_are(count: usize) -> String {
     match count {
         1 => "1 flag is".to_owned(),
@@ -43,13 +50,29 @@ fn flags_are(count: usize) -> String {
 }
 
 fn flags(printer: &Printer, rows: &[FlagChangeRow]) {
-    let mut heading = None;
+    let (mut heading, mut silent) = (None, None);
     for row in rows {
         let place = (&row.environment, &row.backend);
         if heading != Some(place) {
             heading = Some(place);
             let title = format!("{}  {}", safe(&row.environment), safe(&row.backend));
             printer.out(&printer.tone(&title, Tone::Strong));
+        }
+        if row.action == FlagAction::Unknown {
+            // a backend that does not answer says so once, whatever is asked for there
+            let told = (&row.environment, &row.trouble);
+            if silent == Some(told) {
+                continue;
+            }
+            silent = Some(told);
+            let of_it = |other: &&FlagChangeRow| (&other.environment, &other.trouble) == told;
+            let why = safe(row.trouble.as_deref().unwrap_or_default());
+            let what = flags_of(rows.iter().filter(of_it).count());
+            printer.hung(
+                &format!("  {} {what}  {why}; flagstaff doctor says what to do", printer.tone("x", Tone::Bad)),
+                6,
+            );
+            continue;
         }
         let name = safe(&row.flag);
         if let (Some(whom), true) = (&row.reaches, row.action != FlagAction::Adopt) {
@@ -97,8 +120,11 @@ pub fn drift(printer: &Printer, rows: &[DriftRow]) {
     }
     for row in rows {
         let by = row.by.as_ref().map(|by| format!(", by {}", safe(by))).unwrap_or_default();
-        let how = if row.larger { "MORE than allowed" } else { "less than allowed" };
-        let tone = if row.larger { Tone::Bad } else { Tone::Warn };
+        let (how, tone) = match (row.known, row.larger) {
+            (false, _) => ("nobody can tell", Tone::Warn),
+            (true, true) => ("MORE than allowed", Tone::Bad),
+            (true, false) => ("less than allowed", Tone::Warn),
+        };
         let text = format!(
             "  {} {}  {}, allowed {}: serves {}{by}",
             printer.tone("!", tone),
