@@ -14,7 +14,7 @@ const ELSEWHERE: &str = "    elsewhere: { backend: { flagd: { path: elsewhere.js
 /// A rollout in `here`, and a journal that is still being read when a stop begins.
 fn slow() -> (tempfile::TempDir, Page) {
     let (dir, page) = started();
-    lengthen(dir.path(), 60_000);
+    lengthen(dir.path(), 25_000);
     (dir, page)
 }
 
@@ -35,7 +35,7 @@ fn a_broken_project_document_and_a_slow_journal_keep_nobody_from_switching_off()
     let (dir, _page) = slow();
     let dir = dir.path();
     fs::write(dir.join("flagstaff.yaml"), "kind: [").unwrap();
-    let answer = stops(dir, &["abort", "r"], 0);
+    let answer = stops(dir, &["abort", "r", "--timeout", "2m"], 0);
     assert!(answer.out.contains("r@here") && answer.out.contains("OFF  (was 10%)"), "{}", answer.both());
     assert!(is_off(dir, "here.json"));
 }
@@ -50,7 +50,7 @@ fn an_environment_that_only_a_slow_journal_knows_is_stopped() {
     assert!(!answer.out.contains("elsewhere"), "{}", answer.both());
     ends(dir, &["status", "r"], 7);
     nothing_waits(dir);
-    let answer = stops(dir, &["abort", "r"], 0);
+    let answer = stops(dir, &["abort", "r", "--timeout", "2m"], 0);
     assert!(answer.out.contains("r@here") && answer.out.contains("OFF  (was 10%)"), "{}", answer.both());
     assert!(is_off(dir, "here.json"));
     ends(dir, &["status", "r"], 6);
@@ -62,9 +62,9 @@ fn abort_all_stops_what_only_a_slow_journal_knows() {
     let (dir, page) = slow();
     let dir = dir.path();
     project(dir, &page, ELSEWHERE);
-    let answer = ends(dir, &["abort", "--all"], 0);
+    let answer = ends(dir, &["abort", "--all", "--timeout", "2m"], 0);
     assert!(answer.out.contains("r@here") && is_off(dir, "here.json"), "{}", answer.both());
-    assert!(ends(dir, &["abort", "--all"], 0).err.contains("nothing is in progress"));
+    assert!(ends(dir, &["abort", "--all", "--timeout", "2m"], 0).err.contains("nothing is in progress"));
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn a_stop_in_a_slow_journal_is_recorded_once() {
     stops(dir, &["pause", "r", "-e", "here"], 0);
     // it did not wait, and is taken in by whoever comes next
     ends(dir, &["status", "r"], 7);
-    stops(dir, &["abort", "r"], 0);
+    stops(dir, &["abort", "r", "--timeout", "2m"], 0);
     nothing_waits(dir);
     let log = run(dir, &["audit", "log", "r"]).out;
-    assert_eq!(log.matches("abort").count(), 1, "{log}");
+    assert_eq!(log.matches("shut down: by").count(), 1);
     ends(dir, &["audit", "replay"], 0);
 }
 
@@ -116,6 +116,6 @@ fn what_the_journal_knows_is_switched_off_without_a_look() {
     let answer = ends(dir.path(), &["abort", "r", "-v"], 0);
     let off = answer.err.find("switched r off").expect(&answer.err);
     let before = &answer.err[..off];
-    assert!(!before.contains("backend here.json"), "{}", answer.err);
+    assert!(!before.contains("read r"), "{}", answer.err);
     assert!(answer.out.contains("was 10%"), "{}", answer.out);
 }
