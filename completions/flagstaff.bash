@@ -977,7 +977,7 @@ _flagstaff() {
             return 0
             ;;
         flagstaff__subcmd__plan)
-            opts="-C -e -o -q -v -h --drift --save --detailed-exitcode --environment --output --quiet --verbose --color --as --help"
+            opts="-C -e -o -q -v -h --drift --save --start --adopt --detailed-exitcode --environment --output --quiet --verbose --color --as --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -114,6 +114,8 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l drift -d 'Show only what backends serve otherwise than the journal allows; documents may be broken'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l start -d 'Plan to start releases that were never started, as `apply --start` would'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l adopt -d 'Plan to take what others made, and to pin the documents\' plans, as `apply --adopt` would'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -l detailed-exitcode -d 'Exit with 2 if anything differs'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand plan" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'

@@ -299,8 +299,6 @@ fn after(report: &CommandReport) -> Exit {
 pub(crate) fn ended(rollout: &Rollout) -> Exit {
     match rollout.state.phase {
         Phase::Completed => Exit::Done,
-        // nobody knows yet whether it is off
-        Phase::Stopped if rollout.state.is_stopping() => Exit::Unreachable,
         Phase::Stopped => Exit::Stopped,
         Phase::Paused => Exit::NeedsPerson,
         Phase::Running if rollout.state.waits_for_approval(&rollout.plan) => Exit::NeedsPerson,

@@ -199,6 +199,34 @@ fn a_saved_plan_is_done_only_while_nothing_has_changed() {
 }
 
 #[test]
+fn a_saved_plan_starts_only_what_was_planned_to_start() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &["plan", "--save", "saved.json"], 0);
+    let refused = ends(dir, &[&["apply", "saved.json", "--yes", "--start"][..], &PROTECTED].concat(), 64);
+    assert!(refused.err.contains("it was planned without --start"), "{}", refused.err);
+    assert_eq!(flag(dir, "my-feature"), Value::Null);
+    let planned = ends(dir, &["plan", "--start", "--save", "saved.json"], 0).out;
+    assert!(planned.contains("starts: ON for employees at once") && planned.contains("1 to START"), "{planned}");
+    ends(dir, &[&["apply", "saved.json", "--yes"][..], &PROTECTED].concat(), 0);
+    assert!(flag(dir, "my-feature")["metadata"]["rollout"].is_string());
+}
+
+#[test]
+fn a_plan_that_cannot_be_adopted_is_told_and_no_success() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &[&["start", "my-feature"][..], &PROTECTED].concat(), 0);
+    replace(&dir.join("flagstaff/audiences.yaml"), "@acme.example", "@elsewhere.example");
+    let planned = ends(dir, &["plan"], 0).out;
+    assert!(planned.contains("REACHES OTHERS  audiences employees"), "{planned}");
+    replace(&dir.join("flagstaff/templates.yaml"), "name: internal", "name: inside");
+    let args = [&["apply", "--yes", "--adopt"][..], &PROTECTED].concat();
+    let answer = json(dir, &args, 1);
+    assert_eq!(answer["blocked"][0]["address"], "my-feature@production", "{answer}");
+}
+
+#[test]
 fn documents_older_than_the_last_applied_are_refused() {
     let (dir, _page) = live();
     let dir = dir.path();
@@ -215,6 +243,9 @@ fn documents_older_than_the_last_applied_are_refused() {
     let second = git(dir, &["rev-parse", "HEAD"]);
     let before = file(dir);
     git(dir, &["checkout", "-q", &first]);
+    let planned = ends(dir, &["plan"], 0);
+    assert!(planned.err.contains("older") && planned.err.contains("apply refuses them"), "{}", planned.err);
+    ends(dir, &["plan", "--save", "old.json"], 1);
     let refused = ends(dir, &["apply", "--yes", "--start"], 1);
     assert!(refused.err.contains("older") && refused.err.contains(&second), "{}", refused.err);
     assert_eq!(file(dir), before);
@@ -292,7 +323,7 @@ fn what_runs_goes_on_by_its_pinned_plan_until_a_person_adopts() {
     let planned = ends(dir, &["plan"], 0).out;
     assert!(planned.contains("cannot be adopted"), "{planned}");
     let before = file(dir);
-    ends(dir, &[&["apply", "--yes", "--adopt"][..], &PROTECTED].concat(), 0);
+    ends(dir, &[&["apply", "--yes", "--adopt"][..], &PROTECTED].concat(), 1);
     assert_eq!(file(dir), before);
 
     // and a document that is gone holds

@@ -566,3 +566,66 @@ async fn credentials_of_one_server_go_to_another_for_stops_only() {
 fn asks(server: &crate::support::server::Fake, token: &str) -> bool {
     server.asked.lock().unwrap().iter().any(|asked| asked.headers.contains(token))
 }
+
+/// What a person does to the flag in the file.
+fn by_hand(dir: &Path, edit: impl FnOnce(&mut Value)) {
+    let path = dir.join("here.json");
+    let mut file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    edit(&mut file["flags"]["r"]);
+    fs::write(path, file.to_string()).unwrap();
+}
+
+#[test]
+fn a_pause_says_what_is_served_and_keeps_to_its_environment() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    by_hand(dir, |flag| {
+        flag["defaultVariant"] = "on".into();
+        flag["targeting"] = Value::Null;
+    });
+    let told = ends(dir, &["pause", "r"], 0).both();
+    assert!(told.contains("still ON for somebody: it is not as flagstaff wrote it"), "{told}");
+    assert!(told.contains("flagstaff abort r -e here"), "{told}");
+}
+
+#[test]
+fn abort_all_names_what_is_on_against_a_stop() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    ends(dir, &["abort", "r"], 0);
+    by_hand(dir, |flag| flag["defaultVariant"] = "on".into());
+    let told = ends(dir, &["abort", "--all"], 1).err;
+    assert!(told.contains("r@here was stopped and is ON, by another hand: flagstaff abort r -e here"), "{told}");
+    let once = ends(dir, &["run", "--once"], 1).err;
+    assert!(once.contains("r@here serves others"), "{once}");
+    ends(dir, &["abort", "r"], 0);
+    ends(dir, &["abort", "--all"], 0);
+}
+
+#[test]
+fn a_single_pass_says_what_it_could_not_read_and_what_is_not_off_yet() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    let kept = fs::read(dir.join("here.json")).unwrap();
+    fs::write(dir.join("here.json"), "{").unwrap();
+    let told = ends(dir, &["run", "--once"], 5).err;
+    assert!(told.contains("r@here serves nobody knows whom"), "{told}");
+    ends(dir, &["abort", "r", "--timeout", "1s"], 5);
+    for args in [&["run", "--once"][..], &["run", "--once", "r"]] {
+        ends(dir, args, 5);
+    }
+    fs::write(dir.join("here.json"), kept).unwrap();
+    ends(dir, &["run", "--once"], 0);
+    assert!(is_off(dir, "here.json"));
+}
+
+#[test]
+fn an_abort_of_what_is_off_has_no_undo() {
+    let (dir, _page) = started();
+    let dir = dir.path();
+    by_hand(dir, |flag| flag["targeting"] = Value::Null);
+    let _driver = Driver::run(dir);
+    within(20, "it is noticed", || run(dir, &["status", "r"]).out.contains("paused"));
+    let told = ends(dir, &["abort", "r"], 0).both();
+    assert!(told.contains("OFF") && !told.contains("start r"), "{told}");
+}

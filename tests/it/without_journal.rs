@@ -123,6 +123,12 @@ fn a_flag_that_no_rollout_drives_is_switched_off_on_the_record() {
     let log = ends(dir, &["audit", "log"], 0).out;
     assert!(log.contains("other is to be off in production"), "{log}");
     assert!(log.contains("\"spooled\"") && log.contains("\"at once\""), "{log}");
+    assert!(log.contains("recorded before it was sent") && log.contains("it is off, as read back"), "{log}");
+    // what did not happen is not said to have
+    fs::write(dir.join("flags.flagd.json"), other.replace("\"on\"}}}", "\"on\"}}")).unwrap();
+    ends(dir, &["abort", "other", "--timeout", "1s"], 5);
+    let log = ends(dir, &["audit", "log"], 0).out;
+    assert!(log.contains("it was NOT read back as off"), "{log}");
     ends(dir, &["audit", "replay"], 0);
 }
 

@@ -181,7 +181,9 @@ impl Folding<'_> {
 
     /// A value we once asked for, under our stamp, and no other hand recorded: a request that timed out has landed.
     fn is_late_write(&self, seen: &Observed) -> bool {
+        // a write of ours that reaches somebody says whom
         seen.other_hand.is_none()
+            && !seen.exposure.is_nobody()
             && seen.stamp.as_ref() == Some(&self.state.stamp)
             && self.state.asked.contains(&seen.exposure)
     }

@@ -175,6 +175,8 @@ fn what_cannot_be_done_is_told_and_leaves_everything_as_it_is() {
     assert!(planned.contains("archived"), "{planned}");
     let applied = shop.run(&["apply", "--yes"], 1);
     assert!(applied.contains("1 blocked"), "{applied}");
+    let answer = shop.run(&["apply", "--yes", "-o", "json"], 1);
+    assert!(answer.contains("\"blocked\"") && answer.contains("it is archived"), "{answer}");
 
     let args = ["apply", "--yes"];
     let text = told(shop.command(&args).env("SHOP_TOKEN", CLIENT_TOKEN).output().unwrap(), 4, &args);
