@@ -64,6 +64,10 @@ impl Backend for Watched {
         self.backend.expose(request)
     }
 
+    fn rehearse<'a>(&'a self, request: &'a Expose) -> Answer<'a, Result<(), BackendError>> {
+        self.backend.rehearse(request)
+    }
+
     fn switch_off<'a>(&'a self, flag: &'a str) -> Answer<'a, Result<(), BackendError>> {
         Box::pin(async move {
             let began = Instant::now();

@@ -42,6 +42,7 @@ impl Abort {
         if reports.is_empty() {
             return Err(nowhere(context, &site));
         }
+        tell_of_unread(context, &site);
         if reports.iter().all(|report| report.outcome == StopOutcome::NoSuchFlag) {
             return Err(Failure::new(Exit::Failed, "no environment has such a release or flag"));
         }
@@ -85,6 +86,15 @@ impl Abort {
 pub(crate) fn tell_of_long(context: &Context, site: &StopSite) {
     if site.is_reading() {
         context.printer.note("the journal takes long to read; what the documents name is stopped meanwhile");
+    }
+}
+
+/// What was not done, where a journal that is still not there may know of more.
+pub(crate) fn tell_of_unread(context: &Context, site: &StopSite) {
+    if site.is_reading() && context.environment.is_none() {
+        let what = "the journal was not read in time: what only it knows, such as an environment that the documents no longer \
+                    name, was not stopped";
+        context.printer.err(what);
     }
 }
 

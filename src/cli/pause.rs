@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::abort::{nowhere, open_in_haste, tell_of_long, told};
+use super::abort::{nowhere, open_in_haste, tell_of_long, tell_of_unread, told};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::{StopKind, StopOutcome, StopReport};
@@ -31,6 +31,7 @@ impl Pause {
         if reports.is_empty() {
             return Err(nowhere(context, &site));
         }
+        tell_of_unread(context, &site);
         // where it never began there is nothing to say, if it did elsewhere
         let begun = |report: &&StopReport| {
             let none = StopOutcome::NothingToPause { phase: Phase::None };

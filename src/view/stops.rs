@@ -150,8 +150,10 @@ pub fn print(printer: &Printer, row: &StopRow) {
     let trouble = row.trouble.as_deref();
     let (text, tone, trouble, what_for) = match row.outcome {
         StopWord::Off => {
-            let was =
-                row.was.as_ref().map_or_else(|| "what was before is not known".to_owned(), |was| format!("was {was}"));
+            let was = row
+                .was
+                .as_ref()
+                .map_or_else(|| "whom it reached before is not known".to_owned(), |was| format!("was {was}"));
             (format!("OFF  ({was})  {seconds}"), Tone::Strong, trouble, "undo")
         }
         StopWord::AlreadyOff => (format!("OFF  (was off)  {seconds}"), Tone::Strong, trouble, "undo"),

@@ -119,3 +119,21 @@ fn what_the_journal_knows_is_switched_off_without_a_look() {
     assert!(!before.contains("read r"), "{}", answer.err);
     assert!(answer.out.contains("was 10%"), "{}", answer.out);
 }
+
+#[test]
+fn a_journal_that_does_not_come_in_time_is_told_and_what_waits_is_taken_in() {
+    let (dir, _page) = slow();
+    let dir = dir.path();
+    let answer = stops(dir, &["abort", "r", "--timeout", "100ms"], 0);
+    assert!(answer.out.contains("OFF  (was 10%)") && is_off(dir, "here.json"), "{}", answer.both());
+    assert!(answer.err.contains("was not read in time"), "{}", answer.both());
+    assert!(answer.both().contains("kept beside it"), "{}", answer.both());
+    ends(dir, &["status", "r"], 6);
+    nothing_waits(dir);
+    // neither documents nor journal say where it is
+    fs::write(dir.join("flagstaff.yaml"), "kind: [").unwrap();
+    for args in [["abort", "r", "--timeout", "100ms"], ["abort", "--all", "--timeout", "100ms"]] {
+        let answer = ends(dir, &args, 5);
+        assert!(answer.err.contains("NOTHING WAS STOPPED"), "{args:?}: {}", answer.both());
+    }
+}

@@ -11,6 +11,7 @@ mod port;
 pub(crate) mod proxy;
 mod races;
 pub(crate) mod server;
+mod stops;
 mod tls;
 
 use std::collections::BTreeMap;
