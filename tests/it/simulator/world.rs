@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use flagstaff::clock::{Answer, Clock};
 use flagstaff::engine::Timestamp;
@@ -80,6 +80,8 @@ struct Call {
     /// True time before which it is not granted.
     ready: i64,
     fate: Option<Fate>,
+    /// Who waits for it: a process goes on with what was woken, and with nothing else.
+    waits: Waker,
 }
 
 /// What is broken at the moment, each until an instant in true time.
@@ -189,6 +191,7 @@ impl World {
             };
             let call = inner.calls.get_mut(&id).expect("picked from the open ones");
             call.fate = Some(fate);
+            call.waits.wake_by_ref();
             Some(call.pid)
         })
     }
@@ -200,6 +203,7 @@ impl World {
                 return;
             };
             call.fate = Some(Fate::Done);
+            call.waits.wake_by_ref();
             inner.now = inner.now.max(call.ready);
         });
     }
@@ -222,7 +226,7 @@ impl Step {
 impl Future for Step {
     type Output = Fate;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Fate> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Fate> {
         let this = self.get_mut();
         let world = Arc::clone(&this.world);
         world.with(|inner| {
@@ -240,11 +244,14 @@ impl Future for Step {
                 let id = inner.next_call;
                 inner.next_call += 1;
                 let ready = inner.now + takes;
-                inner.calls.insert(id, Call { pid: this.pid, kind: this.kind, ready, fate: None });
+                let waits = context.waker().clone();
+                inner.calls.insert(id, Call { pid: this.pid, kind: this.kind, ready, fate: None, waits });
                 this.call = Some(id);
                 return Poll::Pending;
             };
-            match inner.calls.get(&id).and_then(|call| call.fate) {
+            let Some(call) = inner.calls.get_mut(&id) else { return Poll::Pending };
+            call.waits.clone_from(context.waker());
+            match call.fate {
                 Some(fate) => {
                     inner.calls.remove(&id);
                     this.call = None;
