@@ -298,7 +298,8 @@ async fn a_growth_that_is_refused_midway_takes_back_what_it_enabled() {
     let flag = "midway";
     let direct = backend_at(&server().url, TOKEN, false);
     let from = exposure(&["beta"], 10);
-    let refuses: [(&str, fn(&Call, usize) -> bool); 2] = [
+    type Refuses = (&'static str, fn(&Call, usize) -> bool);
+    let refuses: [Refuses; 2] = [
         ("the second addition", |call, nth| call.method == "POST" && nth == 1),
         ("the second that is enabled", |call, nth| call.method == "PUT" && nth == 1),
     ];
