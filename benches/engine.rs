@@ -94,7 +94,7 @@ fn compare(series: usize, op: Comparison, limit: &str) -> Condition {
 
 fn rule(name: &str, condition: Condition, minutes: u64, then: Action) -> Rule {
     let hold_for = (minutes > 0).then(|| Span::minutes(minutes));
-    Rule { name: name.to_owned(), text: name.to_owned(), condition, hold_for, then }
+    Rule { name: name.to_owned(), text: name.to_owned(), condition, hold_for, detector: None, observe: false, then }
 }
 
 fn plan() -> Plan {
@@ -153,7 +153,7 @@ fn plan() -> Plan {
             rule("queue", compare(6, Comparison::Greater, "0.9"), 5, Action::Pause),
             rule("restarts", compare(7, Comparison::Greater, "3"), 0, Action::Notify),
         ],
-        no_data: Some(NoData { after: Span::minutes(10), then: Action::Pause }),
+        no_data: Some(NoData { after: Span::minutes(10), observe: false, then: Action::Pause }),
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
+use super::detector::Weighed;
 use super::exposure::Exposure;
 use super::input::{Actor, Hold, HoldKind, Observed, Stamp};
 use super::plan::Action;
@@ -34,6 +35,8 @@ pub enum Event {
     Ticked(Judged),
     /// A rule began to fire that only says so.
     Notified(Fired),
+    /// A rule began to fire that only observes: what it would have done.
+    WouldAct(Fired),
     /// The next stage's exposure is to be written, by rule.
     Advancing {
         /// The stage it goes to.
@@ -252,6 +255,9 @@ pub struct Judged {
     pub at: Timestamp,
     /// One per rule of the plan.
     pub rules: Vec<Mark>,
+    /// The number after the tick of each rule that counts, by the rule's index, where its counts were known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<(usize, Decimal)>,
     /// One per line of `healthy`.
     pub lines: Vec<Mark>,
     /// What the tick earns.
@@ -336,6 +342,9 @@ pub enum Missing {
         have: u32,
         /// Ticks at which it fires.
         need: u32,
+        /// What a rule that counts has counted, and at what it fires.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weighed: Option<Weighed>,
     },
     /// Not enough was measured.
     Samples {
@@ -392,8 +401,11 @@ pub struct Fired {
     pub then: Action,
     /// The tick at which it fired.
     pub at: Timestamp,
-    /// The first tick of the run that fired.
+    /// The first tick of the run that fired; of a rule that counts, the first since its number was zero.
     pub since: Timestamp,
     /// The readings it is made of, by the series' names.
     pub evidence: Vec<(String, Reading)>,
+    /// What a rule that counts has made of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighed: Option<Weighed>,
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Condition, Verdict};
+use super::condition::Verdict;
+use super::decimal::Decimal;
+use super::detector::Weighed;
 use super::event::{Credit, Judged, Mark, Missing};
 use super::input::{Observation, Tick};
 use super::plan::{Action, Plan, RollbackStage, Rule, Stage};
@@ -22,9 +24,11 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         return Judged::nothing(tick.at);
     };
     let judging = Judging { plan, state, stage, tick };
-    let rules = judging.rule_marks();
+    let says = judging.rules();
+    let weights = says.iter().enumerate().filter_map(|(rule, says)| Some((rule, says.weighed?.number))).collect();
+    let rules: Vec<Mark> = says.iter().map(|says| says.mark).collect();
     let lines = judging.line_marks();
-    let health = judging.health(&rules, &lines);
+    let health = judging.health(&says, &lines);
     let credit = judging.credit(&health);
     let samples = match (&stage.samples, credit) {
         (Some(samples), Credit::Earned) => {
@@ -33,26 +37,50 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         _ => None,
     };
     let no_data = judging.no_data(&rules);
-    let mut judged = Judged { at: tick.at, rules, lines, credit, samples, no_data, missing: Vec::new() };
+    let mut judged = Judged { at: tick.at, rules, weights, lines, credit, samples, no_data, missing: Vec::new() };
     judged.missing = judging.missing(&judged, health);
     judged
 }
 
-/// What a rule's condition says at a tick, as its timer takes it.
-pub(super) fn rule_mark(
+/// What a rule says at a tick, as its timer takes it.
+#[derive(Clone, Copy)]
+pub(super) struct Says {
+    pub(super) mark: Mark,
+    /// Of a rule that counts, where its counts are known.
+    pub(super) weighed: Option<Weighed>,
+}
+
+impl Says {
+    pub(super) fn step(self, timer: &mut Timer, at: Timestamp) {
+        match self.weighed {
+            Some(weighed) => timer.weigh(self.mark, weighed.number, at),
+            None => timer.step(self.mark, Mark::True, at),
+        }
+    }
+}
+
+pub(super) fn rule_says(
     plan: &Plan,
     state: &State,
     rule: &Rule,
     readings: &[Reading],
     at: Timestamp,
     timer: &Timer,
-) -> Mark {
+) -> Says {
     let muted = state.muted.get(&rule.name).is_some_and(|until| at < *until);
     if muted || !plan.applies(&rule.condition, state.stage) {
-        return Mark::Silent;
+        return Says { mark: Mark::Silent, weighed: None };
     }
-    let verdict = rule.condition.judge(readings, state.allowed.percentage);
-    mark(verdict, timer, plan.rule_ticks(rule.hold_for))
+    let Some(detector) = &rule.detector else {
+        let verdict = rule.condition.judge(readings, state.allowed.percentage);
+        return Says { mark: mark(verdict, timer, plan.rule_ticks(rule.hold_for)), weighed: None };
+    };
+    // what it has counted stands, however long nothing more is known
+    let Some(number) = detector.weigh(timer.weight, readings) else {
+        return Says { mark: Mark::Unknown, weighed: None };
+    };
+    let weighed = Weighed { before: timer.weight, number, threshold: detector.threshold };
+    Says { mark: if number >= detector.threshold { Mark::True } else { Mark::False }, weighed: Some(weighed) }
 }
 
 fn mark(verdict: Verdict, timer: &Timer, need: u32) -> Mark {
@@ -78,11 +106,11 @@ struct Health {
 }
 
 impl Judging<'_> {
-    fn rule_marks(&self) -> Vec<Mark> {
+    fn rules(&self) -> Vec<Says> {
         let fresh = Timer::default();
         let judge = |(index, rule): (usize, &Rule)| {
             let timer = self.state.rules.get(index).unwrap_or(&fresh);
-            rule_mark(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer)
+            rule_says(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer)
         };
         self.plan.rules.iter().enumerate().map(judge).collect()
     }
@@ -102,7 +130,7 @@ impl Judging<'_> {
             .collect()
     }
 
-    fn health(&self, rules: &[Mark], lines: &[Mark]) -> Health {
+    fn health(&self, rules: &[Says], lines: &[Mark]) -> Health {
         let mut health = Health { unhealthy: false, obstacles: Vec::new() };
         let mut unknown = BTreeSet::new();
         let mut proven = false;
@@ -115,24 +143,30 @@ impl Judging<'_> {
                     health.obstacles.push(Missing::Unhealthy { line: index });
                 }
                 Mark::Unknown | Mark::Lapsed => {
-                    proven |= self.idle_enough(&line.condition) && self.plan.measures_exposed(&line.condition);
-                    self.collect_unknown(&line.condition, &mut unknown);
+                    let mut needs = Vec::new();
+                    line.condition.each_series(&mut |index| needs.push(index));
+                    proven |= self.idle_enough(&needs) && self.plan.measures_exposed(&line.condition);
+                    self.collect_unknown(&needs, &mut unknown);
                 }
                 Mark::Silent => {}
             }
         }
-        for (index, (rule, mark)) in self.plan.rules.iter().zip(rules).enumerate() {
-            if !rule.then.stops() && rule.then != Action::Hold {
+        for (index, (rule, says)) in self.plan.rules.iter().zip(rules).enumerate() {
+            if !rule.guards() {
                 continue;
             }
-            match mark {
+            match says.mark {
                 Mark::True => {
                     let have = self.state.rules.get(index).map_or(0, |timer| timer.run) + 1;
                     let need = self.plan.rule_ticks(rule.hold_for);
                     health.unhealthy |= rule.then == Action::Hold && have >= need;
-                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need });
+                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need, weighed: says.weighed });
                 }
-                Mark::Unknown | Mark::Lapsed => self.collect_unknown(&rule.condition, &mut unknown),
+                Mark::Unknown | Mark::Lapsed => {
+                    let mut needs = Vec::new();
+                    rule.each_series(&mut |index| needs.push(index));
+                    self.collect_unknown(&needs, &mut unknown);
+                }
                 Mark::False | Mark::Silent => {}
             }
         }
@@ -147,24 +181,16 @@ impl Judging<'_> {
         self.tick.readings.get(index).map_or(Some(Unknown::NoAnswer), Reading::unknown)
     }
 
-    /// Whether a condition is unknown for lack of traffic only, at a stage where that earns.
-    fn idle_enough(&self, condition: &Condition) -> bool {
-        let mut only_idle = self.stage.idle_bakes;
-        condition.each_series(&mut |index| {
-            only_idle &= self.unknown_reason(index).is_none_or(|reason| reason == Unknown::Idle);
-        });
-        only_idle
+    /// Whether series are unknown for lack of traffic only, at a stage where that earns.
+    fn idle_enough(&self, needs: &[usize]) -> bool {
+        let idle = |index: &usize| self.unknown_reason(*index).is_none_or(|reason| reason == Unknown::Idle);
+        self.stage.idle_bakes && needs.iter().all(idle)
     }
 
-    fn collect_unknown(&self, condition: &Condition, into: &mut BTreeSet<(usize, Unknown)>) {
-        if self.idle_enough(condition) {
-            return;
+    fn collect_unknown(&self, needs: &[usize], into: &mut BTreeSet<(usize, Unknown)>) {
+        if !self.idle_enough(needs) {
+            into.extend(needs.iter().filter_map(|index| Some((*index, self.unknown_reason(*index)?))));
         }
-        condition.each_series(&mut |index| {
-            if let Some(reason) = self.unknown_reason(index) {
-                into.insert((index, reason));
-            }
-        });
     }
 
     fn settled_at(&self) -> Option<Timestamp> {
@@ -198,21 +224,19 @@ impl Judging<'_> {
             return None;
         }
         let (mut missing, mut unobserved) = (false, false);
-        let mut need = |condition: &Condition| {
-            condition.each_series(&mut |index| match self.unknown_reason(index) {
-                None | Some(Unknown::Idle) => {}
-                Some(Unknown::Unobserved) => unobserved = true,
-                Some(_) => missing = true,
-            });
+        let mut need = |index: usize| match self.unknown_reason(index) {
+            None | Some(Unknown::Idle) => {}
+            Some(Unknown::Unobserved) => unobserved = true,
+            Some(_) => missing = true,
         };
         for line in &self.plan.healthy {
             if self.plan.applies(&line.condition, self.state.stage) {
-                need(&line.condition);
+                line.condition.each_series(&mut need);
             }
         }
         for (rule, mark) in self.plan.rules.iter().zip(rules) {
-            if *mark != Mark::Silent && (rule.then.stops() || rule.then == Action::Hold) {
-                need(&rule.condition);
+            if *mark != Mark::Silent && rule.guards() {
+                rule.each_series(&mut need);
             }
         }
         // where nobody looked, it neither adds nor resets
@@ -245,9 +269,9 @@ impl Judging<'_> {
             missing.push(Missing::Bake { have, need });
         }
         if let Some(samples) = &self.stage.samples {
-            let before = if kept { self.state.samples } else { super::Decimal::ZERO };
+            let before = if kept { self.state.samples } else { Decimal::ZERO };
             let have = judged.samples.map_or(before, |more| before.plus(more));
-            if have < super::Decimal::new(i128::from(samples.at_least), 0) {
+            if have < Decimal::new(i128::from(samples.at_least), 0) {
                 missing.push(Missing::Samples { have, need: samples.at_least });
             }
         }
@@ -288,6 +312,7 @@ impl Judged {
         Judged {
             at,
             rules: Vec::new(),
+            weights: Vec::new(),
             lines: Vec::new(),
             credit: Credit::Frozen,
             samples: None,

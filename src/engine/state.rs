@@ -111,6 +111,8 @@ pub struct Timer {
     pub since: Option<Timestamp>,
     /// Unknown ticks since the last known one.
     pub unknown: u32,
+    /// The number of a rule that counts; `since` is the first tick since it was zero.
+    pub weight: Decimal,
 }
 
 /// A rollout.

@@ -11,6 +11,7 @@ pub mod finding;
 mod index;
 pub mod load;
 pub mod metrics;
+mod promise;
 pub mod raw;
 pub mod reader;
 pub mod resolve;

@@ -62,6 +62,20 @@ pub struct Evidence {
     pub since: String,
     /// What it was judged on.
     pub series: Vec<SeriesRow>,
+    /// Of a rule that counts, what it made of the counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
+}
+
+/// The number of a rule that counts, at the tick at which it fired.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Counted {
+    /// Before the tick, a decimal as text.
+    pub before: String,
+    /// After it.
+    pub number: String,
+    /// At which it fires.
+    pub threshold: String,
 }
 
 /// A series as a rule saw it.
@@ -238,7 +252,7 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
                 because
             }
-            Event::Notified(fired) => std::slice::from_ref(fired),
+            Event::Notified(fired) | Event::WouldAct(fired) => std::slice::from_ref(fired),
             _ => &[],
         };
         Some(AuditEntry {
@@ -269,6 +283,7 @@ fn healthy(plan: &Plan, tick: &Tick) -> Vec<Evidence> {
             threshold: line.text.clone(),
             since: tick.at.to_string(),
             series: series.collect(),
+            counted: None,
         }
     };
     plan.healthy.iter().map(line).collect()
@@ -295,6 +310,11 @@ fn evidence(plan: &Plan, fired: &Fired) -> Evidence {
             .unwrap_or_default(),
         since: fired.since.to_string(),
         series: series.collect(),
+        counted: fired.weighed.map(|weighed| Counted {
+            before: weighed.before.to_string(),
+            number: weighed.number.to_string(),
+            threshold: weighed.threshold.to_string(),
+        }),
     }
 }
 

@@ -9,9 +9,14 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
     if policy.every.0.0 == 0 {
         findings.push(Finding::error("every", policy.every.1.as_ref().unwrap_or(&policy.name.at), "`every` is zero"));
     }
-    if policy.safeguards.iter().all(|rule| !rule.then.stops()) {
+    if policy.observe {
+        let finding = Finding::warning("observe", &policy.name.at, "only observes: nothing of it stops a rollout");
+        findings.push(finding.help("take `observe: true` away once what it recorded is what you want"));
+    } else if policy.safeguards.iter().all(|rule| rule.observe || !rule.then.stops()) {
         let finding = Finding::error("no-safeguard", &policy.name.at, "has no safeguard that stops anything");
-        findings.push(finding.help("write one with `then: pause`, `rollback` or `shutdown`"));
+        findings.push(finding.help(
+            "write one with `then: pause`, `rollback` or `shutdown`; to try a policy, write `observe: true` beside `healthy`",
+        ));
     }
     if policy.no_data.is_none() {
         let finding =

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scrape_every;
 use crate::engine::condition::Condition;
+use crate::engine::detector::Detector;
 use crate::engine::plan::{Approval, Form, HealthLine, NoData, Plan, Rule, Samples, Series, Stage};
 use crate::engine::{Exposure, Percentage, Span};
 use crate::spec::condition::{self, Fault, Name};
+use crate::spec::documents::SafeguardDoc;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
+use crate::spec::promise::{self, Wrong};
 use crate::spec::reader::Text;
 use crate::spec::typing::{self, MetricType, SeriesKey};
 use crate::spec::{metrics, raw};
@@ -30,8 +33,11 @@ impl Building<'_, '_> {
         let healthy: Vec<(Condition, usize)> = (0..policy.healthy.len())
             .filter_map(|line| self.condition(&policy.healthy[line].0).map(|condition| (condition, line)))
             .collect();
-        let rules: Vec<(Condition, usize)> = (0..policy.safeguards.len())
-            .filter_map(|rule| self.condition(&policy.safeguards[rule].when).map(|condition| (condition, rule)))
+        let rules: Vec<(Condition, Option<Detector>, usize)> = (0..policy.safeguards.len())
+            .filter_map(|rule| {
+                let condition = self.condition(&policy.safeguards[rule].when)?;
+                Some((condition, self.detector(&policy.safeguards[rule]), rule))
+            })
             .collect();
         let samples: Vec<Option<SeriesKey>> = template.stages.iter().map(|stage| self.samples_key(stage)).collect();
         let mut keys = self.keys.clone();
@@ -94,18 +100,25 @@ impl Building<'_, '_> {
                 .collect(),
             rules: rules
                 .into_iter()
-                .map(|(condition, rule)| {
+                .map(|(condition, mut detector, rule)| {
                     let rule = &policy.safeguards[rule];
+                    detector.iter_mut().for_each(|detector| promise::renumber(detector, &order));
                     Rule {
                         name: rule.name.value.clone(),
                         text: rule.when.value.clone(),
                         condition: numbered(condition),
                         hold_for: rule.hold_for.as_ref().map(|(span, _)| *span),
+                        detector,
+                        observe: rule.observe || policy.observe,
                         then: rule.then.clone(),
                     }
                 })
                 .collect(),
-            no_data: policy.no_data.as_ref().map(|(after, then, _)| NoData { after: *after, then: then.clone() }),
+            no_data: policy.no_data.as_ref().map(|(after, then, _)| NoData {
+                after: *after,
+                observe: policy.observe,
+                then: then.clone(),
+            }),
             stages,
             series,
         })
@@ -139,13 +152,24 @@ impl Building<'_, '_> {
         match checked {
             Ok(condition) => Some(condition),
             Err(faults) => {
-                for fault in faults {
-                    let at = text.part(fault.start, fault.end.max(fault.start));
-                    let marked = text.value.get(fault.start..fault.end).unwrap_or_default();
-                    let mut finding = Finding::error("condition", &at, format!("`{marked}`: {}", fault.message));
-                    finding.help = fault.help;
-                    self.findings.push(finding);
-                }
+                self.findings.extend(faults.into_iter().map(|fault| fault_finding("condition", text, fault)));
+                None
+            }
+        }
+    }
+
+    /// How a safeguard counts, where it promises how often it is wrong.
+    fn detector(&mut self, rule: &SafeguardDoc) -> Option<Detector> {
+        let promise = rule.promise.as_ref()?;
+        let written = condition::parse(&rule.when.value).ok()?;
+        match promise::detector(self.parts.policy, &written, promise, &mut self.keys) {
+            Ok(detector) => Some(detector),
+            Err(Wrong::Promise(finding)) => {
+                self.findings.push(*finding);
+                None
+            }
+            Err(Wrong::Condition(fault)) => {
+                self.findings.push(fault_finding("false-alarms", &rule.when, fault));
                 None
             }
         }
@@ -186,4 +210,10 @@ impl Building<'_, '_> {
         }
         stages
     }
+}
+
+fn fault_finding(code: &'static str, text: &Text, fault: Fault) -> Finding {
+    let at = text.part(fault.start, fault.end.max(fault.start));
+    let marked = text.value.get(fault.start..fault.end).unwrap_or_default();
+    Finding { help: fault.help, ..Finding::error(code, &at, format!("`{marked}`: {}", fault.message)) }
 }

@@ -2,5 +2,6 @@
 
 mod advancing;
 mod backend;
+mod counting;
 mod people;
 mod rules;
