@@ -329,6 +329,12 @@ fn e6_evidence_across_an_outages_edge_is_found() {
 }
 
 #[test]
+fn a_late_run_goes_back_over_sixty_ticks_of_a_rule_that_counts() {
+    assert_eq!(counting(vec![errors_rule(Action::Pause)]).longest_run(), 60);
+    assert_eq!(counting(vec![rule("plain", above(ERRORS, "0.02"), 3, Action::Pause)]).longest_run(), 3);
+}
+
+#[test]
 fn late_evidence_that_has_not_fired_yet_is_unfinished() {
     use flagstaff::engine::input::LateTick;
     let timeline = at(vec![errors_rule(Action::Pause)], 1);
