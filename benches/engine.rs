@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::decide::fold;
+use flagstaff::engine::detector::{Against, Counts, Detector, threshold};
 use flagstaff::engine::input::{Gates, Issued, Stamp};
 use flagstaff::engine::plan::{
     Action, Arm, Form, HealthLine, NoData, Query, RollbackStage, Rule, Samples, Selector, Series, Stage, Target, Unit,
@@ -50,6 +51,11 @@ fn main() {
     println!("refold          {refolded:>12.0} events/s");
     println!("replay (apply)  {applied:>12.0} events/s");
     println!("plain loop      {plain:>12.0} ticks/s  (compares integers, counts runs; keeps no reasons, no record)");
+    for (name, detector) in [("share", against_share()), ("baseline", against_baseline())] {
+        let counts = counts();
+        let weighed = rate(round, TICKS, || weigh(&detector, black_box(&counts)));
+        println!("evidence        {weighed:>12.0} evaluations/s of a rule that counts ({name})");
+    }
     println!("fold takes {:.1} times the plain loop's time", plain / ticks);
 }
 
@@ -198,6 +204,42 @@ fn inputs() -> Vec<Input> {
         inputs.push(Input::Tick(Tick { at, evaluated: at.plus(Span::seconds(5)), present: true, readings, gates }));
     }
     inputs
+}
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().expect("a decimal")
+}
+
+fn detector(against: Option<Against>) -> Detector {
+    let (max, per) = (decimal("0.05"), Span::hours(24));
+    let threshold = threshold(max, per, EVERY, 1).expect("a threshold");
+    let counts = Counts { failed: 0, total: 1 };
+    Detector { max, per, cluster: 1, threshold, counts, against: against.expect("a sound promise") }
+}
+
+fn against_share() -> Detector {
+    detector(Against::share(decimal("0.02"), decimal("0.05")))
+}
+
+fn against_baseline() -> Detector {
+    detector(Against::baseline(decimal("1.5"), decimal("3"), Counts { failed: 2, total: 3 }))
+}
+
+/// Healthy traffic of both groups, different at each tick, so that no logarithm is the last one's.
+fn counts() -> Vec<[Reading; 4]> {
+    let tick = |index: i64| {
+        let (ours, theirs) = (1000 + index % 977, 9000 + index % 7919);
+        [ours / 100, ours, theirs / 100, theirs].map(|count| Reading::Value(Decimal::whole(count)))
+    };
+    (0..TICKS as i64).map(tick).collect()
+}
+
+fn weigh(detector: &Detector, counts: &[[Reading; 4]]) -> u64 {
+    let mut number = Decimal::ZERO;
+    for readings in counts {
+        number = detector.weigh(number, readings).expect("all counts are known");
+    }
+    u64::from(number >= detector.threshold)
 }
 
 /// The same readings as integers of 10^-14, for the plain loop.
