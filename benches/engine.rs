@@ -118,7 +118,7 @@ fn plan() -> Plan {
         right: Term::Series { series: 4, factor: "1.5".parse().expect("a decimal") },
     };
     let slow = Condition::All(vec![compare(1, Comparison::Greater, "1.5"), compare(2, Comparison::Greater, "100")]);
-    let line = |condition| HealthLine { text: "line".to_owned(), condition, hold_for: None };
+    let line = |condition| HealthLine { text: "line".to_owned(), condition, hold_for: None, proof: None };
     Plan {
         format: 1,
         release: "checkout".to_owned(),

@@ -175,6 +175,7 @@ impl State {
                 if let Some(samples) = judged.samples {
                     self.samples = self.samples.plus(samples);
                 }
+                self.proofs.extend(judged.proofs.iter().copied());
             }
             Credit::Frozen => {}
             Credit::Restarted => self.reset_bake(),
@@ -229,6 +230,7 @@ impl State {
     fn reset_bake(&mut self) {
         self.baked = 0;
         self.samples = Decimal::ZERO;
+        self.proofs.clear();
         self.approvals.clear();
         self.approvable = false;
     }

@@ -122,6 +122,12 @@ impl Against {
 }
 
 impl Counts {
+    /// Calls `visit` with the index of each.
+    pub fn each_series(self, visit: &mut impl FnMut(usize)) {
+        visit(self.failed);
+        visit(self.total);
+    }
+
     /// Both counts of a tick, where both are known. What cannot be, as more failures than there was anything, is cut down to
     /// what can.
     pub fn of(self, readings: &[Reading]) -> Option<(Decimal, Decimal)> {
@@ -156,11 +162,9 @@ impl Detector {
 
     /// Calls `visit` with the index of every series it counts.
     pub fn each_series(&self, visit: &mut impl FnMut(usize)) {
-        visit(self.counts.failed);
-        visit(self.counts.total);
+        self.counts.each_series(visit);
         if let Against::Baseline { control, .. } = &self.against {
-            visit(control.failed);
-            visit(control.total);
+            control.each_series(visit);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::detector::Weighed;
 use super::exposure::Exposure;
 use super::input::{Actor, Hold, HoldKind, Observed, Stamp};
 use super::plan::Action;
+use super::proof::Tally;
 use super::reading::{Reading, Unknown};
 use super::state::{Cause, Effect};
 use super::time::Timestamp;
@@ -262,6 +263,9 @@ pub struct Judged {
     pub lines: Vec<Mark>,
     /// What the tick earns.
     pub credit: Credit,
+    /// Where it earned, all that was counted with it for each line that is to be proven, by the line's index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<(usize, Tally)>,
     /// What it adds to `samples`, where it earned.
     pub samples: Option<Decimal>,
     /// Whether needed evidence was missing; `None` where the tick does not count for that.
@@ -352,6 +356,17 @@ pub enum Missing {
         have: Decimal,
         /// At least.
         need: u64,
+    },
+    /// A line of `healthy` is not proven yet.
+    Unproven {
+        /// Its index.
+        line: usize,
+        /// What was counted so far.
+        tally: Tally,
+        /// The evidence of that.
+        have: Decimal,
+        /// The evidence that is enough.
+        need: Decimal,
     },
     /// Something outside holds.
     Held {

@@ -8,6 +8,7 @@ use super::detector::Weighed;
 use super::event::{Credit, Judged, Mark, Missing};
 use super::input::{Observation, Tick};
 use super::plan::{Action, Plan, RollbackStage, Rule, Stage};
+use super::proof::Tally;
 use super::reading::{Reading, Unknown};
 use super::state::{Phase, State, Timer};
 use super::time::Timestamp;
@@ -36,8 +37,10 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         }
         _ => None,
     };
+    let proofs = if credit == Credit::Earned { judging.proofs() } else { Vec::new() };
     let no_data = judging.no_data(&rules);
-    let mut judged = Judged { at: tick.at, rules, weights, lines, credit, samples, no_data, missing: Vec::new() };
+    let mut judged =
+        Judged { at: tick.at, rules, weights, lines, credit, proofs, samples, no_data, missing: Vec::new() };
     judged.missing = judging.missing(&judged, health);
     judged
 }
@@ -123,6 +126,10 @@ impl Judging<'_> {
                 if !self.plan.applies(&line.condition, self.state.stage) {
                     return Mark::Silent;
                 }
+                if let Some(proof) = &line.proof {
+                    // it is proven over many ticks: one of them says only whether it counts
+                    return if proof.counts.of(&self.tick.readings).is_some() { Mark::True } else { Mark::Unknown };
+                }
                 let timer = self.state.lines.get(index).unwrap_or(&fresh);
                 let verdict = line.condition.judge(&self.tick.readings, self.state.allowed.percentage);
                 mark(verdict, timer, self.plan.rule_ticks(line.hold_for))
@@ -144,7 +151,7 @@ impl Judging<'_> {
                 }
                 Mark::Unknown | Mark::Lapsed => {
                     let mut needs = Vec::new();
-                    line.condition.each_series(&mut |index| needs.push(index));
+                    line.each_series(&mut |index| needs.push(index));
                     proven |= self.idle_enough(&needs) && self.plan.measures_exposed(&line.condition);
                     self.collect_unknown(&needs, &mut unknown);
                 }
@@ -175,6 +182,16 @@ impl Judging<'_> {
             health.obstacles.push(Missing::NoEvidence);
         }
         health
+    }
+
+    /// All that was counted for each line that is to be proven, with this tick's.
+    fn proofs(&self) -> Vec<(usize, Tally)> {
+        let lines = self.plan.healthy.iter().enumerate();
+        let counted = lines.filter_map(|(index, line)| {
+            let counts = line.proof.as_ref()?.counts.of(&self.tick.readings)?;
+            Some((index, self.state.proofs.get(&index).copied().unwrap_or_default().and(counts)))
+        });
+        counted.collect()
     }
 
     fn unknown_reason(&self, index: usize) -> Option<Unknown> {
@@ -231,7 +248,7 @@ impl Judging<'_> {
         };
         for line in &self.plan.healthy {
             if self.plan.applies(&line.condition, self.state.stage) {
-                line.condition.each_series(&mut need);
+                line.each_series(&mut need);
             }
         }
         for (rule, mark) in self.plan.rules.iter().zip(rules) {
@@ -275,6 +292,12 @@ impl Judging<'_> {
                 missing.push(Missing::Samples { have, need: samples.at_least });
             }
         }
+        let before = |line: usize| self.state.proofs.get(&line).filter(|_| kept).copied();
+        let counted = |line: usize| {
+            let now = judged.proofs.iter().find(|(index, _)| *index == line).map(|(_, tally)| *tally);
+            now.or_else(|| before(line)).unwrap_or_default()
+        };
+        missing.extend(State::unproven(self.plan, self.state.stage, &counted));
         missing.extend(self.tick.gates.holds.iter().map(Missing::held));
         if let Some(detail) = self.backend_obstacle() {
             missing.push(Missing::Backend { detail });
@@ -315,6 +338,7 @@ impl Judged {
             weights: Vec::new(),
             lines: Vec::new(),
             credit: Credit::Frozen,
+            proofs: Vec::new(),
             samples: None,
             no_data: None,
             missing: vec![Missing::NoEvidence],

@@ -17,6 +17,7 @@ pub mod input;
 pub mod judge;
 pub mod logarithm;
 pub mod plan;
+pub mod proof;
 pub mod reading;
 pub mod state;
 pub mod time;

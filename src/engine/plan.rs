@@ -12,6 +12,7 @@ use super::condition::Condition;
 use super::decimal::Decimal;
 use super::detector::Detector;
 use super::exposure::Exposure;
+use super::proof::Proof;
 use super::time::Span;
 
 /// A pinned plan.
@@ -267,6 +268,9 @@ pub struct HealthLine {
     /// False for less than this only freezes the bake.
     #[serde(rename = "for")]
     pub hold_for: Option<Span>,
+    /// How it is proven by counting, where it asks for that. Such a line freezes, and is never false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// A safeguard.
@@ -462,6 +466,9 @@ impl Plan {
             rule.condition.each_series(&mut |index| shown |= index == series);
         }
         for line in &self.healthy {
+            if let Some(proof) = &line.proof {
+                proof.counts.each_series(&mut |index| counted |= index == series);
+            }
             line.condition.each_series(&mut |index| shown |= index == series);
         }
         let sampled = self.stages.iter().any(|stage| stage.samples.as_ref().is_some_and(|it| it.series == series));
@@ -471,6 +478,16 @@ impl Plan {
     /// Whether a condition that holds says how the exposed group fares. A line of `healthy` that does not is a timer.
     pub fn measures_exposed(&self, condition: &Condition) -> bool {
         condition.measures(true, &|index| self.series.get(index).is_some_and(|series| series.arm == Arm::Exposed))
+    }
+}
+
+impl HealthLine {
+    /// Calls `visit` with the index of every series that it is judged on.
+    pub fn each_series(&self, visit: &mut impl FnMut(usize)) {
+        match &self.proof {
+            Some(proof) => proof.counts.each_series(visit),
+            None => self.condition.each_series(visit),
+        }
     }
 }
 

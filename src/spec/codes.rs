@@ -88,6 +88,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ("outside-path", "The flag file lies outside of the project's directory."),
     ("percentage", "Percentages are written `10%` or `12.5%`, with at most three decimals, from 0% to 100%."),
     ("plan", "The release has no canonical form. This is a fault of flagstaff."),
+    (
+        "proof",
+        "A line of `healthy` that is to be proven: `error_rate < 1% at 95% confidence`. It is about the share of a `ratio` or of `slow(BOUND)` and one percentage, and has no `for`. The stage is left only once what was counted over the ticks that earned the bake proves it.",
+    ),
     ("quantile", "A quantile is a number between 0 and 1."),
     (
         "raw-query",

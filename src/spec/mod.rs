@@ -12,6 +12,7 @@ mod index;
 pub mod load;
 pub mod metrics;
 mod promise;
+mod proof;
 pub mod raw;
 pub mod reader;
 pub mod resolve;

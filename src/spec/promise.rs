@@ -1,6 +1,6 @@
 //! What a rule with a promise compares, and the constants that the promise is kept with.
 
-use super::condition::{Fault, Written, WrittenTerm};
+use super::condition::{Fault, Name, Written, WrittenTerm};
 use super::documents::{Caught, PolicyDoc, PromiseDoc};
 use super::finding::Finding;
 use super::metrics::{Countable, countable};
@@ -116,32 +116,7 @@ fn compared(policy: &PolicyDoc, written: &Written) -> Result<Compared, Fault> {
         let help = "put the factor to the other side: `error_rate > 1.5 * baseline(error_rate)`";
         return Err(fault(*whole, "the metric has a factor", Some(help)));
     }
-    match countable(policy, &name.text) {
-        Countable::Parts => {}
-        Countable::Quantile(above) => {
-            let written = match right {
-                WrittenTerm::Number(bound, ..) => Some(*bound),
-                _ => None,
-            };
-            let help = match (above, written) {
-                (Some(above), Some(bound)) => {
-                    let bound = bound.times(Decimal::whole(1000));
-                    format!("write `slow({bound}ms) > {above}%`, which says the same and can be counted")
-                }
-                _ => "write the share that is slower than a bound: a metric with the form `slow`, and a percentage"
-                    .to_owned(),
-            };
-            return Err(fault(name.at, "a quantile cannot be counted", Some(&help)));
-        }
-        Countable::Raw => {
-            let help = "write the metric as `ratio: { of: …, over: … }`, so that both can be counted";
-            return Err(fault(name.at, "a query of its own cannot be counted", Some(help)));
-        }
-        Countable::Count => {
-            let help = "a share is counted: write the metric as `ratio: { of: …, over: … }`";
-            return Err(fault(name.at, "this has no whole that it is a part of", Some(help)));
-        }
-    }
+    not_countable(policy, name, right, ">")?;
     let metric = SeriesKey::of(name, false);
     match right {
         WrittenTerm::Number(limit, _, at) => Ok(Compared { metric, limit: *limit, limit_at: *at, is_baseline: false }),
@@ -155,12 +130,42 @@ fn compared(policy: &PolicyDoc, written: &Written) -> Result<Compared, Fault> {
     }
 }
 
-fn fault(at: (usize, usize), message: &str, help: Option<&str>) -> Fault {
+/// Refuses a metric that has no two counts behind it. `limit` is what stands against it, and `op` between the two.
+pub(super) fn not_countable(policy: &PolicyDoc, name: &Name, limit: &WrittenTerm, op: &str) -> Result<(), Fault> {
+    match countable(policy, &name.text) {
+        Countable::Parts => Ok(()),
+        Countable::Quantile(above) => {
+            let written = match limit {
+                WrittenTerm::Number(bound, ..) => Some(*bound),
+                _ => None,
+            };
+            let help = match (above, written) {
+                (Some(above), Some(bound)) => {
+                    let bound = bound.times(Decimal::whole(1000));
+                    format!("write `slow({bound}ms) {op} {above}%`, which says the same and can be counted")
+                }
+                _ => "write the share that is slower than a bound: a metric with the form `slow`, and a percentage"
+                    .to_owned(),
+            };
+            Err(fault(name.at, "a quantile cannot be counted", Some(&help)))
+        }
+        Countable::Raw => {
+            let help = "write the metric as `ratio: { of: …, over: … }`, so that both can be counted";
+            Err(fault(name.at, "a query of its own cannot be counted", Some(help)))
+        }
+        Countable::Count => {
+            let help = "a share is counted: write the metric as `ratio: { of: …, over: … }`";
+            Err(fault(name.at, "this has no whole that it is a part of", Some(help)))
+        }
+    }
+}
+
+pub(super) fn fault(at: (usize, usize), message: &str, help: Option<&str>) -> Fault {
     Fault { start: at.0, end: at.1, message: message.to_owned(), help: help.map(str::to_owned) }
 }
 
 /// The bytes from the first comparison or name to the last.
-fn place(written: &Written) -> (usize, usize) {
+pub(super) fn place(written: &Written) -> (usize, usize) {
     match written {
         Written::Compare(.., at) => *at,
         Written::Missing(name) => name.at,

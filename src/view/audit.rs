@@ -12,7 +12,8 @@ use crate::control::record::{APPLIED, AppliedBody, FOLD, FREEZE, FoldBody, Freez
 use crate::engine::event::{Event, Fired};
 use crate::engine::input::Tick;
 use crate::engine::plan::{HealthLine, Series, Unit};
-use crate::engine::{Command, Input, Plan, Reading, Timestamp};
+use crate::engine::proof::{Proof, Tally};
+use crate::engine::{Command, Decimal, Input, Plan, Reading, Timestamp};
 use crate::journal::Record;
 use crate::telemetry::prometheus::promql;
 
@@ -263,7 +264,9 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             what,
             reason: reason.clone(),
             evidence: match (event, &step.input) {
-                (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => healthy(plan, tick),
+                (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => {
+                    healthy(plan, tick, &step.events)
+                }
                 _ => because.iter().map(|fired| evidence(plan, fired)).collect(),
             },
         })
@@ -271,9 +274,18 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
     step.events.iter().filter_map(entry).collect()
 }
 
-/// What a growth was decided on: every line of `healthy` at the tick that lacked nothing.
-fn healthy(plan: &Plan, tick: &Tick) -> Vec<Evidence> {
-    let line = |line: &HealthLine| {
+/// What a growth was decided on: every line of `healthy` at the tick that lacked nothing, and all that was counted for those
+/// that were to be proven.
+fn healthy(plan: &Plan, tick: &Tick, events: &[Event]) -> Vec<Evidence> {
+    let judged = events.iter().rev().find_map(|event| match event {
+        Event::Ticked(judged) if judged.at == tick.at => Some(judged),
+        _ => None,
+    });
+    let line = |(index, line): (usize, &HealthLine)| {
+        let tally = judged.and_then(|judged| judged.proofs.iter().find(|(line, _)| *line == index));
+        if let (Some(proof), Some((_, tally))) = (&line.proof, tally) {
+            return proven(plan, line, proof, *tally, tick);
+        }
         let mut used = BTreeSet::new();
         line.condition.each_series(&mut |series| _ = used.insert(series));
         let read = used.into_iter().filter_map(|series| plan.series.get(series).zip(tick.readings.get(series)));
@@ -286,7 +298,24 @@ fn healthy(plan: &Plan, tick: &Tick) -> Vec<Evidence> {
             counted: None,
         }
     };
-    plan.healthy.iter().map(line).collect()
+    plan.healthy.iter().enumerate().map(line).collect()
+}
+
+/// All that was counted for a line over the ticks that earned the bake.
+fn proven(plan: &Plan, line: &HealthLine, proof: &Proof, tally: Tally, tick: &Tick) -> Evidence {
+    let counted = [(proof.counts.failed, tally.failed), (proof.counts.total, tally.total)];
+    let row = |(index, count): (usize, Decimal)| {
+        let series = plan.series.get(index);
+        let name = series.map(|series| series.name.as_str()).unwrap_or_default();
+        series_row(series, &format!("{name} over the bake"), &Reading::Value(count))
+    };
+    Evidence {
+        rule: "healthy".to_owned(),
+        threshold: line.text.clone(),
+        since: tick.at.to_string(),
+        series: counted.into_iter().map(row).collect(),
+        counted: None,
+    }
 }
 
 fn series_row(series: Option<&Series>, name: &str, reading: &Reading) -> SeriesRow {

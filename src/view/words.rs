@@ -269,6 +269,11 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
         Missing::RuleTrue { rule: index, have, need, weighed: None } => {
             format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
         }
+        Missing::Unproven { line, tally, have, need } => {
+            let text = plan.healthy.get(*line).map(|line| safe(&line.text)).unwrap_or_default();
+            let counted = format!("{} of {} failed so far", tally.failed, tally.total);
+            format!("not proven yet: {text} ({counted}, {})", weighed(*have, *need))
+        }
         Missing::Samples { have, need } => format!("{have} of {need} samples measured"),
         Missing::Held { detail, .. } => format!("held: {}", safe(detail)),
         Missing::Backend { detail } => format!("the backend: {}", safe(detail)),

@@ -48,7 +48,7 @@ impl Folding<'_> {
             self.skipped(tick);
             let mut judged = judge(self.plan, self.state, tick);
             if judged.credit == Credit::Earned {
-                (judged.credit, judged.samples) = (Credit::Frozen, None);
+                (judged.credit, judged.samples, judged.proofs) = (Credit::Frozen, None, Vec::new());
             }
             let asked = self.judged(tick, judged);
             if self.carry_out(tick.evaluated, asked, cause_of_rule) {

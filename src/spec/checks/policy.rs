@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::spec::condition;
 use crate::spec::documents::{FormDoc, PolicyDoc};
 use crate::spec::finding::Finding;
 
@@ -28,6 +29,14 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
         if *span < policy.every.0 {
             let message = format!("`for: {span}` is shorter than `every: {}`", policy.every.0);
             findings.push(Finding::error("short-for", at, message).help("one tick is what a rule without `for` needs"));
+        }
+    }
+    for (text, hold_for) in &policy.healthy {
+        let is_proof = condition::parse_line(&text.value).is_ok_and(|line| line.confidence.is_some());
+        if let Some((_, at)) = hold_for.as_ref().filter(|_| is_proof) {
+            let finding = Finding::error("proof", at, "a line that is to be proven has no `for`");
+            findings
+                .push(finding.help("it is never false: it only keeps the stage from being left until it is proven"));
         }
     }
     let mut names = BTreeSet::from(["no_data"]);

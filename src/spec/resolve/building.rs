@@ -6,12 +6,14 @@ use super::scrape_every;
 use crate::engine::condition::Condition;
 use crate::engine::detector::Detector;
 use crate::engine::plan::{Approval, Form, HealthLine, NoData, Plan, Rule, Samples, Series, Stage};
+use crate::engine::proof::Proof;
 use crate::engine::{Exposure, Percentage, Span};
-use crate::spec::condition::{self, Fault, Name};
+use crate::spec::condition::{self, Fault, Name, Written};
 use crate::spec::documents::SafeguardDoc;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
 use crate::spec::promise::{self, Wrong};
+use crate::spec::proof;
 use crate::spec::reader::Text;
 use crate::spec::typing::{self, MetricType, SeriesKey};
 use crate::spec::{metrics, raw};
@@ -30,8 +32,8 @@ pub(super) struct Building<'p, 'd> {
 impl Building<'_, '_> {
     pub(super) fn plan(&mut self) -> Option<Plan> {
         let Parts { project, release, environment, template, policy, source, .. } = self.parts;
-        let healthy: Vec<(Condition, usize)> = (0..policy.healthy.len())
-            .filter_map(|line| self.condition(&policy.healthy[line].0).map(|condition| (condition, line)))
+        let healthy: Vec<(Condition, Option<Proof>, usize)> = (0..policy.healthy.len())
+            .filter_map(|line| self.line(&policy.healthy[line].0).map(|(condition, proof)| (condition, proof, line)))
             .collect();
         let rules: Vec<(Condition, Option<Detector>, usize)> = (0..policy.safeguards.len())
             .filter_map(|rule| {
@@ -92,10 +94,14 @@ impl Building<'_, '_> {
             catch_up: policy.catch_up,
             healthy: healthy
                 .into_iter()
-                .map(|(condition, line)| HealthLine {
-                    text: policy.healthy[line].0.value.clone(),
-                    condition: numbered(condition),
-                    hold_for: policy.healthy[line].1.as_ref().map(|(span, _)| *span),
+                .map(|(condition, mut proof, line)| {
+                    proof.iter_mut().for_each(|proof| proof::renumber(proof, &order));
+                    HealthLine {
+                        text: policy.healthy[line].0.value.clone(),
+                        condition: numbered(condition),
+                        hold_for: policy.healthy[line].1.as_ref().map(|(span, _)| *span),
+                        proof,
+                    }
                 })
                 .collect(),
             rules: rules
@@ -125,6 +131,26 @@ impl Building<'_, '_> {
     }
 
     fn condition(&mut self, text: &Text) -> Option<Condition> {
+        self.typed(text, condition::parse(&text.value))
+    }
+
+    /// A line of `healthy`, and how it is proven where it asks for that.
+    fn line(&mut self, text: &Text) -> Option<(Condition, Option<Proof>)> {
+        let line = match condition::parse_line(&text.value) {
+            Ok(line) => line,
+            Err(fault) => return self.typed(text, Err(fault)).map(|condition| (condition, None)),
+        };
+        let condition = self.typed(text, Ok(line.condition.clone()))?;
+        match proof::proof(self.parts.policy, &line, &mut self.keys) {
+            Ok(proof) => Some((condition, proof)),
+            Err(fault) => {
+                self.findings.push(fault_finding("proof", text, fault));
+                None
+            }
+        }
+    }
+
+    fn typed(&mut self, text: &Text, written: Result<Written, Fault>) -> Option<Condition> {
         let policy = self.parts.policy;
         if self.keys.len() > SERIES_AT_MOST {
             let finding =
@@ -146,9 +172,8 @@ impl Building<'_, '_> {
                 }
             })
         };
-        let checked = condition::parse(&text.value)
-            .map_err(|fault| vec![fault])
-            .and_then(|written| typing::check(&written, &metric, &mut self.keys));
+        let checked =
+            written.map_err(|fault| vec![fault]).and_then(|written| typing::check(&written, &metric, &mut self.keys));
         match checked {
             Ok(condition) => Some(condition),
             Err(faults) => {

@@ -4,4 +4,5 @@ mod advancing;
 mod backend;
 mod counting;
 mod people;
+mod proving;
 mod rules;

@@ -96,7 +96,7 @@ pub(super) fn above_control() -> Condition {
 }
 
 pub(super) fn line(condition: Condition) -> HealthLine {
-    HealthLine { text: "a line".to_owned(), condition, hold_for: None }
+    HealthLine { text: "a line".to_owned(), condition, hold_for: None, proof: None }
 }
 
 pub(super) fn rule(name: &str, condition: Condition, ticks: u32, then: Action) -> Rule {

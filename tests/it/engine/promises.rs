@@ -170,3 +170,27 @@ fn at_exactly_the_ratio_the_promise_is_kept() {
     let alarms = (0..days).filter(day).count();
     assert!(alarms * 100 <= days * 5, "{alarms} of {days} days");
 }
+
+/// One in twenty are promised at 95%. Looked at after every check for days, at a share of exactly the limit, fewer are let
+/// through; half of the limit is proven within the hour.
+#[test]
+fn a_proof_lets_through_no_more_than_it_says_however_often_it_is_looked_at() {
+    use flagstaff::engine::proof::{Proof, Tally};
+    let proof = Proof::new(decimal("0.01"), decimal("0.05"), Counts { failed: 0, total: 1 }).unwrap();
+    let mut dice = Dice(7);
+    let mut proven = |traffic: &Binomial, checks: usize| {
+        let mut tally = Tally::default();
+        (0..checks).find(|_| {
+            tally = tally.and((Decimal::whole(traffic.draw(&mut dice)), Decimal::whole(100)));
+            proof.holds(tally)
+        })
+    };
+    let at_the_limit = Binomial::new(100, 0.01);
+    let runs = 200;
+    let wrong = (0..runs).filter(|_| proven(&at_the_limit, CHECKS / 2).is_some()).count();
+    assert!(wrong * 20 <= runs, "{wrong} of {runs}");
+    let half = Binomial::new(100, 0.005);
+    let right = (0..40).map(|_| proven(&half, CHECKS).unwrap()).collect();
+    let median = median(right);
+    assert!((15..=60).contains(&median), "{median} checks of 100 requests");
+}

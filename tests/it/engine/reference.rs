@@ -119,6 +119,8 @@ fn every_mutant_is_caught() {
         EvidenceIsNeverPaidBack,
         LateEvidenceGoesOn,
         ObservedRulesAct,
+        SilenceProves,
+        ProofOutlivesRestart,
     ];
     let mut alive: Vec<Mutant> = mutants.to_vec();
     for history in histories(8, 20_000) {

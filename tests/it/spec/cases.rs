@@ -174,6 +174,35 @@ fn false_alarms() {
     promise(&format!("{alarms}, cluster: few"), "number `few`");
 }
 
+/// A line that is to be proven: what it cannot be, at the exact characters, and what to write instead.
+#[test]
+fn proofs() {
+    let (file, written) = ("policies.yaml", "    - \"error_rate < 1%\"\n");
+    let line = |line: &str, expected: &str| check(file, written, &format!("    - {line}\n{written}"), expected);
+    let said = |text: &str, expected: &str| line(&format!("\"{text}\""), expected);
+    said("error_rate < 1% at 95 confidence", "11:27 condition `95`");
+    said("error_rate < 1% at 95%", "`confidence` is expected here");
+    said("error_rate < 1% at 100% confidence", "11:27 proof `100%` `100%`: this is no confidence");
+    said("error_rate < 1% at 49% confidence", "proof `49%`");
+    said("error_rate <= 1% at 95% confidence", "11:8 proof `error_rate <= 1%`");
+    said("error_rate > 1% at 95% confidence", "proof `error_rate > 1%`");
+    said("error_rate < 0% at 95% confidence", "proof `0%`");
+    said("error_rate < 1.5 * baseline(error_rate) at 95% confidence", "proof");
+    said("error_rate < 1% and requests > 5 at 95% confidence", "a proof is about one metric");
+    said(
+        "p99 < 800ms at 95% confidence",
+        "11:8 proof `p99` `p99`: a quantile cannot be counted (write `slow(800ms) < 1%`",
+    );
+    said("p95 < 1.5s at 95% confidence", "write `slow(1500ms) < 5%`");
+    line("{ when: \"error_rate < 1% at 95% confidence\", for: 2m }", "11:57 proof `2m`");
+    check(
+        file,
+        "error_rate > 2%\", for: 2m",
+        "error_rate > 2% at 95% confidence\"",
+        "only a line of `healthy` is proven",
+    );
+}
+
 #[test]
 fn observing() {
     let file = "policies.yaml";

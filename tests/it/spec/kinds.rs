@@ -120,6 +120,17 @@ fn a_promise_is_pinned_with_its_counts_and_constants() {
 }
 
 #[test]
+fn a_proof_is_pinned_and_names_a_metric_of_the_exposed_group() {
+    let written = "    - \"error_rate < 1%\"\n    - { when: \"p99 < 500ms\", for: 2m }";
+    let (found, _dir) = loaded(&[(written, "    - \"slow(500ms) < 1% at 99.5% confidence\"")], RELEASE);
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    let proof = plan.healthy[0].proof.as_ref().expect("a proof");
+    assert_eq!((proof.risk.to_string(), proof.threshold.to_string()), ("0.005".to_owned(), "6.90775527899".to_owned()));
+    assert_eq!(plan.series[proof.counts.failed].name, "slow(500ms).failed");
+    assert_eq!(proof.alternatives.len(), 5);
+}
+
+#[test]
 fn an_observing_policy_observes_with_every_rule() {
     let (found, _dir) = loaded(&[("  healthy:\n", "  observe: true\n  healthy:\n")], RELEASE);
     assert!(!found.has_errors(), "{:?}", told(&found));

@@ -44,6 +44,8 @@ pub(super) enum Mutant {
     EvidenceIsNeverPaidBack,
     LateEvidenceGoesOn,
     ObservedRulesAct,
+    SilenceProves,
+    ProofOutlivesRestart,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,8 @@ enum Fact {
         lines: Vec<Says>,
         credit: Credit,
         samples: u64,
+        /// Failures and all requests, where both are known.
+        counts: Option<(f64, f64)>,
         no_data: Option<bool>,
     },
     Lacks {
@@ -328,6 +332,24 @@ impl<'a> Model<'a> {
                 _ => 0,
             })
             .sum()
+    }
+
+    /// "Counted over the ticks that earned the bake": how much likelier all of it is below the limit, for the best of some
+    /// shares there.
+    fn is_proven(&self) -> bool {
+        let of_bake: Vec<&Fact> = match self.is(Mutant::ProofOutlivesRestart) {
+            true => self.of_this_rollout().collect(),
+            false => self.since_bake().collect(),
+        };
+        let counted = of_bake.into_iter().filter_map(|fact| match fact {
+            Fact::Judged { credit: Credit::Earned, counts, .. } => *counts,
+            _ => None,
+        });
+        let (failed, total) = counted.fold((0.0, 0.0), |all, tick| (all.0 + tick.0, all.1 + tick.1));
+        let chance = |share: f64| failed * f64::ln(share) + (total - failed) * f64::ln(1.0 - share);
+        let enough = (5.0_f64 / 0.2).ln();
+        let proves = |share: f64| chance(0.6 * share) - chance(0.6) >= enough;
+        [0.9, 0.75, 0.5, 0.25, 0.05].into_iter().any(proves) || (total == 0.0 && self.is(Mutant::SilenceProves))
     }
 
     fn approvals(&self) -> BTreeSet<String> {

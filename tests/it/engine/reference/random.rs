@@ -101,7 +101,8 @@ fn shape(dice: &mut Dice) -> Shape {
     }
     let no_data = dice.percent(60).then(|| (1 + dice.below(4) as u32, action(dice, count)));
     let no_data_observes = dice.percent(10);
-    Shape { stages, rules, lines, no_data, no_data_observes, settle: dice.of(&[0, 24_000, 60_000]) }
+    let proof = dice.percent(25);
+    Shape { stages, rules, lines, proof, no_data, no_data_observes, settle: dice.of(&[0, 24_000, 60_000]) }
 }
 
 struct World {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use flagstaff::engine::detector::{Against, Counts, Detector, threshold};
-use flagstaff::engine::plan::{Action, Rule};
+use flagstaff::engine::plan::{Action, HealthLine, Rule};
+use flagstaff::engine::proof::Proof;
 use flagstaff::engine::{Condition, Exposure, Percentage, Plan, Span};
 
 use super::super::kit;
@@ -94,6 +95,8 @@ pub(in super::super) struct Shape {
     pub(super) rules: Vec<ShapeRule>,
     /// A line holds while its test does not.
     pub(super) lines: Vec<(Test, u32)>,
+    /// Whether failures of requests must be proven to be below 60%, at 80% confidence.
+    pub(super) proof: bool,
     pub(super) no_data: Option<(u32, Action)>,
     pub(super) no_data_observes: bool,
     pub(super) settle: u64,
@@ -180,6 +183,11 @@ impl Shape {
                 line
             })
             .collect();
+        if self.proof {
+            let decimal = |text: &str| text.parse().expect("a decimal");
+            let proof = Proof::new(decimal("0.6"), decimal("0.2"), Counts { failed: FAILED, total: TOTAL });
+            plan.healthy.push(HealthLine { proof, ..kit::line(kit::below(FAILED, "0.6")) });
+        }
         plan.no_data = self.no_data.clone().and_then(|(ticks, then)| kit::no_data(ticks, then));
         plan.no_data.iter_mut().for_each(|rule| rule.observe = self.no_data_observes);
         plan

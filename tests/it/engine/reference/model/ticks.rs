@@ -56,6 +56,16 @@ impl Model<'_> {
         if evidence >= shape::THRESHOLD { Says::Yes } else { Says::No }
     }
 
+    /// Failures and all requests of a tick, where both are known.
+    fn counts(&self, readings: &[Reading]) -> Option<(f64, f64)> {
+        let count = |series: usize| match readings.get(series) {
+            Some(Reading::Value(value)) => Some(value.to_string().parse::<f64>().expect("a number").max(0.0)),
+            _ => None,
+        };
+        let (failed, total) = count(shape::FAILED).zip(count(shape::TOTAL))?;
+        Some((failed.min(total), total))
+    }
+
     /// What a tick adds to the evidence of a rule that counts: how much likelier its counts are where things are bad.
     pub(super) fn adds(&self, rule: usize, readings: &[Reading]) -> Option<f64> {
         let count = |series: usize| match readings.get(series) {
@@ -166,6 +176,16 @@ impl Model<'_> {
                 Says::No | Says::Silent => {}
             }
         }
+        let counts = self.counts(readings);
+        if self.shape.proof {
+            // what counts names the exposed group
+            let idle = [shape::FAILED, shape::TOTAL].into_iter().all(|series| {
+                matches!(readings.get(series), Some(Reading::Value(_) | Reading::Unknown(Unknown::Idle)))
+            });
+            let excused = counts.is_some() || (stage.idle && idle);
+            proven |= excused;
+            blocked |= !excused && !self.is(Mutant::EarnsOnUnknown);
+        }
         blocked |= !proven && !self.is(Mutant::EarnsOnUnknown);
         let settle = if self.is(Mutant::NoSettling) { 0 } else { self.shape.settle as i64 };
         let settled = self.effective().is_some_and(|at| tick.at.0 >= at.0 + settle);
@@ -183,7 +203,16 @@ impl Model<'_> {
         };
         let no_data = self.no_data(tick, &rules);
         let adds = (0..self.shape.rules.len()).map(|rule| self.adds(rule, readings)).collect();
-        self.facts.push(Fact::Judged { at: tick.at, rules: rules.clone(), adds, lines, credit, samples, no_data });
+        self.facts.push(Fact::Judged {
+            at: tick.at,
+            rules: rules.clone(),
+            adds,
+            lines,
+            credit,
+            samples,
+            counts,
+            no_data,
+        });
 
         let shows_allowed = match &tick.gates.backend {
             Observation::Seen(seen) => Who::of(&seen.shown()) == self.allowed() && !self.drifted(),
@@ -199,6 +228,7 @@ impl Model<'_> {
             && !blocked
             && self.baked() >= bake
             && stage.samples.is_none_or(|need| self.samples() >= need)
+            && (!self.shape.proof || self.is_proven())
             && tick.gates.holds.is_empty()
             && shows_allowed
             && present;
@@ -228,7 +258,16 @@ impl Model<'_> {
             let lines = (0..self.shape.lines.len()).map(|line| self.line_says(line, &readings)).collect();
             let no_data = (self.shape.no_data.is_some() && self.muted("no_data", at)).then_some(false);
             let adds = vec![None; self.shape.rules.len()];
-            self.facts.push(Fact::Judged { at, rules, adds, lines, credit: Credit::Frozen, samples: 0, no_data });
+            self.facts.push(Fact::Judged {
+                at,
+                rules,
+                adds,
+                lines,
+                credit: Credit::Frozen,
+                samples: 0,
+                counts: None,
+                no_data,
+            });
             at = at.plus(kit::EVERY);
         }
     }
@@ -249,7 +288,8 @@ impl Model<'_> {
         let lines = self.shape.lines.iter().map(|(test, _)| *test).filter(|test| self.applies(*test));
         let armed = (0..rules.len()).filter(|rule| rules[*rule] != Says::Silent && self.guards(*rule));
         let armed = armed.map(|rule| self.shape.rules[rule].test);
-        let needed: BTreeSet<usize> = lines.chain(armed).flat_map(Test::series).collect();
+        let proof = self.shape.proof.then_some(Test::Counted);
+        let needed: BTreeSet<usize> = lines.chain(armed).chain(proof).flat_map(Test::series).collect();
         let reason = |series: usize| match tick.readings.get(series) {
             Some(Reading::Value(_)) => None,
             Some(Reading::Unknown(reason)) => Some(*reason),
