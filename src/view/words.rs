@@ -307,6 +307,11 @@ pub fn weighed(number: Decimal, threshold: Decimal) -> String {
     format!("evidence {} of {}", number.rounded(3), threshold.rounded(4))
 }
 
+/// The same where there is little room.
+pub fn weighed_briefly(number: Decimal, threshold: Decimal) -> String {
+    format!("{}/{}", number.rounded(3), threshold.rounded(4))
+}
+
 /// What a rule promises.
 pub fn promise(detector: &Detector) -> String {
     let catches = match &detector.against {

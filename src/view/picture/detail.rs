@@ -263,11 +263,14 @@ pub(super) fn values(rollout: &Rollout, look: Look) -> Vec<String> {
     });
     let counting = counting(rollout).into_iter().map(|(rule, timer)| {
         let threshold = rule.detector.as_ref().map(|detector| detector.threshold).unwrap_or_default();
-        let evidence = words::weighed(timer.weight, threshold);
+        let evidence = match look.is_narrow() {
+            true => words::weighed_briefly(timer.weight, threshold),
+            false => words::weighed(timer.weight, threshold),
+        };
         (safe(&rule.name), evidence, String::new(), timer.run > 0)
     });
     let all: Vec<(String, String, String, bool)> = series.chain(counting).collect();
-    let (name, value) = if look.is_narrow() { (14, 12) } else { (24, 22) };
+    let (name, value) = if look.is_narrow() { (14, 12) } else { (24, 24) };
     let names = all.iter().map(|(name, ..)| width(name)).max().unwrap_or(0).min(name);
     let wide = all.iter().map(|(_, value, ..)| width(value)).max().unwrap_or(0).min(value);
     let line = |(name, value, spark, is_breached): (String, String, String, bool)| {
