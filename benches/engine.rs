@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::decide::fold;
+use flagstaff::engine::detector::{Against, Counts, Detector, threshold};
 use flagstaff::engine::input::{Gates, Issued, Stamp};
 use flagstaff::engine::plan::{
     Action, Arm, Form, HealthLine, NoData, Query, RollbackStage, Rule, Samples, Selector, Series, Stage, Target, Unit,
@@ -50,6 +51,11 @@ fn main() {
     println!("refold          {refolded:>12.0} events/s");
     println!("replay (apply)  {applied:>12.0} events/s");
     println!("plain loop      {plain:>12.0} ticks/s  (compares integers, counts runs; keeps no reasons, no record)");
+    for (name, detector) in [("share", against_share()), ("baseline", against_baseline())] {
+        let counts = counts();
+        let weighed = rate(round, TICKS, || weigh(&detector, black_box(&counts)));
+        println!("evidence        {weighed:>12.0} evaluations/s of a rule that counts ({name})");
+    }
     println!("fold takes {:.1} times the plain loop's time", plain / ticks);
 }
 
@@ -94,7 +100,7 @@ fn compare(series: usize, op: Comparison, limit: &str) -> Condition {
 
 fn rule(name: &str, condition: Condition, minutes: u64, then: Action) -> Rule {
     let hold_for = (minutes > 0).then(|| Span::minutes(minutes));
-    Rule { name: name.to_owned(), text: name.to_owned(), condition, hold_for, then }
+    Rule { name: name.to_owned(), text: name.to_owned(), condition, hold_for, detector: None, observe: false, then }
 }
 
 fn plan() -> Plan {
@@ -112,7 +118,7 @@ fn plan() -> Plan {
         right: Term::Series { series: 4, factor: "1.5".parse().expect("a decimal") },
     };
     let slow = Condition::All(vec![compare(1, Comparison::Greater, "1.5"), compare(2, Comparison::Greater, "100")]);
-    let line = |condition| HealthLine { text: "line".to_owned(), condition, hold_for: None };
+    let line = |condition| HealthLine { text: "line".to_owned(), condition, hold_for: None, proof: None };
     Plan {
         format: 1,
         release: "checkout".to_owned(),
@@ -153,7 +159,7 @@ fn plan() -> Plan {
             rule("queue", compare(6, Comparison::Greater, "0.9"), 5, Action::Pause),
             rule("restarts", compare(7, Comparison::Greater, "3"), 0, Action::Notify),
         ],
-        no_data: Some(NoData { after: Span::minutes(10), then: Action::Pause }),
+        no_data: Some(NoData { after: Span::minutes(10), observe: false, then: Action::Pause }),
     }
 }
 
@@ -198,6 +204,42 @@ fn inputs() -> Vec<Input> {
         inputs.push(Input::Tick(Tick { at, evaluated: at.plus(Span::seconds(5)), present: true, readings, gates }));
     }
     inputs
+}
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().expect("a decimal")
+}
+
+fn detector(against: Option<Against>) -> Detector {
+    let (max, per) = (decimal("0.05"), Span::hours(24));
+    let threshold = threshold(max, per, EVERY, 1).expect("a threshold");
+    let counts = Counts { failed: 0, total: 1 };
+    Detector { max, per, cluster: 1, threshold, counts, against: against.expect("a sound promise") }
+}
+
+fn against_share() -> Detector {
+    detector(Against::share(decimal("0.02"), decimal("0.05")))
+}
+
+fn against_baseline() -> Detector {
+    detector(Against::baseline(decimal("1.5"), decimal("3"), Counts { failed: 2, total: 3 }))
+}
+
+/// Healthy traffic of both groups, different at each tick, so that no logarithm is the last one's.
+fn counts() -> Vec<[Reading; 4]> {
+    let tick = |index: i64| {
+        let (ours, theirs) = (1000 + index % 977, 9000 + index % 7919);
+        [ours / 100, ours, theirs / 100, theirs].map(|count| Reading::Value(Decimal::whole(count)))
+    };
+    (0..TICKS as i64).map(tick).collect()
+}
+
+fn weigh(detector: &Detector, counts: &[[Reading; 4]]) -> u64 {
+    let mut number = Decimal::ZERO;
+    for readings in counts {
+        number = detector.weigh(number, readings).expect("all counts are known");
+    }
+    u64::from(number >= detector.threshold)
 }
 
 /// The same readings as integers of 10^-14, for the plain loop.

@@ -12,7 +12,7 @@ use crate::engine::Span;
 use crate::journal::sqlite::{PATIENCE, SqliteJournal};
 use crate::journal::{Head, Journal as _, JournalError, Record, Sequence, verify};
 use crate::spec;
-use crate::view::audit::{self as view, AuditLogAnswer, SeriesRow};
+use crate::view::audit::{self as view, AuditLogAnswer, Counted, SeriesRow};
 use crate::view::printer::Format;
 use crate::view::proof;
 use crate::view::safe::safe;
@@ -124,6 +124,11 @@ impl Log {
                     safe(&evidence.threshold),
                     evidence.since
                 ));
+                if let Some(Counted { before, number, threshold }) = &evidence.counted {
+                    context
+                        .printer
+                        .out(&format!("           evidence {number}, before it {before}, fires at {threshold}"));
+                }
                 for SeriesRow { name, query, value } in &evidence.series {
                     context.printer.out(&format!("           {} = {value}   {}", safe(name), safe(query)));
                 }

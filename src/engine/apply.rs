@@ -26,7 +26,7 @@ impl State {
                 };
             }
             Event::Ticked(judged) => self.tick(judged),
-            Event::Notified(_) | Event::Advancing { .. } => {}
+            Event::Notified(_) | Event::WouldAct(_) | Event::Advancing { .. } => {}
             Event::Intended(effect) => {
                 self.last_effect = effect.id;
                 self.asked.insert(effect.to.clone());
@@ -155,8 +155,11 @@ impl State {
         self.judged_here = true;
         self.rules.resize(judged.rules.len(), Timer::default());
         self.lines.resize(judged.lines.len(), Timer::default());
-        for (timer, mark) in self.rules.iter_mut().zip(&judged.rules) {
-            timer.step(*mark, Mark::True, judged.at);
+        for (index, (timer, mark)) in self.rules.iter_mut().zip(&judged.rules).enumerate() {
+            match judged.weights.iter().find(|(rule, _)| *rule == index) {
+                Some((_, weight)) => timer.weigh(*mark, *weight, judged.at),
+                None => timer.step(*mark, Mark::True, judged.at),
+            }
         }
         for (timer, mark) in self.lines.iter_mut().zip(&judged.lines) {
             timer.step(*mark, Mark::False, judged.at);
@@ -172,6 +175,7 @@ impl State {
                 if let Some(samples) = judged.samples {
                     self.samples = self.samples.plus(samples);
                 }
+                self.proofs.extend(judged.proofs.iter().copied());
             }
             Credit::Frozen => {}
             Credit::Restarted => self.reset_bake(),
@@ -226,6 +230,7 @@ impl State {
     fn reset_bake(&mut self) {
         self.baked = 0;
         self.samples = Decimal::ZERO;
+        self.proofs.clear();
         self.approvals.clear();
         self.approvable = false;
     }
@@ -243,5 +248,14 @@ impl Timer {
             }
             _ => *self = Timer::default(),
         }
+    }
+    /// Takes the number of a rule that counts, after a tick whose counts are known.
+    pub fn weigh(&mut self, mark: Mark, weight: Decimal, at: Timestamp) {
+        *self = Timer {
+            run: if mark == Mark::True { self.run.saturating_add(1) } else { 0 },
+            since: (weight > Decimal::ZERO).then(|| self.since.unwrap_or(at)),
+            unknown: 0,
+            weight,
+        };
     }
 }

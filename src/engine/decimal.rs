@@ -88,6 +88,27 @@ impl Decimal {
         Decimal { coefficient: quotient, exponent: self.exponent + excess as i32 }.normalised()
     }
 
+    /// Rounded to `digits` significant digits, towards minus infinity.
+    pub fn rounded_down(self, digits: u32) -> Decimal {
+        let excess = digit_count(self.coefficient).saturating_sub(digits);
+        if excess == 0 {
+            return self;
+        }
+        let coefficient = self.coefficient.div_euclid(10i128.pow(excess));
+        Decimal { coefficient, exponent: self.exponent + excess as i32 }.normalised()
+    }
+
+    /// Rounded to `digits` significant digits, towards infinity.
+    pub fn rounded_up(self, digits: u32) -> Decimal {
+        self.negated().rounded_down(digits).negated()
+    }
+
+    /// Coefficient and exponent with zeros added until there are `digits` of them. What has more keeps them.
+    pub(super) fn with_digits(self, digits: u32) -> (i128, i32) {
+        let more = digits.saturating_sub(digit_count(self.coefficient));
+        (self.coefficient * 10i128.pow(more), self.exponent - more as i32)
+    }
+
     /// The exact product; rounded to 28 digits where it has more.
     pub fn times(self, other: Decimal) -> Decimal {
         if other == Decimal::ONE {
@@ -114,6 +135,11 @@ impl Decimal {
             return if high.adjusted() >= low.adjusted() { high } else { low };
         }
         Decimal::new(high.coefficient * 10i128.pow(distance) + low.coefficient, low.exponent).rounded(28)
+    }
+
+    /// The difference; as exact as [`Decimal::plus`].
+    pub fn minus(self, other: Decimal) -> Decimal {
+        self.plus(other.negated())
     }
 
     /// Whether it is below zero.
@@ -352,6 +378,23 @@ mod tests {
         assert_eq!(decimal("0.1").plus(decimal("0.2")), decimal("0.3"));
         assert_eq!(decimal("1e300").plus(decimal("1")), decimal("1e300"));
         assert_eq!(decimal("5").plus(decimal("-5")), Decimal::ZERO);
+    }
+
+    #[test]
+    fn rounding_to_a_side_never_crosses_the_value() {
+        for (text, down, up) in [
+            ("1.239", "1.23", "1.24"),
+            ("-1.231", "-1.24", "-1.23"),
+            ("1.2", "1.2", "1.2"),
+            ("9.999", "9.99", "10"),
+            ("-9.999", "-10", "-9.99"),
+            ("0", "0", "0"),
+        ] {
+            assert_eq!(decimal(text).rounded_down(3), decimal(down), "{text}");
+            assert_eq!(decimal(text).rounded_up(3), decimal(up), "{text}");
+        }
+        assert_eq!(decimal("0.3").minus(decimal("0.1")), decimal("0.2"));
+        assert_eq!(decimal("1.5").with_digits(4), (1500, -3));
     }
 
     #[test]

@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
+use super::detector::Weighed;
 use super::exposure::Exposure;
 use super::input::{Actor, Hold, HoldKind, Observed, Stamp};
 use super::plan::Action;
+use super::proof::Tally;
 use super::reading::{Reading, Unknown};
 use super::state::{Cause, Effect};
 use super::time::Timestamp;
@@ -34,6 +36,8 @@ pub enum Event {
     Ticked(Judged),
     /// A rule began to fire that only says so.
     Notified(Fired),
+    /// A rule began to fire that only observes: what it would have done.
+    WouldAct(Fired),
     /// The next stage's exposure is to be written, by rule.
     Advancing {
         /// The stage it goes to.
@@ -252,10 +256,16 @@ pub struct Judged {
     pub at: Timestamp,
     /// One per rule of the plan.
     pub rules: Vec<Mark>,
+    /// The number after the tick of each rule that counts, by the rule's index, where its counts were known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<(usize, Decimal)>,
     /// One per line of `healthy`.
     pub lines: Vec<Mark>,
     /// What the tick earns.
     pub credit: Credit,
+    /// Where it earned, all that was counted with it for each line that is to be proven, by the line's index.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<(usize, Tally)>,
     /// What it adds to `samples`, where it earned.
     pub samples: Option<Decimal>,
     /// Whether needed evidence was missing; `None` where the tick does not count for that.
@@ -336,6 +346,9 @@ pub enum Missing {
         have: u32,
         /// Ticks at which it fires.
         need: u32,
+        /// What a rule that counts has counted, and at what it fires.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weighed: Option<Weighed>,
     },
     /// Not enough was measured.
     Samples {
@@ -343,6 +356,17 @@ pub enum Missing {
         have: Decimal,
         /// At least.
         need: u64,
+    },
+    /// A line of `healthy` is not proven yet.
+    Unproven {
+        /// Its index.
+        line: usize,
+        /// What was counted so far.
+        tally: Tally,
+        /// The evidence of that.
+        have: Decimal,
+        /// The evidence that is enough.
+        need: Decimal,
     },
     /// Something outside holds.
     Held {
@@ -392,8 +416,11 @@ pub struct Fired {
     pub then: Action,
     /// The tick at which it fired.
     pub at: Timestamp,
-    /// The first tick of the run that fired.
+    /// The first tick of the run that fired; of a rule that counts, the first since its number was zero.
     pub since: Timestamp,
     /// The readings it is made of, by the series' names.
     pub evidence: Vec<(String, Reading)>,
+    /// What a rule that counts has made of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighed: Option<Weighed>,
 }

@@ -66,6 +66,8 @@ fn missing(plan: &Plan, state: &State, holds: Option<&[Hold]>, now: Timestamp) -
         if let Some(need) = samples.filter(|need| state.samples < super::Decimal::new(i128::from(*need), 0)) {
             missing.push(Missing::Samples { have: state.samples, need });
         }
+        let counted = |line: usize| state.proofs.get(&line).copied().unwrap_or_default();
+        missing.extend(State::unproven(plan, state.stage, &counted));
     }
     match holds {
         Some(holds) => missing.extend(holds.iter().map(Missing::held)),

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Condition, Verdict};
+use super::condition::Verdict;
+use super::decimal::Decimal;
+use super::detector::Weighed;
 use super::event::{Credit, Judged, Mark, Missing};
 use super::input::{Observation, Tick};
 use super::plan::{Action, Plan, RollbackStage, Rule, Stage};
+use super::proof::Tally;
 use super::reading::{Reading, Unknown};
 use super::state::{Phase, State, Timer};
 use super::time::Timestamp;
@@ -22,9 +25,11 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         return Judged::nothing(tick.at);
     };
     let judging = Judging { plan, state, stage, tick };
-    let rules = judging.rule_marks();
+    let says = judging.rules();
+    let weights = says.iter().enumerate().filter_map(|(rule, says)| Some((rule, says.weighed?.number))).collect();
+    let rules: Vec<Mark> = says.iter().map(|says| says.mark).collect();
     let lines = judging.line_marks();
-    let health = judging.health(&rules, &lines);
+    let health = judging.health(&says, &lines);
     let credit = judging.credit(&health);
     let samples = match (&stage.samples, credit) {
         (Some(samples), Credit::Earned) => {
@@ -32,27 +37,53 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         }
         _ => None,
     };
+    let proofs = if credit == Credit::Earned { judging.proofs() } else { Vec::new() };
     let no_data = judging.no_data(&rules);
-    let mut judged = Judged { at: tick.at, rules, lines, credit, samples, no_data, missing: Vec::new() };
+    let mut judged =
+        Judged { at: tick.at, rules, weights, lines, credit, proofs, samples, no_data, missing: Vec::new() };
     judged.missing = judging.missing(&judged, health);
     judged
 }
 
-/// What a rule's condition says at a tick, as its timer takes it.
-pub(super) fn rule_mark(
+/// What a rule says at a tick, as its timer takes it.
+#[derive(Clone, Copy)]
+pub(super) struct Says {
+    pub(super) mark: Mark,
+    /// Of a rule that counts, where its counts are known.
+    pub(super) weighed: Option<Weighed>,
+}
+
+impl Says {
+    pub(super) fn step(self, timer: &mut Timer, at: Timestamp) {
+        match self.weighed {
+            Some(weighed) => timer.weigh(self.mark, weighed.number, at),
+            None => timer.step(self.mark, Mark::True, at),
+        }
+    }
+}
+
+pub(super) fn rule_says(
     plan: &Plan,
     state: &State,
     rule: &Rule,
     readings: &[Reading],
     at: Timestamp,
     timer: &Timer,
-) -> Mark {
+) -> Says {
     let muted = state.muted.get(&rule.name).is_some_and(|until| at < *until);
     if muted || !plan.applies(&rule.condition, state.stage) {
-        return Mark::Silent;
+        return Says { mark: Mark::Silent, weighed: None };
     }
-    let verdict = rule.condition.judge(readings, state.allowed.percentage);
-    mark(verdict, timer, plan.rule_ticks(rule.hold_for))
+    let Some(detector) = &rule.detector else {
+        let verdict = rule.condition.judge(readings, state.allowed.percentage);
+        return Says { mark: mark(verdict, timer, plan.rule_ticks(rule.hold_for)), weighed: None };
+    };
+    // what it has counted stands, however long nothing more is known
+    let Some(number) = detector.weigh(timer.weight, readings) else {
+        return Says { mark: Mark::Unknown, weighed: None };
+    };
+    let weighed = Weighed { before: timer.weight, number, threshold: detector.threshold };
+    Says { mark: if number >= detector.threshold { Mark::True } else { Mark::False }, weighed: Some(weighed) }
 }
 
 fn mark(verdict: Verdict, timer: &Timer, need: u32) -> Mark {
@@ -78,11 +109,11 @@ struct Health {
 }
 
 impl Judging<'_> {
-    fn rule_marks(&self) -> Vec<Mark> {
+    fn rules(&self) -> Vec<Says> {
         let fresh = Timer::default();
         let judge = |(index, rule): (usize, &Rule)| {
             let timer = self.state.rules.get(index).unwrap_or(&fresh);
-            rule_mark(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer)
+            rule_says(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer)
         };
         self.plan.rules.iter().enumerate().map(judge).collect()
     }
@@ -95,6 +126,10 @@ impl Judging<'_> {
                 if !self.plan.applies(&line.condition, self.state.stage) {
                     return Mark::Silent;
                 }
+                if let Some(proof) = &line.proof {
+                    // it is proven over many ticks: one of them says only whether it counts
+                    return if proof.counts.of(&self.tick.readings).is_some() { Mark::True } else { Mark::Unknown };
+                }
                 let timer = self.state.lines.get(index).unwrap_or(&fresh);
                 let verdict = line.condition.judge(&self.tick.readings, self.state.allowed.percentage);
                 mark(verdict, timer, self.plan.rule_ticks(line.hold_for))
@@ -102,7 +137,7 @@ impl Judging<'_> {
             .collect()
     }
 
-    fn health(&self, rules: &[Mark], lines: &[Mark]) -> Health {
+    fn health(&self, rules: &[Says], lines: &[Mark]) -> Health {
         let mut health = Health { unhealthy: false, obstacles: Vec::new() };
         let mut unknown = BTreeSet::new();
         let mut proven = false;
@@ -115,24 +150,30 @@ impl Judging<'_> {
                     health.obstacles.push(Missing::Unhealthy { line: index });
                 }
                 Mark::Unknown | Mark::Lapsed => {
-                    proven |= self.idle_enough(&line.condition) && self.plan.measures_exposed(&line.condition);
-                    self.collect_unknown(&line.condition, &mut unknown);
+                    let mut needs = Vec::new();
+                    line.each_series(&mut |index| needs.push(index));
+                    proven |= self.idle_enough(&needs) && self.plan.measures_exposed(&line.condition);
+                    self.collect_unknown(&needs, &mut unknown);
                 }
                 Mark::Silent => {}
             }
         }
-        for (index, (rule, mark)) in self.plan.rules.iter().zip(rules).enumerate() {
-            if !rule.then.stops() && rule.then != Action::Hold {
+        for (index, (rule, says)) in self.plan.rules.iter().zip(rules).enumerate() {
+            if !rule.guards() {
                 continue;
             }
-            match mark {
+            match says.mark {
                 Mark::True => {
                     let have = self.state.rules.get(index).map_or(0, |timer| timer.run) + 1;
                     let need = self.plan.rule_ticks(rule.hold_for);
                     health.unhealthy |= rule.then == Action::Hold && have >= need;
-                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need });
+                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need, weighed: says.weighed });
                 }
-                Mark::Unknown | Mark::Lapsed => self.collect_unknown(&rule.condition, &mut unknown),
+                Mark::Unknown | Mark::Lapsed => {
+                    let mut needs = Vec::new();
+                    rule.each_series(&mut |index| needs.push(index));
+                    self.collect_unknown(&needs, &mut unknown);
+                }
                 Mark::False | Mark::Silent => {}
             }
         }
@@ -143,28 +184,30 @@ impl Judging<'_> {
         health
     }
 
+    /// All that was counted for each line that is to be proven, with this tick's.
+    fn proofs(&self) -> Vec<(usize, Tally)> {
+        let lines = self.plan.healthy.iter().enumerate();
+        let counted = lines.filter_map(|(index, line)| {
+            let counts = line.proof.as_ref()?.counts.of(&self.tick.readings)?;
+            Some((index, self.state.proofs.get(&index).copied().unwrap_or_default().and(counts)))
+        });
+        counted.collect()
+    }
+
     fn unknown_reason(&self, index: usize) -> Option<Unknown> {
         self.tick.readings.get(index).map_or(Some(Unknown::NoAnswer), Reading::unknown)
     }
 
-    /// Whether a condition is unknown for lack of traffic only, at a stage where that earns.
-    fn idle_enough(&self, condition: &Condition) -> bool {
-        let mut only_idle = self.stage.idle_bakes;
-        condition.each_series(&mut |index| {
-            only_idle &= self.unknown_reason(index).is_none_or(|reason| reason == Unknown::Idle);
-        });
-        only_idle
+    /// Whether series are unknown for lack of traffic only, at a stage where that earns.
+    fn idle_enough(&self, needs: &[usize]) -> bool {
+        let idle = |index: &usize| self.unknown_reason(*index).is_none_or(|reason| reason == Unknown::Idle);
+        self.stage.idle_bakes && needs.iter().all(idle)
     }
 
-    fn collect_unknown(&self, condition: &Condition, into: &mut BTreeSet<(usize, Unknown)>) {
-        if self.idle_enough(condition) {
-            return;
+    fn collect_unknown(&self, needs: &[usize], into: &mut BTreeSet<(usize, Unknown)>) {
+        if !self.idle_enough(needs) {
+            into.extend(needs.iter().filter_map(|index| Some((*index, self.unknown_reason(*index)?))));
         }
-        condition.each_series(&mut |index| {
-            if let Some(reason) = self.unknown_reason(index) {
-                into.insert((index, reason));
-            }
-        });
     }
 
     fn settled_at(&self) -> Option<Timestamp> {
@@ -198,21 +241,19 @@ impl Judging<'_> {
             return None;
         }
         let (mut missing, mut unobserved) = (false, false);
-        let mut need = |condition: &Condition| {
-            condition.each_series(&mut |index| match self.unknown_reason(index) {
-                None | Some(Unknown::Idle) => {}
-                Some(Unknown::Unobserved) => unobserved = true,
-                Some(_) => missing = true,
-            });
+        let mut need = |index: usize| match self.unknown_reason(index) {
+            None | Some(Unknown::Idle) => {}
+            Some(Unknown::Unobserved) => unobserved = true,
+            Some(_) => missing = true,
         };
         for line in &self.plan.healthy {
             if self.plan.applies(&line.condition, self.state.stage) {
-                need(&line.condition);
+                line.each_series(&mut need);
             }
         }
         for (rule, mark) in self.plan.rules.iter().zip(rules) {
-            if *mark != Mark::Silent && (rule.then.stops() || rule.then == Action::Hold) {
-                need(&rule.condition);
+            if *mark != Mark::Silent && rule.guards() {
+                rule.each_series(&mut need);
             }
         }
         // where nobody looked, it neither adds nor resets
@@ -245,12 +286,18 @@ impl Judging<'_> {
             missing.push(Missing::Bake { have, need });
         }
         if let Some(samples) = &self.stage.samples {
-            let before = if kept { self.state.samples } else { super::Decimal::ZERO };
+            let before = if kept { self.state.samples } else { Decimal::ZERO };
             let have = judged.samples.map_or(before, |more| before.plus(more));
-            if have < super::Decimal::new(i128::from(samples.at_least), 0) {
+            if have < Decimal::new(i128::from(samples.at_least), 0) {
                 missing.push(Missing::Samples { have, need: samples.at_least });
             }
         }
+        let before = |line: usize| self.state.proofs.get(&line).filter(|_| kept).copied();
+        let counted = |line: usize| {
+            let now = judged.proofs.iter().find(|(index, _)| *index == line).map(|(_, tally)| *tally);
+            now.or_else(|| before(line)).unwrap_or_default()
+        };
+        missing.extend(State::unproven(self.plan, self.state.stage, &counted));
         missing.extend(self.tick.gates.holds.iter().map(Missing::held));
         if let Some(detail) = self.backend_obstacle() {
             missing.push(Missing::Backend { detail });
@@ -288,8 +335,10 @@ impl Judged {
         Judged {
             at,
             rules: Vec::new(),
+            weights: Vec::new(),
             lines: Vec::new(),
             credit: Credit::Frozen,
+            proofs: Vec::new(),
             samples: None,
             no_data: None,
             missing: vec![Missing::NoEvidence],

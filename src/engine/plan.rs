@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::Condition;
 use super::decimal::Decimal;
+use super::detector::Detector;
 use super::exposure::Exposure;
+use super::proof::Proof;
 use super::time::Span;
 
 /// A pinned plan.
@@ -187,6 +189,20 @@ pub enum Form {
         /// The counter.
         of: Selector,
     },
+    /// What a ratio counts above its line, as [`Form::Count`] does.
+    RatioCount {
+        /// The numerator; no such series yet is zero.
+        of: Selector,
+        /// The denominator; where it is not there, there is no answer.
+        over: Selector,
+    },
+    /// How many observations were above a bound in seconds, from the tick before to this one.
+    SlowCount {
+        /// The bound; it must be a bucket bound.
+        bound: Decimal,
+        /// The histogram, without `_bucket`.
+        of: Selector,
+    },
     /// A quantile of a histogram, in the window. The selector names the histogram without `_bucket`.
     Quantile {
         /// Between 0 and 1.
@@ -252,6 +268,9 @@ pub struct HealthLine {
     /// False for less than this only freezes the bake.
     #[serde(rename = "for")]
     pub hold_for: Option<Span>,
+    /// How it is proven by counting, where it asks for that. Such a line freezes, and is never false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// A safeguard.
@@ -266,6 +285,12 @@ pub struct Rule {
     /// How long it must hold; one tick unless written.
     #[serde(rename = "for")]
     pub hold_for: Option<Span>,
+    /// How its condition is judged on counts, where it promises how often it is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<Detector>,
+    /// Whether what it would have done is only recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
     /// What it asks for.
     pub then: Action,
 }
@@ -301,6 +326,9 @@ pub enum RollbackStage {
 pub struct NoData {
     /// A run of ticks this long.
     pub after: Span,
+    /// Whether what it would have done is only recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
     /// What to do then.
     pub then: Action,
 }
@@ -380,6 +408,10 @@ pub enum AttributeTest {
     InSegment,
 }
 
+/// Over how many ticks before the first late one a detector is judged again. It begins at zero there, so that fewer ticks
+/// make it slower, never wrong.
+const DETECTOR_RUN: u32 = 60;
+
 impl Plan {
     /// The written window of a rule or bake in ticks.
     pub fn ticks(&self, span: Span) -> u32 {
@@ -391,12 +423,16 @@ impl Plan {
         hold_for.map_or(1, |span| self.ticks(span))
     }
 
-    /// The longest run of ticks that any rule, line or `no_data` waits for.
+    /// The longest run of ticks that any rule, line or `no_data` waits for; of a rule that counts, over how many it is
+    /// judged again where some come late.
     pub fn longest_run(&self) -> u32 {
-        let rules = self.rules.iter().map(|rule| rule.hold_for);
-        let lines = self.healthy.iter().map(|line| line.hold_for);
-        let waits = rules.chain(lines).map(|hold_for| self.rule_ticks(hold_for));
-        waits.chain(self.no_data.iter().map(|rule| self.ticks(rule.after))).max().unwrap_or(1)
+        let rules = self.rules.iter().map(|rule| match &rule.detector {
+            Some(_) => DETECTOR_RUN,
+            None => self.rule_ticks(rule.hold_for),
+        });
+        let lines = self.healthy.iter().map(|line| self.rule_ticks(line.hold_for));
+        let no_data = self.no_data.iter().map(|rule| self.ticks(rule.after));
+        rules.chain(lines).chain(no_data).max().unwrap_or(1)
     }
 
     /// The index of a stage by its name.
@@ -420,9 +456,58 @@ impl Plan {
         control || !needs_control
     }
 
+    /// Whether a series is read for what counts alone: people look at the metric that it belongs to.
+    pub fn is_only_counted(&self, series: usize) -> bool {
+        let (mut counted, mut shown) = (false, false);
+        for rule in &self.rules {
+            if let Some(detector) = &rule.detector {
+                detector.each_series(&mut |index| counted |= index == series);
+            }
+            rule.condition.each_series(&mut |index| shown |= index == series);
+        }
+        for line in &self.healthy {
+            if let Some(proof) = &line.proof {
+                proof.counts.each_series(&mut |index| counted |= index == series);
+            }
+            line.condition.each_series(&mut |index| shown |= index == series);
+        }
+        let sampled = self.stages.iter().any(|stage| stage.samples.as_ref().is_some_and(|it| it.series == series));
+        counted && !shown && !sampled
+    }
+
     /// Whether a condition that holds says how the exposed group fares. A line of `healthy` that does not is a timer.
     pub fn measures_exposed(&self, condition: &Condition) -> bool {
         condition.measures(true, &|index| self.series.get(index).is_some_and(|series| series.arm == Arm::Exposed))
+    }
+}
+
+impl HealthLine {
+    /// Calls `visit` with the index of every series that it is judged on.
+    pub fn each_series(&self, visit: &mut impl FnMut(usize)) {
+        match &self.proof {
+            Some(proof) => proof.counts.each_series(visit),
+            None => self.condition.each_series(visit),
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it can stop a rollout: its condition, while true, earns no bake and holds growth.
+    pub fn stops(&self) -> bool {
+        !self.observe && self.then.stops()
+    }
+
+    /// Whether growth waits for it: what it needs must be known, and its condition false.
+    pub fn guards(&self) -> bool {
+        !self.observe && self.then != Action::Notify
+    }
+
+    /// Calls `visit` with the index of every series that it is judged on.
+    pub fn each_series(&self, visit: &mut impl FnMut(usize)) {
+        match &self.detector {
+            Some(detector) => detector.each_series(visit),
+            None => self.condition.each_series(visit),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::event::Missing;
 use super::exposure::Exposure;
 use super::input::{Observed, Stamp};
 use super::plan::Plan;
+use super::proof::Tally;
 use super::time::{Span, Timestamp};
 
 /// Where a rollout is in its life.
@@ -111,6 +112,8 @@ pub struct Timer {
     pub since: Option<Timestamp>,
     /// Unknown ticks since the last known one.
     pub unknown: u32,
+    /// The number of a rule that counts; `since` is the first tick since it was zero.
+    pub weight: Decimal,
 }
 
 /// A rollout.
@@ -146,6 +149,8 @@ pub struct State {
     pub baked: u32,
     /// What they measured.
     pub samples: Decimal,
+    /// What they counted for each line that is to be proven, by the line's index.
+    pub proofs: BTreeMap<usize, Tally>,
     /// One per rule.
     pub rules: Vec<Timer>,
     /// One per line of `healthy`.
@@ -204,6 +209,17 @@ impl State {
     pub fn approvals_missing(&self, plan: &Plan) -> u32 {
         let needed = plan.stages.get(self.stage).and_then(|stage| stage.approval.as_ref()).map_or(0, |it| it.count);
         needed.saturating_sub(u32::try_from(self.approvals.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Everything that is not proven yet by what was counted for each line.
+    pub(super) fn unproven(plan: &Plan, stage: usize, counted: &dyn Fn(usize) -> Tally) -> Vec<Missing> {
+        let lines = plan.healthy.iter().enumerate().filter(|(_, line)| plan.applies(&line.condition, stage));
+        let unproven = lines.filter_map(|(index, line)| {
+            let (proof, tally) = (line.proof.as_ref()?, counted(index));
+            let (have, need) = (proof.evidence(tally), proof.threshold);
+            (have < need).then_some(Missing::Unproven { line: index, tally, have, need })
+        });
+        unproven.collect()
     }
 
     /// Stopped, but the backend has not been read back yet.

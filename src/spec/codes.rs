@@ -32,6 +32,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("duration", "Durations are written `90s`, `2m`, `1h30m`, `24h`, `7d`. See `flagstaff help durations`."),
     ("every", "`every` is the distance of ticks and more than zero."),
+    (
+        "false-alarms",
+        "A rule with a promise: `when: \"error_rate > 2%\", false_alarms: { max: 5%, per: 24h }, catches: 5%`. It compares the share of a `ratio` or of `slow(BOUND)` with a percentage, or with a multiple of `baseline()` of the same metric, and has no `for`. What it catches is worse than its limit.",
+    ),
     ("file", "The file cannot be read: it must be a regular file of the project, at most 4 MiB, UTF-8 without NUL."),
     (
         "full-start",
@@ -77,9 +81,17 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("no-stage", "The template has no stage."),
     ("number", "A whole number is expected."),
+    (
+        "observe",
+        "A policy with `observe: true` is measured, and what its safeguards and `no_data` would have done is recorded. Nothing of it stops or holds anything. `healthy` counts as ever.",
+    ),
     ("outside-path", "The flag file lies outside of the project's directory."),
     ("percentage", "Percentages are written `10%` or `12.5%`, with at most three decimals, from 0% to 100%."),
     ("plan", "The release has no canonical form. This is a fault of flagstaff."),
+    (
+        "proof",
+        "A line of `healthy` that is to be proven: `error_rate < 1% at 95% confidence`. It is about the share of a `ratio` or of `slow(BOUND)` and one percentage, and has no `for`. The stage is left only once what was counted over the ticks that earned the bake proves it.",
+    ),
     ("quantile", "A quantile is a number between 0 and 1."),
     (
         "raw-query",

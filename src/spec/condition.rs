@@ -88,10 +88,30 @@ pub fn parse(text: &str) -> Result<Written, Fault> {
     }
     let mut parser = Parser { tokens: lex(text)?, at: 0, depth: 0, end: text.len() };
     let condition = parser.any()?;
-    match parser.peek() {
-        None => Ok(condition),
-        Some(token) => Err(fault(token.at, "the condition should end here, or go on with `and` or `or`")),
+    parser.end_of(condition)
+}
+
+/// A line of `healthy` as written: a condition, and how surely it must be proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenLine {
+    /// What is to hold.
+    pub condition: Written,
+    /// `at 95% confidence`: the share, and the bytes it covers.
+    pub confidence: Option<(Decimal, (usize, usize))>,
+}
+
+/// Reads a line of `healthy`: a condition, with `at 95% confidence` behind it where it is to be proven.
+///
+/// # Errors
+/// The first fault.
+pub fn parse_line(text: &str) -> Result<WrittenLine, Fault> {
+    if text.len() > LENGTH_AT_MOST {
+        return Err(fault((0, text.len()), "is too long for a condition"));
     }
+    let mut parser = Parser { tokens: lex(text)?, at: 0, depth: 0, end: text.len() };
+    let condition = parser.any()?;
+    let confidence = if parser.word("at") { Some(parser.confidence()?) } else { None };
+    Ok(WrittenLine { condition: parser.end_of(condition)?, confidence })
 }
 
 fn fault(at: (usize, usize), message: &str) -> Fault {
@@ -210,6 +230,35 @@ impl Parser {
         }
     }
 
+    /// The condition, where nothing stands behind it.
+    fn end_of(&self, condition: Written) -> Result<Written, Fault> {
+        match self.peek() {
+            None => Ok(condition),
+            Some(Token { lexeme: Lexeme::Word(word), at }) if word == "at" => {
+                let mut fault = fault((at.0, self.end), "only a line of `healthy` is proven");
+                fault.help = Some(
+                    "a safeguard says how often it may be wrong: `false_alarms: { max: 5%, per: 24h }`".to_owned(),
+                );
+                Err(fault)
+            }
+            Some(token) => Err(fault(token.at, "the condition should end here, or go on with `and` or `or`")),
+        }
+    }
+
+    /// Behind `at`.
+    fn confidence(&mut self) -> Result<(Decimal, (usize, usize)), Fault> {
+        let end = (self.end, self.end);
+        let token = self.next().ok_or_else(|| fault(end, "a percentage is expected at the end, like `95%`"))?;
+        let Lexeme::Number(value, Measure::Percent, _) = token.lexeme else {
+            return Err(fault(token.at, "a percentage is expected here, like `95%`"));
+        };
+        if !self.word("confidence") {
+            let at = self.peek().map_or(end, |token| token.at);
+            return Err(fault(at, "`confidence` is expected here, as in `at 95% confidence`"));
+        }
+        Ok((value, token.at))
+    }
+
     fn any(&mut self) -> Result<Written, Fault> {
         let mut parts = vec![self.all()?];
         while self.word("or") {
@@ -261,12 +310,6 @@ impl Parser {
         };
         let right = self.term()?;
         let end = self.tokens.get(self.at - 1).map_or(self.end, |token| token.at.1);
-        if matches!(self.peek(), Some(Token { lexeme: Lexeme::Word(word), .. }) if word == "at") {
-            let at = (self.peek().map_or(end, |token| token.at.0), self.end);
-            let mut fault = fault(at, "proofs (`at 95% confidence`) are not supported by this version");
-            fault.help = Some("leave it out, and ask for `samples` at the stage".to_owned());
-            return Err(fault);
-        }
         Ok(Written::Compare(left, op, right, (start, end)))
     }
 
@@ -357,10 +400,30 @@ mod tests {
         assert!(matches!(&parts[0], Written::All(inner) if matches!(inner[0], Written::Not(_))));
     }
 
+    #[test]
+    fn a_line_may_be_proven_and_faults_name_their_characters() {
+        let line = parse_line("error_rate < 1% at 95% confidence").unwrap();
+        assert_eq!(line.confidence, Some((Decimal::new(95, -2), (19, 22))));
+        assert_eq!(parse_line("error_rate < 1%").unwrap().confidence, None);
+        for (text, marked) in [
+            ("error_rate < 1% at 95 confidence", "95"),
+            ("error_rate < 1% at 95% sure", "sure"),
+            ("error_rate < 1% at confidence", "confidence"),
+            ("error_rate < 1% at 95% confidence and more", "and"),
+            ("error_rate < 1% at", ""),
+            ("error_rate < 1% at 95%", ""),
+        ] {
+            let fault = parse_line(text).unwrap_err();
+            assert_eq!(&text[fault.start..fault.end], marked, "{}", fault.message);
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(text in "\\PC{0,80}") {
             let _ = parse(&text);
+            let _ = parse_line(&text);
+            let _ = parse_line(&format!("a < 1% at {text}"));
         }
     }
 }

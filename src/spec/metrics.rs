@@ -3,7 +3,7 @@
 use super::documents::{FormDoc, PolicyDoc};
 use super::finding::Finding;
 use super::reader::Text;
-use super::typing::{MetricType, SeriesKey};
+use super::typing::{MetricType, Part, SeriesKey};
 use crate::engine::Decimal;
 use crate::engine::plan::{Arm, Form, LabelTest, Matcher, Selector, Unit};
 
@@ -121,6 +121,49 @@ pub fn names(policy: &PolicyDoc) -> Vec<&str> {
     let own = policy.metrics.iter().map(|metric| metric.name.value.as_str());
     let preset = PRESET_METRICS.iter().copied().filter(|_| policy.preset.is_some());
     own.chain(preset).collect()
+}
+
+/// What can be counted of a metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Countable {
+    /// Its numerator and its denominator.
+    Parts,
+    /// Nothing: it is a quantile. What to write instead, where that is known.
+    Quantile(Option<Decimal>),
+    /// Nothing: it is a query of its own.
+    Raw,
+    /// Nothing but itself.
+    Count,
+}
+
+/// What can be counted of a metric by its name.
+pub fn countable(policy: &PolicyDoc, name: &str) -> Countable {
+    match policy.metrics.iter().find(|metric| metric.name.value == name).map(|metric| &metric.form) {
+        Some(FormDoc::Ratio(..) | FormDoc::Slow(..)) => Countable::Parts,
+        Some(FormDoc::Quantile(..)) => Countable::Quantile(None),
+        Some(FormDoc::Query(..)) => Countable::Raw,
+        Some(FormDoc::Count(_)) => Countable::Count,
+        None => match name {
+            "p50" => Countable::Quantile(Some(Decimal::whole(50))),
+            "p95" => Countable::Quantile(Some(Decimal::whole(5))),
+            "p99" => Countable::Quantile(Some(Decimal::whole(1))),
+            "requests" => Countable::Count,
+            _ => Countable::Parts,
+        },
+    }
+}
+
+/// A count behind a share.
+pub fn part(form: Form, part: Part) -> Form {
+    match (form, part) {
+        (Form::Ratio { of, over }, Part::Failed) => Form::RatioCount { of, over },
+        (Form::Ratio { over, .. }, Part::Total) => Form::Count { of: over },
+        (Form::Slow { bound, of }, Part::Failed) => Form::SlowCount { bound, of },
+        (Form::Slow { of, .. }, Part::Total) => {
+            Form::Count { of: Selector { metric: format!("{}_count", of.metric), ..of } }
+        }
+        (other, _) => other,
+    }
 }
 
 /// The form behind a series.

@@ -11,6 +11,8 @@ pub mod finding;
 mod index;
 pub mod load;
 pub mod metrics;
+mod promise;
+mod proof;
 pub mod raw;
 pub mod reader;
 pub mod resolve;

@@ -38,6 +38,24 @@ pub fn span(text: &str) -> Result<Span, &'static str> {
     if total > 315_360_000_000 { Err("it is longer than ten years") } else { Ok(Span(total)) }
 }
 
+/// Reads `5%` or `0.01%` as a fraction.
+///
+/// # Errors
+/// What is wrong, as a fragment.
+pub fn share(text: &str) -> Result<Decimal, &'static str> {
+    factor(text.strip_suffix('%').ok_or("it has no `%`")?).map(|number| number.times(Decimal::new(1, -2)))
+}
+
+/// Reads a plain number that is not below zero.
+///
+/// # Errors
+/// What is wrong, as a fragment.
+pub fn factor(text: &str) -> Result<Decimal, &'static str> {
+    let plain = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let number = text.parse::<Decimal>().ok().filter(|_| plain).ok_or("a number is expected")?;
+    if number.rounded(12) == number { Ok(number) } else { Err("it has more than 12 digits") }
+}
+
 /// Reads `10%` or `12.5%`.
 ///
 /// # Errors

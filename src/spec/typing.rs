@@ -14,6 +14,17 @@ pub struct SeriesKey {
     pub bound: Option<Decimal>,
     /// Whether it is asked of the control group.
     pub control: bool,
+    /// Which of the counts behind a share, where it is not the share itself.
+    pub part: Option<Part>,
+}
+
+/// One of the two counts behind a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// What went wrong.
+    Failed,
+    /// All there was.
+    Total,
 }
 
 /// What is known of a metric.
@@ -51,7 +62,7 @@ pub fn check(
         Written::Not(part) => Ok(Condition::Not(Box::new(check(part, metric, keys)?))),
         Written::Missing(name) => {
             metric(name).map_err(|fault| vec![fault])?;
-            Ok(Condition::Missing(index(keys, name, false)))
+            Ok(Condition::Missing(SeriesKey::of(name, false).index(keys)))
         }
         Written::Compare(left, op, right, at) => {
             let (left_type, right_type) = (type_of(left, metric), type_of(right, metric));
@@ -140,16 +151,23 @@ fn fits(
     Err(at(number, &format!("{is}, and `{name}` is {wanted}"), Some(help)))
 }
 
-fn index(keys: &mut Vec<SeriesKey>, name: &Name, control: bool) -> usize {
-    let (metric, bound) = match &name.bound {
-        Some((bound, written)) => (format!("{}({written})", name.text), Some(*bound)),
-        None => (name.text.clone(), None),
-    };
-    let key = SeriesKey { metric, bound, control };
-    keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-        keys.push(key);
-        keys.len() - 1
-    })
+impl SeriesKey {
+    /// The metric of a name.
+    pub fn of(name: &Name, control: bool) -> SeriesKey {
+        let (metric, bound) = match &name.bound {
+            Some((bound, written)) => (format!("{}({written})", name.text), Some(*bound)),
+            None => (name.text.clone(), None),
+        };
+        SeriesKey { metric, bound, control, part: None }
+    }
+
+    /// Its index, at the end where it is new.
+    pub fn index(self, keys: &mut Vec<SeriesKey>) -> usize {
+        keys.iter().position(|known| *known == self).unwrap_or_else(|| {
+            keys.push(self);
+            keys.len() - 1
+        })
+    }
 }
 
 fn term(term: &WrittenTerm, keys: &mut Vec<SeriesKey>) -> Term {
@@ -157,7 +175,7 @@ fn term(term: &WrittenTerm, keys: &mut Vec<SeriesKey>) -> Term {
         WrittenTerm::Number(value, ..) => Term::Number(*value),
         WrittenTerm::Exposure(_) => Term::Exposure,
         WrittenTerm::Series { name, baseline, factor } => {
-            Term::Series { series: index(keys, name, *baseline), factor: *factor }
+            Term::Series { series: SeriesKey::of(name, *baseline).index(keys), factor: *factor }
         }
     }
 }

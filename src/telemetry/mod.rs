@@ -56,9 +56,11 @@ pub trait Source: Send + Sync {
 /// The names of the series that a query reads.
 pub fn metrics(query: &Query) -> Vec<String> {
     match &query.form {
-        Form::Ratio { of, over } => vec![of.metric.clone(), over.metric.clone()],
+        Form::Ratio { of, over } | Form::RatioCount { of, over } => vec![of.metric.clone(), over.metric.clone()],
         Form::Count { of } => vec![of.metric.clone()],
-        Form::Quantile { of, .. } | Form::Slow { of, .. } => vec![format!("{}_bucket", of.metric)],
+        Form::Quantile { of, .. } | Form::Slow { of, .. } | Form::SlowCount { of, .. } => {
+            vec![format!("{}_bucket", of.metric)]
+        }
         Form::Raw { .. } => Vec::new(),
     }
 }
@@ -67,7 +69,7 @@ pub fn metrics(query: &Query) -> Vec<String> {
 /// be there too, unless it is written that its first event bears it.
 pub fn needed_metrics(query: &Query) -> Vec<String> {
     let mut needed = match &query.form {
-        Form::Ratio { over, .. } if query.born_later => vec![over.metric.clone()],
+        Form::Ratio { over, .. } | Form::RatioCount { over, .. } if query.born_later => vec![over.metric.clone()],
         _ if query.born_later => Vec::new(),
         _ => metrics(query),
     };

@@ -12,7 +12,8 @@ use crate::control::record::{APPLIED, AppliedBody, FOLD, FREEZE, FoldBody, Freez
 use crate::engine::event::{Event, Fired};
 use crate::engine::input::Tick;
 use crate::engine::plan::{HealthLine, Series, Unit};
-use crate::engine::{Command, Input, Plan, Reading, Timestamp};
+use crate::engine::proof::{Proof, Tally};
+use crate::engine::{Command, Decimal, Input, Plan, Reading, Timestamp};
 use crate::journal::Record;
 use crate::telemetry::prometheus::promql;
 
@@ -62,6 +63,20 @@ pub struct Evidence {
     pub since: String,
     /// What it was judged on.
     pub series: Vec<SeriesRow>,
+    /// Of a rule that counts, what it made of the counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
+}
+
+/// The number of a rule that counts, at the tick at which it fired.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Counted {
+    /// Before the tick, a decimal as text.
+    pub before: String,
+    /// After it.
+    pub number: String,
+    /// At which it fires.
+    pub threshold: String,
 }
 
 /// A series as a rule saw it.
@@ -243,7 +258,7 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
                 because
             }
-            Event::Notified(fired) => std::slice::from_ref(fired),
+            Event::Notified(fired) | Event::WouldAct(fired) => std::slice::from_ref(fired),
             _ => &[],
         };
         Some(AuditEntry {
@@ -254,7 +269,9 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             what,
             reason: reason.clone(),
             evidence: match (event, &step.input) {
-                (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => healthy(plan, tick),
+                (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => {
+                    healthy(plan, tick, &step.events)
+                }
                 _ => because.iter().map(|fired| evidence(plan, fired)).collect(),
             },
         })
@@ -262,9 +279,18 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
     step.events.iter().filter_map(entry).collect()
 }
 
-/// What a growth was decided on: every line of `healthy` at the tick that lacked nothing.
-fn healthy(plan: &Plan, tick: &Tick) -> Vec<Evidence> {
-    let line = |line: &HealthLine| {
+/// What a growth was decided on: every line of `healthy` at the tick that lacked nothing, and all that was counted for those
+/// that were to be proven.
+fn healthy(plan: &Plan, tick: &Tick, events: &[Event]) -> Vec<Evidence> {
+    let judged = events.iter().rev().find_map(|event| match event {
+        Event::Ticked(judged) if judged.at == tick.at => Some(judged),
+        _ => None,
+    });
+    let line = |(index, line): (usize, &HealthLine)| {
+        let tally = judged.and_then(|judged| judged.proofs.iter().find(|(line, _)| *line == index));
+        if let (Some(proof), Some((_, tally))) = (&line.proof, tally) {
+            return proven(plan, line, proof, *tally, tick);
+        }
         let mut used = BTreeSet::new();
         line.condition.each_series(&mut |series| _ = used.insert(series));
         let read = used.into_iter().filter_map(|series| plan.series.get(series).zip(tick.readings.get(series)));
@@ -274,9 +300,27 @@ fn healthy(plan: &Plan, tick: &Tick) -> Vec<Evidence> {
             threshold: line.text.clone(),
             since: tick.at.to_string(),
             series: series.collect(),
+            counted: None,
         }
     };
-    plan.healthy.iter().map(line).collect()
+    plan.healthy.iter().enumerate().map(line).collect()
+}
+
+/// All that was counted for a line over the ticks that earned the bake.
+fn proven(plan: &Plan, line: &HealthLine, proof: &Proof, tally: Tally, tick: &Tick) -> Evidence {
+    let counted = [(proof.counts.failed, tally.failed), (proof.counts.total, tally.total)];
+    let row = |(index, count): (usize, Decimal)| {
+        let series = plan.series.get(index);
+        let name = series.map(|series| series.name.as_str()).unwrap_or_default();
+        series_row(series, &format!("{name} over the bake"), &Reading::Value(count))
+    };
+    Evidence {
+        rule: "healthy".to_owned(),
+        threshold: line.text.clone(),
+        since: tick.at.to_string(),
+        series: counted.into_iter().map(row).collect(),
+        counted: None,
+    }
 }
 
 fn series_row(series: Option<&Series>, name: &str, reading: &Reading) -> SeriesRow {
@@ -300,6 +344,11 @@ fn evidence(plan: &Plan, fired: &Fired) -> Evidence {
             .unwrap_or_default(),
         since: fired.since.to_string(),
         series: series.collect(),
+        counted: fired.weighed.map(|weighed| Counted {
+            before: weighed.before.to_string(),
+            number: weighed.number.to_string(),
+            threshold: weighed.threshold.to_string(),
+        }),
     }
 }
 

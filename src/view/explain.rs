@@ -13,7 +13,9 @@ use crate::control::drift::Drift;
 use crate::control::{Rollout, Trouble};
 use crate::engine::explain::explain;
 use crate::engine::input::{Hold, HoldKind};
-use crate::engine::{Phase, Timestamp};
+use crate::engine::plan::Rule;
+use crate::engine::state::Timer;
+use crate::engine::{Phase, Plan, State, Timestamp};
 
 /// What `explain` answers: why a rollout is where it is, and what happens next.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -40,6 +42,8 @@ pub struct ExplainAnswer {
     pub mutes: Vec<MuteRow>,
     /// The newest values.
     pub values: Vec<ValueRow>,
+    /// What rules that count have counted.
+    pub evidence: Vec<EvidenceRow>,
     /// What is wrong with the sources of values that are unknown.
     pub telemetry: Vec<Trouble>,
     /// The next tick, RFC 3339.
@@ -64,6 +68,23 @@ pub struct ValueRow {
     pub value: String,
 }
 
+/// What a rule that counts has counted: it fires at its threshold.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "RuleEvidence")]
+pub struct EvidenceRow {
+    /// The rule.
+    pub rule: String,
+    /// Its number, a decimal as text.
+    pub number: String,
+    /// The number at which it fires.
+    pub threshold: String,
+    /// Since which tick it has counted, RFC 3339; none while its number is zero.
+    pub since: Option<String>,
+    /// For people.
+    #[serde(skip)]
+    pub text: String,
+}
+
 impl ExplainAnswer {
     /// What was read at the backend just now counts for more than what a driver has noticed.
     pub fn see(&mut self, drift: Option<&Drift>) {
@@ -76,7 +97,9 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
     let (plan, state) = (&rollout.plan, &rollout.state);
     let explained = explain(plan, state, Some(holds), now);
     let newest = rollout.ticks.last_key_value().map(|(_, readings)| readings.as_slice()).unwrap_or_default();
-    let values = plan.series.iter().zip(newest);
+    // what is counted for a rule is told by its evidence
+    let values = plan.series.iter().zip(newest).enumerate();
+    let values = values.filter(|(index, _)| !plan.is_only_counted(*index)).map(|(_, value)| value);
     let on = format!("{} -e {}", plan.release, plan.environment);
     let moved = holds.iter().any(|hold| hold.kind == HoldKind::AddressChanged);
     let commands = match state.phase {
@@ -109,11 +132,27 @@ pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswe
                 value: words::reading(reading, series.unit),
             })
             .collect(),
+        evidence: evidence(plan, state),
         telemetry: Vec::new(),
         next_tick: explained.next_tick.map(|at| at.to_string()),
         earliest: explained.earliest.map(|at| at.to_string()),
         commands,
     }
+}
+
+fn evidence(plan: &Plan, state: &State) -> Vec<EvidenceRow> {
+    let rules = plan.rules.iter().zip(&state.rules).filter(|_| state.is_live());
+    let row = |(rule, timer): (&Rule, &Timer)| {
+        let threshold = rule.detector.as_ref()?.threshold;
+        Some(EvidenceRow {
+            rule: rule.name.clone(),
+            number: timer.weight.to_string(),
+            threshold: threshold.to_string(),
+            since: timer.since.map(|since| since.to_string()),
+            text: words::weighed(timer.weight, threshold),
+        })
+    };
+    rules.filter_map(row).collect()
 }
 
 /// For people. `driven` says who drives it, or that nobody does; nothing where nobody needs to.
@@ -151,6 +190,14 @@ pub fn print(printer: &Printer, answer: &ExplainAnswer, driven: Option<&str>) {
         let wide = answer.values.iter().map(|row| text::width(&name(&row.name))).max().unwrap_or(0).min(28);
         for ValueRow { name: series, value } in &answer.values {
             printer.out(&format!("  {}  {}", text::pad(&name(series), wide), safe(value)));
+        }
+    }
+    if !answer.evidence.is_empty() {
+        printer.out("counted by safeguards:");
+        let wide = answer.evidence.iter().map(|row| text::width(&safe(&row.rule))).max().unwrap_or(0).min(28);
+        for EvidenceRow { rule, text: said, since, .. } in &answer.evidence {
+            let since = since.as_ref().map(|since| format!(", since {since}")).unwrap_or_default();
+            printer.out(&format!("  {}  {said}{since}", text::pad(&safe(rule), wide)));
         }
     }
     for Trouble { source, place, metrics, reason } in &answer.telemetry {

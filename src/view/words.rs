@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::safe::safe;
 use crate::control::Rollout;
+use crate::engine::detector::{Against, Detector};
 use crate::engine::event::{Event, Fired, Missing};
-use crate::engine::plan::{Plan, Unit};
+use crate::engine::plan::{Action, Plan, Unit};
 use crate::engine::reading::Unknown;
 use crate::engine::state::{Cause, PersonPause, Phase, State};
 use crate::engine::{Decimal, Exposure, Percentage, Reading, Span, Timestamp};
@@ -262,8 +263,16 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
         Missing::Unknown { series: index, reason } => {
             format!("{} is unknown: {}", series(*index), unknown(*reason))
         }
-        Missing::RuleTrue { rule: index, have, need } => {
+        Missing::RuleTrue { rule: index, weighed: Some(weighed), .. } => {
+            format!("safeguard {} fires: {}", rule(*index), self::weighed(weighed.number, weighed.threshold))
+        }
+        Missing::RuleTrue { rule: index, have, need, weighed: None } => {
             format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
+        }
+        Missing::Unproven { line, tally, have, need } => {
+            let text = plan.healthy.get(*line).map(|line| safe(&line.text)).unwrap_or_default();
+            let counted = format!("{} of {} failed so far", tally.failed, tally.total);
+            format!("not proven yet: {text} ({counted}, {})", weighed(*have, *need))
         }
         Missing::Samples { have, need } => format!("{have} of {need} samples measured"),
         Missing::Held { detail, .. } => format!("held: {}", safe(detail)),
@@ -289,7 +298,40 @@ fn evidence(plan: &Plan, fired: &Fired) -> String {
         let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
         format!("{} {}", safe(name), reading(value, unit))
     });
-    seen.collect::<Vec<_>>().join(", ")
+    let weighed = fired.weighed.as_ref().map(|found| weighed(found.number, found.threshold));
+    weighed.into_iter().chain(seen).collect::<Vec<_>>().join(", ")
+}
+
+/// What a rule that counts has counted, and at what it fires: `evidence 3.1 of 10.96`.
+pub fn weighed(number: Decimal, threshold: Decimal) -> String {
+    format!("evidence {} of {}", number.rounded(3), threshold.rounded(4))
+}
+
+/// The same where there is little room.
+pub fn weighed_briefly(number: Decimal, threshold: Decimal) -> String {
+    format!("{}/{}", number.rounded(3), threshold.rounded(4))
+}
+
+/// What a rule promises.
+pub fn promise(detector: &Detector) -> String {
+    let catches = match &detector.against {
+        Against::Share { catches, .. } => number(*catches, Unit::Ratio),
+        Against::Baseline { catches, .. } => format!("{catches}x"),
+    };
+    let max = number(detector.max, Unit::Ratio);
+    let cluster = if detector.cluster > 1 { format!(", in clusters of {}", detector.cluster) } else { String::new() };
+    format!("false alarms at most {max} in {}, catches {catches}{cluster}", detector.per)
+}
+
+/// What a rule that only observes would have done.
+fn would(then: &Action) -> &'static str {
+    match then {
+        Action::Notify => "say so",
+        Action::Hold => "hold",
+        Action::Pause => "pause",
+        Action::Rollback(_) => "roll back",
+        Action::Shutdown => "shut down",
+    }
 }
 
 /// One event as a line without its time; `None` for what is no news.
@@ -304,6 +346,7 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Started { stage: index, by, .. } => format!("started at {} by {}", stage(*index), safe(&by.name)),
         Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
         Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
+        Event::WouldAct(rule) => format!("only observed, would {}: {}", would(&rule.then), fired(plan, rule)),
         Event::Advancing { stage: index, .. } => format!("advancing to {}", stage(*index)),
         Event::Effective { exposure, stage: index, .. } => {
             format!("{} is effective: {}", stage(*index), safe(&exposure.to_string()))

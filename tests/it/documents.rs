@@ -65,7 +65,10 @@ const EVERYTHING: &str = r#"
     safeguards:
       - { name: n, when: "a > 1%", for: 2m, then: pause }
       - { name: m, when: "a > 1%", then: { rollback: previous } }
+      - { name: o, when: "a > 1%", false_alarms: { max: 5%, per: 24h }, catches: 5%, cluster: 5, observe: true, then: pause }
+      - { name: p, when: "a > 1.5 * baseline(a)", false_alarms: { max: 0.5%, per: 1h }, catches: 2.5x, then: pause }
     no_data: { after: 10m, then: pause }
+    observe: false
 - kind: Release
   spec: { flag: f, environments: [a, { b: { template: t, policy: p, source: s, match: { x: y } } }], template: t, policy: p, source: s, match: { x: y } }
 - kind: Flag
@@ -140,6 +143,9 @@ fn wrong_documents_are_not_valid_by_the_schema() {
     broken("ReleaseTemplate", "/spec/stages/0/idle", json!("maybe"));
     broken("ReleaseTemplate", "/spec/stages", json!([]));
     broken("ThresholdPolicy", "/spec/safeguards/0/then", json!("shut down"));
+    broken("ThresholdPolicy", "/spec/safeguards/2/catches", json!("5"));
+    broken("ThresholdPolicy", "/spec/safeguards/2/false_alarms", json!({ "max": "5%" }));
+    broken("ThresholdPolicy", "/spec/safeguards/2/observe", json!("yes"));
     broken("ThresholdPolicy", "/spec/metrics/e/query", json!("up"));
     broken("ThresholdPolicy", "/spec/metrics/b", json!({ "count": "a", "query": "b" }));
     broken("ThresholdPolicy", "/spec/presets/http", json!("opentelemetry"));

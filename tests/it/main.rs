@@ -5,6 +5,7 @@ mod apply;
 mod changed;
 mod cli;
 mod conformance;
+mod counting;
 mod demo;
 mod doctor;
 mod documents;

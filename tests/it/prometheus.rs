@@ -79,6 +79,11 @@ fn failed() -> Form {
     Form::Ratio { of, over: named(&format!("{HISTOGRAM}_count")) }
 }
 
+fn failed_count() -> Form {
+    let Form::Ratio { of, over } = failed() else { unreachable!("it is one") };
+    Form::RatioCount { of, over }
+}
+
 fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
@@ -89,6 +94,8 @@ fn forms() -> Vec<Query> {
         query(Form::Count { of: named(&format!("{HISTOGRAM}_count")) }, "shop"),
         query(Form::Quantile { q: decimal("0.99"), of: named(HISTOGRAM) }, "shop"),
         query(Form::Slow { bound: decimal("0.1"), of: named(HISTOGRAM) }, "shop"),
+        query(failed_count(), "shop"),
+        query(Form::SlowCount { bound: decimal("0.1"), of: named(HISTOGRAM) }, "shop"),
     ]
 }
 
@@ -123,6 +130,9 @@ async fn a_real_prometheus_and_our_own_reading_agree() {
         assert!(number(&answers[1].reading) > 0.0, "count: {answers:?}");
         assert!((number(&answers[2].reading) - 0.099).abs() < 0.001, "p99: {answers:?}");
         assert!(number(&answers[3].reading).abs() < 0.001, "slow: {answers:?}");
+        let (all, failed) = (number(&answers[1].reading), number(&answers[4].reading));
+        assert!((failed * 2.0 - all).abs() < 0.01, "half of what is counted failed: {answers:?}");
+        assert!(number(&answers[5].reading).abs() < 0.001, "slow, counted: {answers:?}");
     }
 
     // after an absence, a range gives what the instants gave
@@ -141,6 +151,13 @@ async fn a_real_prometheus_and_our_own_reading_agree() {
     assert_eq!(one(raw("vector(1)/0")).await.unknown(), Some(Unknown::Infinite));
     assert_eq!(one(raw("this is no query")).await.unknown(), Some(Unknown::Error));
     assert_eq!(one(query(failed(), "other-flag")).await.unknown(), Some(Unknown::NoAnswer));
+    // none that failed is zero where anything was counted, and no answer where nothing is; a bound must be a bucket's
+    let none = Selector { metric: "never_failed_total".to_owned(), matchers: Vec::new() };
+    let never = |over: &str| Form::RatioCount { of: none.clone(), over: named(over) };
+    assert_eq!(one(query(never(&format!("{HISTOGRAM}_count")), "shop")).await, Reading::Value(Decimal::ZERO));
+    assert_eq!(one(query(never("gone"), "shop")).await.unknown(), Some(Unknown::NoAnswer));
+    let between = Form::SlowCount { bound: decimal("0.25"), of: named(HISTOGRAM) };
+    assert_eq!(one(query(between, "shop")).await.unknown(), Some(Unknown::NoAnswer));
     // a value that tries to leave its string is a value that no series has
     for hostile in ["x\"} or vector(1) #", "shop\\", "}{\n", "ü\u{202e}"] {
         let answer = one(query(Form::Count { of: named(&format!("{HISTOGRAM}_count")) }, hostile)).await;
@@ -171,6 +188,11 @@ async fn a_real_prometheus_and_our_own_reading_agree() {
         ),
         (slow("0.1"), None),
         (slow("0.25"), Some("0.25 s is no bucket bound")),
+        (
+            query(Form::SlowCount { bound: decimal("0.25"), of: named(HISTOGRAM) }, "never-seen"),
+            Some("0.25 s is no bucket bound"),
+        ),
+        (query(failed_count(), "never-seen"), None),
     ];
     let queries: Vec<Query> = asked.iter().map(|(query, _)| query.clone()).collect();
     let found = prometheus.exists(&queries, at).await;

@@ -225,6 +225,40 @@ async fn a_restart_in_the_window_is_no_negative_increase() {
     assert_eq!(values(&answers), [some("0.5"), some("0.15"), some("0.5"), some("0")]);
 }
 
+/// What a rule with a promise counts: whole numbers between two ticks, without what went down or is missing at an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_rules_count_is_counted_per_series_between_two_ticks() {
+    let pod = |pod: &str, bad: u32, quick: u32, all: u32| {
+        format!(
+            "bad{{pod=\"{pod}\"}} {bad}\nall{{pod=\"{pod}\"}} {all}\nd_bucket{{pod=\"{pod}\",le=\"0.50\"}} {quick}\n\
+             d_bucket{{pod=\"{pod}\",le=\"+Inf\"}} {all}\nd_count{{pod=\"{pod}\"}} {all}\n"
+        )
+    };
+    let every = Span::seconds(10);
+    let slow = |bound: &str| Form::SlowCount { bound: bound.parse().unwrap(), of: named("d") };
+    let queries = [
+        query(Form::RatioCount { of: named("bad"), over: named("all") }, every),
+        query(Form::RatioCount { of: named("none_yet"), over: named("all") }, every),
+        query(Form::RatioCount { of: named("bad"), over: named("gone") }, every),
+        query(slow("0.5"), every),
+        query(slow("0.4"), every),
+        query(Form::Count { of: named("d_count") }, every),
+    ];
+    let grown = vec![pod("a", 5, 90, 100) + &pod("b", 1, 40, 50), pod("a", 9, 180, 200) + &pod("b", 1, 60, 80)];
+    let answers = read_pages(grown, &queries).await;
+    assert_eq!(values(&answers), [some("4"), some("0"), None, some("20"), None, some("130")]);
+    assert_eq!(answers[2].reading.unknown(), Some(Unknown::NoAnswer));
+    let detail = answers[4].detail.as_deref().unwrap_or_default();
+    assert!(detail.contains("0.4 s is no bucket bound of `d`"), "{detail}");
+    // b began anew and its buckets went down: what was fast before is not taken for slow now; c is new
+    let anew = vec![
+        pod("a", 5, 90, 100) + &pod("b", 9, 40, 50),
+        pod("a", 6, 185, 200) + &pod("b", 2, 39, 60) + &pod("c", 50, 0, 50),
+    ];
+    let answers = read_pages(anew, &queries).await;
+    assert_eq!(values(&answers), [some("1"), some("0"), None, some("5"), None, some("110")]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_metrics_are_read_as_the_text_format_is() {
     let page = |count: u32| {

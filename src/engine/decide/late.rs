@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use super::tick::cause_of_rule;
 use super::{Asked, Folding};
+use crate::engine::decimal::Decimal;
+use crate::engine::detector::Weighed;
 use crate::engine::event::Mark;
 use crate::engine::input::{Late, LateTick};
-use crate::engine::judge::rule_mark;
+use crate::engine::judge::rule_says;
 use crate::engine::plan::{Plan, Rule};
 use crate::engine::state::{State, Timer};
 use crate::engine::time::Timestamp;
@@ -14,7 +16,7 @@ use crate::engine::time::Timestamp;
 /// How a rule's run over late and recorded ticks ends.
 enum Run<'t> {
     /// It fires at this tick.
-    Fires(&'t LateTick, Timer),
+    Fires(&'t LateTick, Timer, Option<Weighed>),
     /// It goes on beyond the last tick; these late ones lengthened it.
     Open(BTreeSet<Timestamp>),
 }
@@ -28,20 +30,19 @@ fn run<'t>(plan: &Plan, state: &State, rule: &Rule, ticks: &'t [LateTick]) -> Ru
             continue;
         }
         newest = Some(tick.at);
-        let mark = rule_mark(plan, state, rule, &tick.readings, tick.at, &timer);
-        timer.step(mark, Mark::True, tick.at);
-        if timer.run == 0 {
+        let says = rule_says(plan, state, rule, &tick.readings, tick.at, &timer);
+        says.step(&mut timer, tick.at);
+        // what a rule counts goes on while its number is not zero
+        if timer.since.is_none() {
             late.clear();
         }
-        if mark != Mark::True {
-            continue;
-        }
-        if tick.late {
+        let lengthens = says.mark == Mark::True || says.weighed.is_some_and(|weighed| weighed.number > Decimal::ZERO);
+        if tick.late && lengthens {
             late.insert(tick.at);
         }
         // a run of ticks that were all judged in their time has had its say, and people may have answered it
-        if !late.is_empty() && timer.run >= plan.rule_ticks(rule.hold_for) {
-            return Run::Fires(tick, timer);
+        if says.mark == Mark::True && !late.is_empty() && timer.run >= plan.rule_ticks(rule.hold_for) {
+            return Run::Fires(tick, timer, says.weighed);
         }
     }
     Run::Open(late)
@@ -51,7 +52,7 @@ fn run<'t>(plan: &Plan, state: &State, rule: &Rule, ticks: &'t [LateTick]) -> Ru
 /// with them.
 pub fn unfinished(plan: &Plan, state: &State, ticks: &[LateTick]) -> BTreeSet<Timestamp> {
     let mut open = BTreeSet::new();
-    for rule in plan.rules.iter().filter(|rule| rule.then.stops()) {
+    for rule in plan.rules.iter().filter(|rule| rule.stops()) {
         if let Run::Open(late) = run(plan, state, rule, ticks) {
             open.extend(late);
         }
@@ -65,9 +66,9 @@ impl Folding<'_> {
             return;
         }
         let mut asked = Asked::default();
-        for rule in self.plan.rules.iter().filter(|rule| rule.then.stops()) {
-            if let Run::Fires(tick, timer) = run(self.plan, self.state, rule, &late.ticks) {
-                asked.add(self.fired(&rule.name, &rule.then, &rule.condition, &tick.readings, tick.at, &timer));
+        for rule in self.plan.rules.iter().filter(|rule| rule.stops()) {
+            if let Run::Fires(tick, timer, weighed) = run(self.plan, self.state, rule, &late.ticks) {
+                asked.add(self.fired(rule, &tick.readings, tick.at, &timer, weighed));
             }
         }
         self.carry_out(late.evaluated, asked, cause_of_rule);

@@ -1,11 +1,12 @@
 //! One tick: the backend's drift first, then what fired, else advance.
 
 use super::{Asked, Folding, Growth};
-use crate::engine::condition::Condition;
-use crate::engine::event::{Credit, Event, Fired, Mark};
+use crate::engine::decimal::Decimal;
+use crate::engine::detector::Weighed;
+use crate::engine::event::{Credit, Event, Fired, Judged, Mark};
 use crate::engine::input::{Gates, Late, LateTick, Signal, Tick};
 use crate::engine::judge::{NO_DATA, UNKNOWN_RUN_LEAST, judge};
-use crate::engine::plan::Action;
+use crate::engine::plan::{Action, Rule};
 use crate::engine::reading::{Reading, Unknown};
 use crate::engine::state::{Cause, Phase, Timer};
 use crate::engine::time::{Span, Timestamp};
@@ -27,11 +28,7 @@ impl Folding<'_> {
         }
         self.observe(tick.evaluated, &tick.gates.backend, false);
         self.skipped(tick);
-        let judged = judge(self.plan, self.state, tick);
-        let no_data = judged.no_data == Some(true);
-        let record = self.events.len();
-        self.emit(Event::Ticked(judged));
-        let asked = self.what_fired(tick, record, no_data);
+        let asked = self.judged(tick, judge(self.plan, self.state, tick));
         // `at` is when it was decided; each rule's own record says which tick it was
         if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
             self.advance(tick);
@@ -51,12 +48,9 @@ impl Folding<'_> {
             self.skipped(tick);
             let mut judged = judge(self.plan, self.state, tick);
             if judged.credit == Credit::Earned {
-                (judged.credit, judged.samples) = (Credit::Frozen, None);
+                (judged.credit, judged.samples, judged.proofs) = (Credit::Frozen, None, Vec::new());
             }
-            let no_data = judged.no_data == Some(true);
-            let record = self.events.len();
-            self.emit(Event::Ticked(judged));
-            let asked = self.what_fired(tick, record, no_data);
+            let asked = self.judged(tick, judged);
             if self.carry_out(tick.evaluated, asked, cause_of_rule) {
                 return;
             }
@@ -93,9 +87,18 @@ impl Folding<'_> {
         }
     }
 
-    /// Everything that fires at a tick whose judgement is the event at `record`.
-    fn what_fired(&mut self, tick: &Tick, record: usize, no_data: bool) -> Asked {
+    /// Records a judgement, and says everything that fires at its tick.
+    fn judged(&mut self, tick: &Tick, judged: Judged) -> Asked {
         let plan = self.plan;
+        let no_data = judged.no_data == Some(true);
+        let firing = |(index, number): &(usize, Decimal)| {
+            let threshold = plan.rules.get(*index)?.detector.as_ref()?.threshold;
+            let before = self.state.rules.get(*index).map_or(Decimal::ZERO, |timer| timer.weight);
+            (*number >= threshold).then_some((*index, Weighed { before, number: *number, threshold }))
+        };
+        let weighed: Vec<(usize, Weighed)> = judged.weights.iter().filter_map(firing).collect();
+        let record = self.events.len();
+        self.emit(Event::Ticked(judged));
         let mut asked = Asked::default();
         for (index, rule) in plan.rules.iter().enumerate() {
             let Some(Event::Ticked(judged)) = self.events.get(record) else { break };
@@ -105,45 +108,51 @@ impl Folding<'_> {
             if !is_true || timer.run < need {
                 continue;
             }
-            let fired = self.fired(&rule.name, &rule.then, &rule.condition, &tick.readings, tick.at, timer);
-            match rule.then {
-                // a run has this length once: that is the edge
-                Action::Notify if timer.run == need => self.emit(Event::Notified(fired)),
-                _ => asked.add(fired),
-            }
+            let weighed = weighed.iter().find(|(rule, _)| *rule == index).map(|(_, weighed)| *weighed);
+            let fired = self.fired(rule, &tick.readings, tick.at, timer, weighed);
+            let is_edge = timer.run == need;
+            self.take(fired, rule.observe, is_edge, &mut asked);
         }
         if let Some(rule) = plan.no_data.as_ref().filter(|_| no_data) {
             let timer = &self.state.no_data;
             let need = plan.ticks(rule.after);
             if timer.run >= need {
                 let fired = self.no_data_fired(&rule.then, tick, timer);
-                match rule.then {
-                    Action::Notify if timer.run == need => self.emit(Event::Notified(fired)),
-                    _ => asked.add(fired),
-                }
+                let is_edge = timer.run == need;
+                self.take(fired, rule.observe, is_edge, &mut asked);
             }
         }
         asked
     }
 
+    /// Takes what fires: what only says so is said when it begins to, a run having that length once.
+    fn take(&mut self, fired: Fired, observe: bool, is_edge: bool, asked: &mut Asked) {
+        match fired.then {
+            _ if observe && is_edge => self.emit(Event::WouldAct(fired)),
+            _ if observe => {}
+            Action::Notify if is_edge => self.emit(Event::Notified(fired)),
+            _ => asked.add(fired),
+        }
+    }
+
     pub(super) fn fired(
         &self,
-        name: &str,
-        then: &Action,
-        condition: &Condition,
+        rule: &Rule,
         readings: &[Reading],
         at: Timestamp,
         timer: &Timer,
+        weighed: Option<Weighed>,
     ) -> Fired {
         let mut evidence: Vec<(String, Reading)> = Vec::new();
-        condition.each_series(&mut |index| {
+        rule.each_series(&mut |index| {
             if let (Some(series), Some(reading)) = (self.plan.series.get(index), readings.get(index))
                 && !evidence.iter().any(|(seen, _)| *seen == series.name)
             {
                 evidence.push((series.name.clone(), reading.clone()));
             }
         });
-        Fired { rule: name.to_owned(), then: then.clone(), at, since: timer.since.unwrap_or(at), evidence }
+        let (name, then, since) = (rule.name.clone(), rule.then.clone(), timer.since.unwrap_or(at));
+        Fired { rule: name, then, at, since, evidence, weighed }
     }
 
     fn no_data_fired(&self, then: &Action, tick: &Tick, timer: &Timer) -> Fired {
@@ -157,6 +166,7 @@ impl Folding<'_> {
                 .filter(|(_, reading)| reading.is_no_data())
                 .map(|(series, reading)| (series.name.clone(), reading.clone()))
                 .collect(),
+            weighed: None,
         }
     }
 
@@ -184,6 +194,7 @@ impl Folding<'_> {
             at: signal.at,
             since: signal.at,
             evidence: Vec::new(),
+            weighed: None,
         };
         if signal.then == Action::Notify {
             self.emit(Event::Notified(fired));

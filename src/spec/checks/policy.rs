@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::spec::condition;
 use crate::spec::documents::{FormDoc, PolicyDoc};
 use crate::spec::finding::Finding;
 
@@ -9,9 +10,14 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
     if policy.every.0.0 == 0 {
         findings.push(Finding::error("every", policy.every.1.as_ref().unwrap_or(&policy.name.at), "`every` is zero"));
     }
-    if policy.safeguards.iter().all(|rule| !rule.then.stops()) {
+    if policy.observe {
+        let finding = Finding::warning("observe", &policy.name.at, "only observes: nothing of it stops a rollout");
+        findings.push(finding.help("take `observe: true` away once what it recorded is what you want"));
+    } else if policy.safeguards.iter().all(|rule| rule.observe || !rule.then.stops()) {
         let finding = Finding::error("no-safeguard", &policy.name.at, "has no safeguard that stops anything");
-        findings.push(finding.help("write one with `then: pause`, `rollback` or `shutdown`"));
+        findings.push(finding.help(
+            "write one with `then: pause`, `rollback` or `shutdown`; to try a policy, write `observe: true` beside `healthy`",
+        ));
     }
     if policy.no_data.is_none() {
         let finding =
@@ -23,6 +29,14 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
         if *span < policy.every.0 {
             let message = format!("`for: {span}` is shorter than `every: {}`", policy.every.0);
             findings.push(Finding::error("short-for", at, message).help("one tick is what a rule without `for` needs"));
+        }
+    }
+    for (text, hold_for) in &policy.healthy {
+        let is_proof = condition::parse_line(&text.value).is_ok_and(|line| line.confidence.is_some());
+        if let Some((_, at)) = hold_for.as_ref().filter(|_| is_proof) {
+            let finding = Finding::error("proof", at, "a line that is to be proven has no `for`");
+            findings
+                .push(finding.help("it is never false: it only keeps the stage from being left until it is proven"));
         }
     }
     let mut names = BTreeSet::from(["no_data"]);

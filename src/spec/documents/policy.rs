@@ -1,6 +1,7 @@
 //! `kind: ThresholdPolicy`: metrics, health and safeguards.
 
 use super::metric::{MetricDoc, Preset, metric, preset};
+use super::promise::{PromiseDoc, promise};
 use crate::engine::Span;
 use crate::engine::plan::{Action, RollbackStage};
 use crate::spec::finding::{At, Finding};
@@ -32,6 +33,8 @@ pub struct PolicyDoc {
     pub safeguards: Vec<SafeguardDoc>,
     /// What happens without evidence.
     pub no_data: Option<(Span, Action, At)>,
+    /// Whether nothing of it stops or holds anything: what it would have done is recorded.
+    pub observe: bool,
     /// Where `spec` stands.
     pub at: At,
 }
@@ -45,6 +48,10 @@ pub struct SafeguardDoc {
     pub when: Text,
     /// How long it must hold.
     pub hold_for: Option<(Span, At)>,
+    /// How often it may be wrong, and what it must not miss.
+    pub promise: Option<PromiseDoc>,
+    /// Whether what it would have done is only recorded.
+    pub observe: bool,
     /// What it asks for.
     pub then: Action,
     /// Where that stands.
@@ -91,21 +98,36 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         reader.finish();
         no_data = after.zip(then).map(|((after, _), then)| (after, then, at));
     }
-    spec.later(&["observe"]);
+    let observe = spec.flag("observe").unwrap_or(false);
     let at = spec.key_at("healthy").unwrap_or_else(|| spec.at().part(0, 0));
-    PolicyDoc { name, every, window, delay, settle, catch_up, preset, metrics, healthy, safeguards, no_data, at }
+    PolicyDoc {
+        name,
+        every,
+        window,
+        delay,
+        settle,
+        catch_up,
+        preset,
+        metrics,
+        healthy,
+        safeguards,
+        no_data,
+        observe,
+        at,
+    }
 }
 
 fn safeguard(node: &Node, findings: &mut Vec<Finding>) -> Option<SafeguardDoc> {
     let mut reader = Reader::new(node, "a safeguard", findings);
     let (name, when) = (reader.need_text("name"), reader.need_text("when"));
     let hold_for = reader.span("for");
+    let promise = promise(&mut reader, hold_for.as_ref().map(|(_, at)| at));
+    let observe = reader.flag("observe").unwrap_or(false);
     let then = action(&mut reader);
-    reader.later(&["false_alarms", "catches", "cluster", "observe"]);
     reader.finish();
     // an action that could not be read keeps nobody from hearing of the rest; no plan is made of it
     let (then, then_at) = then.unwrap_or((Action::Pause, node.at.clone()));
-    Some(SafeguardDoc { name: name?, when: when?, hold_for, then, then_at })
+    Some(SafeguardDoc { name: name?, when: when?, hold_for, promise, observe, then, then_at })
 }
 
 fn action(reader: &mut Reader<'_, '_>) -> Option<(Action, At)> {

@@ -4,11 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scrape_every;
 use crate::engine::condition::Condition;
+use crate::engine::detector::Detector;
 use crate::engine::plan::{Approval, Form, HealthLine, NoData, Plan, Rule, Samples, Series, Stage};
+use crate::engine::proof::Proof;
 use crate::engine::{Exposure, Percentage, Span};
-use crate::spec::condition::{self, Fault, Name};
+use crate::spec::condition::{self, Fault, Name, Written};
+use crate::spec::documents::SafeguardDoc;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
+use crate::spec::promise::{self, Wrong};
+use crate::spec::proof;
 use crate::spec::reader::Text;
 use crate::spec::typing::{self, MetricType, SeriesKey};
 use crate::spec::{metrics, raw};
@@ -27,11 +32,14 @@ pub(super) struct Building<'p, 'd> {
 impl Building<'_, '_> {
     pub(super) fn plan(&mut self) -> Option<Plan> {
         let Parts { project, release, environment, template, policy, source, .. } = self.parts;
-        let healthy: Vec<(Condition, usize)> = (0..policy.healthy.len())
-            .filter_map(|line| self.condition(&policy.healthy[line].0).map(|condition| (condition, line)))
+        let healthy: Vec<(Condition, Option<Proof>, usize)> = (0..policy.healthy.len())
+            .filter_map(|line| self.line(&policy.healthy[line].0).map(|(condition, proof)| (condition, proof, line)))
             .collect();
-        let rules: Vec<(Condition, usize)> = (0..policy.safeguards.len())
-            .filter_map(|rule| self.condition(&policy.safeguards[rule].when).map(|condition| (condition, rule)))
+        let rules: Vec<(Condition, Option<Detector>, usize)> = (0..policy.safeguards.len())
+            .filter_map(|rule| {
+                let condition = self.condition(&policy.safeguards[rule].when)?;
+                Some((condition, self.detector(&policy.safeguards[rule]), rule))
+            })
             .collect();
         let samples: Vec<Option<SeriesKey>> = template.stages.iter().map(|stage| self.samples_key(stage)).collect();
         let mut keys = self.keys.clone();
@@ -86,32 +94,63 @@ impl Building<'_, '_> {
             catch_up: policy.catch_up,
             healthy: healthy
                 .into_iter()
-                .map(|(condition, line)| HealthLine {
-                    text: policy.healthy[line].0.value.clone(),
-                    condition: numbered(condition),
-                    hold_for: policy.healthy[line].1.as_ref().map(|(span, _)| *span),
+                .map(|(condition, mut proof, line)| {
+                    proof.iter_mut().for_each(|proof| proof::renumber(proof, &order));
+                    HealthLine {
+                        text: policy.healthy[line].0.value.clone(),
+                        condition: numbered(condition),
+                        hold_for: policy.healthy[line].1.as_ref().map(|(span, _)| *span),
+                        proof,
+                    }
                 })
                 .collect(),
             rules: rules
                 .into_iter()
-                .map(|(condition, rule)| {
+                .map(|(condition, mut detector, rule)| {
                     let rule = &policy.safeguards[rule];
+                    detector.iter_mut().for_each(|detector| promise::renumber(detector, &order));
                     Rule {
                         name: rule.name.value.clone(),
                         text: rule.when.value.clone(),
                         condition: numbered(condition),
                         hold_for: rule.hold_for.as_ref().map(|(span, _)| *span),
+                        detector,
+                        observe: rule.observe || policy.observe,
                         then: rule.then.clone(),
                     }
                 })
                 .collect(),
-            no_data: policy.no_data.as_ref().map(|(after, then, _)| NoData { after: *after, then: then.clone() }),
+            no_data: policy.no_data.as_ref().map(|(after, then, _)| NoData {
+                after: *after,
+                observe: policy.observe,
+                then: then.clone(),
+            }),
             stages,
             series,
         })
     }
 
     fn condition(&mut self, text: &Text) -> Option<Condition> {
+        self.typed(text, condition::parse(&text.value))
+    }
+
+    /// A line of `healthy`, and how it is proven where it asks for that.
+    fn line(&mut self, text: &Text) -> Option<(Condition, Option<Proof>)> {
+        let line = match condition::parse_line(&text.value) {
+            Ok(line) => line,
+            Err(fault) => return self.typed(text, Err(fault)).map(|condition| (condition, None)),
+        };
+        let condition = self.typed(text, Ok(line.condition.clone()))?;
+        match proof::proof(self.parts.policy, &line, &mut self.keys) {
+            Ok(proof) => Some((condition, proof)),
+            Err(fault) => {
+                self.findings.push(fault_finding("proof", text, fault));
+                None
+            }
+        }
+    }
+
+    fn typed(&mut self, text: &Text, written: Result<Written, Fault>) -> Option<Condition> {
         let policy = self.parts.policy;
         if self.keys.len() > SERIES_AT_MOST {
             let finding =
@@ -133,19 +172,29 @@ impl Building<'_, '_> {
                 }
             })
         };
-        let checked = condition::parse(&text.value)
-            .map_err(|fault| vec![fault])
-            .and_then(|written| typing::check(&written, &metric, &mut self.keys));
+        let checked =
+            written.map_err(|fault| vec![fault]).and_then(|written| typing::check(&written, &metric, &mut self.keys));
         match checked {
             Ok(condition) => Some(condition),
             Err(faults) => {
-                for fault in faults {
-                    let at = text.part(fault.start, fault.end.max(fault.start));
-                    let marked = text.value.get(fault.start..fault.end).unwrap_or_default();
-                    let mut finding = Finding::error("condition", &at, format!("`{marked}`: {}", fault.message));
-                    finding.help = fault.help;
-                    self.findings.push(finding);
-                }
+                self.findings.extend(faults.into_iter().map(|fault| fault_finding("condition", text, fault)));
+                None
+            }
+        }
+    }
+
+    /// How a safeguard counts, where it promises how often it is wrong.
+    fn detector(&mut self, rule: &SafeguardDoc) -> Option<Detector> {
+        let promise = rule.promise.as_ref()?;
+        let written = condition::parse(&rule.when.value).ok()?;
+        match promise::detector(self.parts.policy, &written, promise, &mut self.keys) {
+            Ok(detector) => Some(detector),
+            Err(Wrong::Promise(finding)) => {
+                self.findings.push(*finding);
+                None
+            }
+            Err(Wrong::Condition(fault)) => {
+                self.findings.push(fault_finding("false-alarms", &rule.when, fault));
                 None
             }
         }
@@ -186,4 +235,10 @@ impl Building<'_, '_> {
         }
         stages
     }
+}
+
+fn fault_finding(code: &'static str, text: &Text, fault: Fault) -> Finding {
+    let at = text.part(fault.start, fault.end.max(fault.start));
+    let marked = text.value.get(fault.start..fault.end).unwrap_or_default();
+    Finding { help: fault.help, ..Finding::error(code, &at, format!("`{marked}`: {}", fault.message)) }
 }

@@ -8,7 +8,7 @@ use crate::spec::documents::{Arms, StageDoc};
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
 use crate::spec::metrics;
-use crate::spec::typing::SeriesKey;
+use crate::spec::typing::{Part, SeriesKey};
 
 impl Building<'_, '_> {
     pub(super) fn samples_key(&mut self, stage: &StageDoc) -> Option<SeriesKey> {
@@ -25,7 +25,7 @@ impl Building<'_, '_> {
             self.findings.push(finding.help("use a preset, or `samples: { of: METRIC, at_least: 100 }`"));
             return None;
         }
-        Some(SeriesKey { metric: name.to_owned(), bound: None, control: false })
+        Some(SeriesKey { metric: name.to_owned(), bound: None, control: false, part: None })
     }
 
     pub(super) fn series(&mut self, key: &SeriesKey) -> Option<Series> {
@@ -33,7 +33,7 @@ impl Building<'_, '_> {
         let base = key.metric.split('(').next().unwrap_or_default();
         let typed = metrics::type_of(policy, base)?;
         let form = match metrics::form(policy, &SeriesKey { metric: base.to_owned(), ..key.clone() }) {
-            Ok(form) => form,
+            Ok(form) => key.part.map_or_else(|| form.clone(), |part| metrics::part(form.clone(), part)),
             Err(finding) => {
                 self.findings.push(*finding);
                 return None;
@@ -66,10 +66,15 @@ impl Building<'_, '_> {
             }
             _ => {}
         }
+        let name = match key.part {
+            None => key.metric.clone(),
+            Some(Part::Failed) => format!("{}.failed", key.metric),
+            Some(Part::Total) => format!("{}.total", key.metric),
+        };
         Some(Series {
-            name: if key.control { format!("baseline({})", key.metric) } else { key.metric.clone() },
+            name: if key.control { format!("baseline({name})") } else { name },
             arm,
-            unit: typed.unit,
+            unit: if key.part.is_some() { Unit::Count } else { typed.unit },
             query: Query {
                 source: source.name.value.clone(),
                 form,

@@ -283,7 +283,7 @@ impl Source for Prometheus {
 
 /// Where NaN means that nothing happened.
 fn is_share(query: &Query) -> bool {
-    !matches!(query.form, Form::Count { .. } | Form::Raw { .. })
+    matches!(query.form, Form::Ratio { .. } | Form::Quantile { .. } | Form::Slow { .. })
 }
 
 fn unknown(reason: Unknown, detail: String) -> Answered {

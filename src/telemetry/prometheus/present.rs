@@ -18,7 +18,9 @@ impl Prometheus {
             }
         }
         match &query.form {
-            Form::Slow { bound, of } => self.has_bound(*bound, &of.metric, at).await.map_err(told),
+            Form::Slow { bound, of } | Form::SlowCount { bound, of } => {
+                self.has_bound(*bound, &of.metric, at).await.map_err(told)
+            }
             Form::Raw { .. } => self.answers(query, at).await.map_err(told),
             _ => Ok(()),
         }

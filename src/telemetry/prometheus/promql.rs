@@ -1,7 +1,7 @@
 //! The forms as PromQL. Every label value is escaped as a PromQL string: templating is not pasting.
 
-use crate::engine::Span;
 use crate::engine::plan::{Form, LabelTest, Matcher, Query, Selector};
+use crate::engine::{Decimal, Span};
 
 /// The query's text.
 pub fn text(query: &Query) -> String {
@@ -17,16 +17,24 @@ pub fn text(query: &Query) -> String {
             // per series, without those that went down or miss an end; empty while the metric exists is zero
             format!("sum(({series} - {series} offset {every}) >= 0) or 0 * sum({series})")
         }
+        Form::RatioCount { of, over } => {
+            let (part, whole, every) = (select(of, ""), select(over, ""), duration(query.every));
+            // none of them yet is zero while there is anything that it is a part of
+            format!("sum(({part} - {part} offset {every}) >= 0) or 0 * sum({whole})")
+        }
+        Form::SlowCount { bound, of } => {
+            let bucket = |texts| select(&bucket(of, texts), "_bucket");
+            let (quick, all) = (bucket(written(*bound)), bucket(vec!["+Inf".to_owned()]));
+            let every = duration(query.every);
+            // what went down in either is left out of both; without such a bucket there is no answer
+            let grew = |series: &str| format!("(({series} - {series} offset {every}) >= 0)");
+            format!("sum(({} - ignoring(le) {}) >= 0) or 0 * sum({quick})", grew(&all), grew(&quick))
+        }
         Form::Quantile { q, of } => {
             format!("histogram_quantile({q}, sum by (le) (rate({}[{window}])))", select(of, "_bucket"))
         }
         Form::Slow { bound, of } => {
-            let mut bucket = of.clone();
-            bucket.matchers.push(Matcher {
-                label: "le".to_owned(),
-                is: LabelTest::AnyOf(vec![bound.to_string(), format!("{bound}.0")]),
-            });
-            let (quick, all) = (select(&bucket, "_bucket"), select(of, "_count"));
+            let (quick, all) = (select(&bucket(of, written(*bound)), "_bucket"), select(of, "_count"));
             format!("1 - sum(rate({quick}[{window}])) / sum(rate({all}[{window}]))")
         }
         Form::Raw { text } => {
@@ -39,9 +47,9 @@ pub fn text(query: &Query) -> String {
 /// The age of the newest sample behind a query in seconds; none for raw queries.
 pub fn age(query: &Query) -> Option<String> {
     let (of, suffix) = match &query.form {
-        Form::Ratio { over, .. } => (over, ""),
+        Form::Ratio { over, .. } | Form::RatioCount { over, .. } => (over, ""),
         Form::Count { of } => (of, ""),
-        Form::Quantile { of, .. } | Form::Slow { of, .. } => (of, "_bucket"),
+        Form::Quantile { of, .. } | Form::Slow { of, .. } | Form::SlowCount { of, .. } => (of, "_bucket"),
         Form::Raw { .. } => return None,
     };
     Some(format!("time() - max(timestamp({}{suffix}{}))", of.metric, braces(of, &query.matchers)))
@@ -52,6 +60,18 @@ pub fn age(query: &Query) -> Option<String> {
 pub fn whatever_group(query: &Query) -> String {
     let anything = Matcher { label: "flagstaff_no_such_label".to_owned(), is: LabelTest::Equal(String::new()) };
     text(&Query { matchers: vec![anything], ..query.clone() })
+}
+
+/// A histogram's buckets whose bound is one of these texts.
+fn bucket(of: &Selector, bounds: Vec<String>) -> Selector {
+    let mut bucket = of.clone();
+    bucket.matchers.push(Matcher { label: "le".to_owned(), is: LabelTest::AnyOf(bounds) });
+    bucket
+}
+
+/// A bound as either kind of client writes it.
+fn written(bound: Decimal) -> Vec<String> {
+    vec![bound.to_string(), format!("{bound}.0")]
 }
 
 fn braces(of: &Selector, common: &[Matcher]) -> String {
@@ -153,6 +173,18 @@ mod tests {
         );
         let count = text(&query(Form::Count { of: named("all") }, "f"));
         assert_eq!(count, format!("sum((all{select} - all{select} offset 30s) >= 0) or 0 * sum(all{select})"));
+        let part = text(&query(Form::RatioCount { of: named("bad"), over: named("all") }, "f"));
+        assert_eq!(part, format!("sum((bad{select} - bad{select} offset 30s) >= 0) or 0 * sum(all{select})"));
+        let slow = text(&query(Form::SlowCount { bound: "0.8".parse().unwrap(), of: named("took") }, "f"));
+        let bucket = |le: &str| format!(r#"took_bucket{{le=~"{le}",env="production",flag="f",variant=~"on|true"}}"#);
+        let (quick, all) = (bucket(r"0\\.8|0\\.8\\.0"), bucket(r"\\+Inf"));
+        assert_eq!(
+            slow,
+            format!(
+                "sum(((({all} - {all} offset 30s) >= 0) - ignoring(le) (({quick} - {quick} offset 30s) >= 0)) >= 0) or 0 * \
+                 sum({quick})"
+            )
+        );
         let raw = Form::Raw { text: "max(queue{ {{match}} }) + {{ other }} # {{ flag }}".to_owned() };
         assert_eq!(
             text(&query(raw, "f")),

@@ -10,7 +10,7 @@ use crate::telemetry::Answered;
 /// Answers a query at an instant. `every` is how often the pages are read.
 pub fn answer(targets: &BTreeMap<String, History>, query: &Query, at: Timestamp, every: Span) -> Answered {
     let span = match query.form {
-        Form::Count { .. } => query.every,
+        Form::Count { .. } | Form::RatioCount { .. } | Form::SlowCount { .. } => query.every,
         _ => query.window,
     };
     if let Some(trouble) = trouble(targets, at, span, every) {
@@ -20,6 +20,8 @@ pub fn answer(targets: &BTreeMap<String, History>, query: &Query, at: Timestamp,
     match &query.form {
         Form::Ratio { of, over } => asking.ratio(of, over),
         Form::Count { of } => asking.count(of),
+        Form::RatioCount { of, over } => asking.ratio_count(of, over),
+        Form::SlowCount { bound, of } => asking.slow_count(*bound, of),
         Form::Quantile { q, of } => asking.quantile(*q, of),
         Form::Slow { bound, of } => asking.slow(*bound, of),
         Form::Raw { .. } => unknown(Unknown::Error, "pages have no query language; use a form"),
@@ -80,23 +82,67 @@ impl Asking<'_> {
     }
 
     fn count(&self, of: &Selector) -> Answered {
+        match self.counted(of) {
+            Some(count) if count > 0.0 || self.is_shown(&of.metric, of) => value(count),
+            _ => self.no_series(&of.metric),
+        }
+    }
+
+    /// By how much all selected counters grew between the two ends together; `None` where none is selected.
+    fn counted(&self, of: &Selector) -> Option<f64> {
         let matchers = matchers(of, &self.query.matchers);
         let mut total = None;
         for history in self.targets.values() {
             for series in history.select(&of.metric, &matchers) {
-                let sum = total.get_or_insert(0.0);
-                // a series missing at one end, and one that went down, is left out: it would count a whole life
-                let ends = (history.value_at(series, self.from), history.value_at(series, self.at));
-                if let (Some(before), Some(now)) = ends
-                    && now >= before
-                {
-                    *sum += now - before;
+                *total.get_or_insert(0.0) += self.grew(history, series).unwrap_or(0.0);
+            }
+        }
+        total
+    }
+
+    /// By how much a counter grew between the two ends. None where it is missing at one of them or went down: it would count
+    /// a whole life.
+    fn grew(&self, history: &History, series: &Series) -> Option<f64> {
+        let (before, now) = (history.value_at(series, self.from)?, history.value_at(series, self.at)?);
+        (now >= before).then_some(now - before)
+    }
+
+    fn ratio_count(&self, of: &Selector, over: &Selector) -> Answered {
+        if !self.is_shown(&over.metric, over) {
+            return self.no_series(&over.metric);
+        }
+        // no such series yet is no such event yet
+        value(self.counted(of).unwrap_or(0.0))
+    }
+
+    /// Per series of the histogram all observations less those up to the bound, where both are known.
+    fn slow_count(&self, bound: Decimal, of: &Selector) -> Answered {
+        let (metric, matchers) = (format!("{}_bucket", of.metric), matchers(of, &self.query.matchers));
+        if !self.is_shown(&metric, of) {
+            return self.no_series(&metric);
+        }
+        let limit = bound.to_string().parse::<f64>().unwrap_or(0.0);
+        let plain = |series: &Series| -> Vec<(String, String)> {
+            series.labels.iter().filter(|(label, _)| label != "le").cloned().collect()
+        };
+        let (mut slow, mut has_bound) = (0.0, false);
+        for history in self.targets.values() {
+            let up_to = |limit: f64| {
+                let buckets = history.select(&metric, &matchers).filter(move |series| series.bound() == Some(limit));
+                buckets.map(|series| (plain(series), series)).collect::<BTreeMap<_, _>>()
+            };
+            let quick = up_to(limit);
+            has_bound |= !quick.is_empty();
+            for (labels, all) in up_to(f64::INFINITY) {
+                let Some(quick) = quick.get(&labels) else { continue };
+                if let (Some(all), Some(quick)) = (self.grew(history, all), self.grew(history, quick)) {
+                    slow += (all - quick).max(0.0);
                 }
             }
         }
-        match total {
-            Some(count) if count > 0.0 || self.is_shown(&of.metric, of) => value(count),
-            _ => self.no_series(&of.metric),
+        match has_bound {
+            true => value(slow),
+            false => unknown(Unknown::NotANumber, &format!("{bound} s is no bucket bound of `{}`", of.metric)),
         }
     }
 

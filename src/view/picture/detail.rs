@@ -8,7 +8,8 @@ use super::super::words;
 use super::{Look, rows};
 use crate::control::Rollout;
 use crate::engine::explain::explain;
-use crate::engine::plan::Stage;
+use crate::engine::plan::{Rule, Stage};
+use crate::engine::state::Timer;
 use crate::engine::{Condition, Decimal, Phase, Plan, Reading, Span, Timestamp};
 
 /// Columns of a bake bar.
@@ -218,7 +219,7 @@ pub(super) fn metrics(rollout: &Rollout, look: Look) -> Vec<String> {
     }
     let mut lines = Vec::new();
     for (index, line) in values(rollout, look).into_iter().enumerate() {
-        let thresholds = thresholds(rollout, index);
+        let thresholds = thresholds_of_line(rollout, index);
         lines.push(line);
         if !thresholds.is_empty() {
             let broken = wrap(&format!("      {thresholds}"), look.line(), 6);
@@ -231,33 +232,65 @@ pub(super) fn metrics(rollout: &Rollout, look: Look) -> Vec<String> {
 /// Each metric in a line, whatever is too wide for it.
 pub(super) fn metrics_beside(rollout: &Rollout, look: Look) -> Vec<String> {
     let values = values(rollout, look).into_iter().enumerate();
-    values.map(|(index, line)| format!("{line}  {}", thresholds(rollout, index)).trim_end().to_owned()).collect()
+    values
+        .map(|(index, line)| format!("{line}  {}", thresholds_of_line(rollout, index)).trim_end().to_owned())
+        .collect()
 }
 
-/// Each metric with its value and its course.
+/// The series that people look at: what is counted for a rule is told by its evidence.
+fn shown(plan: &Plan) -> Vec<usize> {
+    (0..plan.series.len()).filter(|index| !plan.is_only_counted(*index)).collect()
+}
+
+/// The rules that count, with what they have counted.
+fn counting(rollout: &Rollout) -> Vec<(&Rule, &Timer)> {
+    let rules = rollout.plan.rules.iter().zip(&rollout.state.rules).filter(|_| rollout.state.is_live());
+    rules.filter(|(rule, _)| rule.detector.is_some()).collect()
+}
+
+/// Each metric with its value and its course, and then each rule that counts with its evidence.
 pub(super) fn values(rollout: &Rollout, look: Look) -> Vec<String> {
     let plan = &rollout.plan;
     let readings =
         |index: usize| -> Vec<&Reading> { rollout.ticks.values().filter_map(|readings| readings.get(index)).collect() };
-    let newest: Vec<String> = plan
-        .series
-        .iter()
-        .enumerate()
-        .map(|(index, series)| {
-            let last = readings(index).pop().map(|reading| words::reading(reading, series.unit));
-            last.unwrap_or_else(|| "not read yet".to_owned())
-        })
-        .collect();
-    let (name, value) = if look.is_narrow() { (14, 12) } else { (24, 22) };
-    let names = plan.series.iter().map(|series| width(&safe(&series.name))).max().unwrap_or(0).min(name);
-    let wide = newest.iter().map(|value| width(value)).max().unwrap_or(0).min(value);
-    let lines = plan.series.iter().zip(newest).enumerate().map(|(index, (series, value))| {
+    let newest = |index: usize| {
+        let last = readings(index).pop().map(|reading| words::reading(reading, plan.series[index].unit));
+        last.unwrap_or_else(|| "not read yet".to_owned())
+    };
+    let series = shown(plan).into_iter().map(|index| {
         let spark = sparkline(&readings(index), if look.is_narrow() { 8 } else { SPARK });
-        let spark = if look.is_narrow() { spark } else { pad(&spark, SPARK) };
-        let line = format!("    {}  {}  {spark}", pad(&safe(&series.name), names), pad(&value, wide));
-        if is_breached(rollout, index) { tone(&line, Tone::Bad) } else { line }
+        (safe(&plan.series[index].name), newest(index), spark, is_breached(rollout, index))
     });
-    lines.collect()
+    let counting = counting(rollout).into_iter().map(|(rule, timer)| {
+        let threshold = rule.detector.as_ref().map(|detector| detector.threshold).unwrap_or_default();
+        let evidence = match look.is_narrow() {
+            true => words::weighed_briefly(timer.weight, threshold),
+            false => words::weighed(timer.weight, threshold),
+        };
+        (safe(&rule.name), evidence, String::new(), timer.run > 0)
+    });
+    let all: Vec<(String, String, String, bool)> = series.chain(counting).collect();
+    let (name, value) = if look.is_narrow() { (14, 12) } else { (24, 24) };
+    let names = all.iter().map(|(name, ..)| width(name)).max().unwrap_or(0).min(name);
+    let wide = all.iter().map(|(_, value, ..)| width(value)).max().unwrap_or(0).min(value);
+    let line = |(name, value, spark, is_breached): (String, String, String, bool)| {
+        let spark = if look.is_narrow() { spark } else { pad(&spark, SPARK) };
+        let line = format!("    {}  {}  {spark}", pad(&name, names), pad(&value, wide));
+        if is_breached { tone(&line, Tone::Bad) } else { line }
+    };
+    all.into_iter().map(line).collect()
+}
+
+/// What stands against a line of [`values`].
+fn thresholds_of_line(rollout: &Rollout, line: usize) -> String {
+    let series = shown(&rollout.plan);
+    match series.get(line) {
+        Some(index) => thresholds(rollout, *index),
+        None => {
+            let rule = counting(rollout).get(line - series.len()).map(|(rule, _)| rule.then.word());
+            rule.map(|word| format!("→ {word}")).unwrap_or_default()
+        }
+    }
 }
 
 fn reads(condition: &Condition, index: usize) -> bool {
@@ -270,6 +303,9 @@ fn thresholds(rollout: &Rollout, index: usize) -> String {
     let plan = &rollout.plan;
     let healthy = plan.healthy.iter().filter(|line| reads(&line.condition, index)).map(|line| safe(&line.text));
     let rules = plan.rules.iter().filter(|rule| reads(&rule.condition, index)).map(|rule| {
+        if rule.observe {
+            return format!("{} (only observed)", safe(&rule.text));
+        }
         let lasting = rule.hold_for.map(|span| format!(" for {span}")).unwrap_or_default();
         format!("{}{lasting} → {}", safe(&rule.text), rule.then.word())
     });

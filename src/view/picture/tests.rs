@@ -131,3 +131,31 @@ fn without_unicode_everything_is_ascii() {
     let text = drawn(&many(50), look(80, 23, false));
     assert!(text.contains("####---- 12h/1d") && text.contains("... "), "{text}");
 }
+
+#[test]
+fn a_rule_that_counts_shows_its_evidence_and_not_its_counts() {
+    use crate::engine::detector::{Against, Counts, Detector};
+    let mut rollout = running("a", 2);
+    let mut plan = (*rollout.plan).clone();
+    let decimal = |text: &str| text.parse().expect("a decimal");
+    let counts = Counts { failed: plan.series.len(), total: plan.series.len() + 1 };
+    for name in ["error_rate.failed", "error_rate.total"] {
+        let series = plan.series[0].clone();
+        plan.series.push(crate::engine::plan::Series { name: name.to_owned(), ..series });
+    }
+    plan.rules[0].detector = Some(Detector {
+        max: decimal("0.05"),
+        per: crate::engine::Span::hours(24),
+        cluster: 1,
+        threshold: decimal("10.9612778467"),
+        counts,
+        against: Against::share(decimal("0.02"), decimal("0.05")).expect("a promise"),
+    });
+    rollout.plan = std::sync::Arc::new(plan);
+    rollout.state.rules[0].weight = decimal("3.14159");
+    let wide = drawn(&[rollout.clone()], look(160, 60, true));
+    assert!(wide.contains("errors") && wide.contains("evidence 3.14 of 10.96"), "{wide}");
+    assert!(wide.contains("→ pause") && !wide.contains("error_rate.failed"), "{wide}");
+    let narrow = drawn(&[rollout], look(40, 40, true));
+    assert!(narrow.contains("3.14/10.96"), "{narrow}");
+}

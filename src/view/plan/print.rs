@@ -8,6 +8,7 @@ use crate::engine::{Exposure, Plan};
 use crate::view::printer::{Printer, Tone};
 use crate::view::safe::safe;
 use crate::view::text::{pad, width};
+use crate::view::words;
 
 /// Prints a plan, its origins and its hash.
 pub fn print(printer: &Printer, row: &PlanRow) {
@@ -167,14 +168,20 @@ fn approval(approval: &Approval) -> String {
 fn rules(plan: &Plan) -> Vec<(String, String)> {
     let rules = plan.rules.iter().map(|rule| {
         let lasting = rule.hold_for.map(|span| format!(" for {span}")).unwrap_or_default();
-        (rule.name.clone(), format!("{}{lasting}: {}", rule.text, action(plan, &rule.then)))
+        let promise = rule.detector.as_ref().map(|detector| format!(", {}", words::promise(detector)));
+        let what = observed(rule.observe, action(plan, &rule.then));
+        (rule.name.clone(), format!("{}{lasting}{}: {what}", rule.text, promise.unwrap_or_default()))
     });
     let mut pairs: Vec<(String, String)> = rules.collect();
     pairs.extend(plan.no_data.as_ref().map(|no_data| {
-        let what = format!("needed evidence missing for {}: {}", no_data.after, action(plan, &no_data.then));
-        ("no_data".to_owned(), what)
+        let what = observed(no_data.observe, action(plan, &no_data.then));
+        ("no_data".to_owned(), format!("needed evidence missing for {}: {what}", no_data.after))
     }));
     pairs
+}
+
+fn observed(observe: bool, what: String) -> String {
+    if observe { format!("only recorded: would {what}") } else { what }
 }
 
 fn action(plan: &Plan, action: &Action) -> String {

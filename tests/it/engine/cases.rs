@@ -2,5 +2,7 @@
 
 mod advancing;
 mod backend;
+mod counting;
 mod people;
+mod proving;
 mod rules;

@@ -56,7 +56,7 @@ pub(super) fn all_unknown(reason: Unknown) -> Vec<Reading> {
     vec![Reading::Unknown(reason); 5]
 }
 
-fn series(name: &str, arm: Arm, unit: Unit) -> Series {
+pub(super) fn series(name: &str, arm: Arm, unit: Unit) -> Series {
     let of = Selector { metric: name.to_owned(), matchers: Vec::new() };
     let query = Query {
         source: "prom".to_owned(),
@@ -96,11 +96,19 @@ pub(super) fn above_control() -> Condition {
 }
 
 pub(super) fn line(condition: Condition) -> HealthLine {
-    HealthLine { text: "a line".to_owned(), condition, hold_for: None }
+    HealthLine { text: "a line".to_owned(), condition, hold_for: None, proof: None }
 }
 
 pub(super) fn rule(name: &str, condition: Condition, ticks: u32, then: Action) -> Rule {
-    Rule { name: name.to_owned(), text: name.to_owned(), condition, hold_for: lasting(ticks), then }
+    Rule {
+        name: name.to_owned(),
+        text: name.to_owned(),
+        condition,
+        hold_for: lasting(ticks),
+        detector: None,
+        observe: false,
+        then,
+    }
 }
 
 /// What to write after `for:` to need this many ticks.
@@ -182,7 +190,7 @@ pub(super) fn with_rules(rules: Vec<Rule>) -> Plan {
 }
 
 pub(super) fn no_data(ticks: u32, then: Action) -> Option<NoData> {
-    Some(NoData { after: bake(ticks), then })
+    Some(NoData { after: bake(ticks), observe: false, then })
 }
 
 pub(super) fn samples(at_least: u64) -> Option<Samples> {

@@ -4,6 +4,7 @@ mod cases;
 mod decimals;
 mod invariants;
 mod kit;
+mod promises;
 mod pure;
 mod reference;
 mod table;

@@ -5,11 +5,11 @@ pub(super) mod random;
 mod shape;
 
 use flagstaff::canonical;
-use flagstaff::engine::State;
 use flagstaff::engine::decide::fold;
 use flagstaff::engine::state::EffectKind;
+use flagstaff::engine::{Decimal, State};
 
-use self::model::{Model, Mutant, View, Want};
+use self::model::{Model, Mutant, Near, View, Want};
 use self::random::{History, histories};
 use self::shape::Who;
 
@@ -29,7 +29,12 @@ fn view_of(state: &State) -> View {
         lacks_nothing: state.last_tick.map(|_| state.missing.is_empty()),
         open: state.effect.as_ref().map(|effect| (want(effect.kind), Who::of(&effect.to), effect.stage)),
         approvals: state.approvals.len(),
+        evidence: state.rules.iter().map(|timer| near(timer.weight)).collect(),
     }
+}
+
+fn near(number: Decimal) -> Near {
+    Near(number.to_string().parse().expect("a number"))
 }
 
 /// The first step at which engine and reference part, and what each says.
@@ -110,6 +115,12 @@ fn every_mutant_is_caught() {
         ShortMuteKeepsTimer,
         LateWriteStands,
         SettledInFlight,
+        UnknownResetsEvidence,
+        EvidenceIsNeverPaidBack,
+        LateEvidenceGoesOn,
+        ObservedRulesAct,
+        SilenceProves,
+        ProofOutlivesRestart,
     ];
     let mut alive: Vec<Mutant> = mutants.to_vec();
     for history in histories(8, 20_000) {
@@ -139,6 +150,7 @@ fn the_histories_reach_every_corner() {
         "Started",
         "Ticked",
         "Notified",
+        "WouldAct",
         "Advancing",
         "Intended",
         "Effective",

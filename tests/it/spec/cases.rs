@@ -121,7 +121,99 @@ fn policy() {
         "query: 'sum(x)', unit: ratio",
         "raw-query `sum(x)`",
     );
-    check(file, "for: 2m, then: pause", "catches: 5%, then: pause", "unsupported `catches`");
+}
+
+/// A rule with a promise: what it cannot be, at the exact characters, and what to write instead.
+#[test]
+fn false_alarms() {
+    let (file, written) = ("policies.yaml", "when: \"error_rate > 2%\", for: 2m, then: pause");
+    let rule = |rule: &str, expected: &str| check(file, written, rule, expected);
+    let alarms = "false_alarms: { max: 5%, per: 24h }";
+    let of = |when: &str, catches: &str| format!("when: \"{when}\", {alarms}, catches: {catches}, then: pause");
+    rule(&format!("when: \"error_rate > 2%\", for: 2m, {alarms}, catches: 5%, then: pause"), "14:53 false-alarms `2m`");
+    rule(&format!("when: \"error_rate > 2%\", {alarms}, then: pause"), "14:48 missing-key `false_alarms`");
+    rule(
+        "when: \"error_rate > 2%\", catches: 5%, then: pause",
+        "false-alarms `catches` `catches` needs `false_alarms`",
+    );
+    rule("when: \"error_rate > 2%\", cluster: 5, then: pause", "false-alarms `cluster`");
+    rule(&of("error_rate > 2%", "3x"), "false-alarms `3x` the condition compares with a share");
+    rule(&of("error_rate > 2%", "2%"), "false-alarms `2%` what must be caught is no worse");
+    rule(&of("error_rate > 2%", "100%"), "false-alarms `100%` everything is more");
+    rule(&of("error_rate > 2%", "five"), "false-alarms `five` `five` is neither");
+    rule(&of("error_rate > 2%", "-5%"), "false-alarms `-5%`");
+    rule(&of("error_rate > 0%", "5%"), "14:43 false-alarms `0%`");
+    rule(&of("error_rate >= 2%", "5%"), "14:30 false-alarms `error_rate >= 2%`");
+    rule(&of("error_rate < 2%", "5%"), "a metric of the exposed group is expected to be above");
+    rule(&of("2 * error_rate > 2%", "5%"), "the metric has a factor");
+    rule(&of("error_rate > 2% and requests > 100", "5%"), "false-alarms `error_rate > 2% and requests > 100`");
+    rule(
+        &of("p99 > 800ms", "5%"),
+        "14:30 false-alarms `p99` `p99`: a quantile cannot be counted (write `slow(800ms) > 1%`",
+    );
+    rule(&of("requests > 5", "5%"), "false-alarms `requests`");
+    rule(&of("error_rate > 2 * baseline(checkouts_lost)", "3x"), "compares with a share or with the same metric");
+    rule(
+        &of("error_rate > 1.5 * baseline(error_rate)", "3%"),
+        "false-alarms `3%` the condition compares with the control",
+    );
+    rule(&of("error_rate > 1.5 * baseline(error_rate)", "1.5x"), "no worse than the limit");
+    rule(&of("baseline(error_rate) > 2%", "5%"), "a metric of the exposed group");
+    let promise = |promise: &str, expected: &str| {
+        rule(&format!("when: \"error_rate > 2%\", {promise}, catches: 5%, then: pause"), expected);
+    };
+    promise("false_alarms: { max: 0%, per: 24h }", "false-alarms `0%`");
+    promise("false_alarms: { max: 100%, per: 24h }", "false-alarms `100%`");
+    promise("false_alarms: { max: 5, per: 24h }", "percentage `5`");
+    promise("false_alarms: { max: 5%, per: 0s }", "false-alarms `0s`");
+    promise("false_alarms: { max: 5% }", "missing-key");
+    promise("false_alarms: 5%", "shape `5%`");
+    promise("false_alarms: { max: 5%, per: 24h, each: x }", "unknown-key `each`");
+    promise(&format!("{alarms}, cluster: 0"), "false-alarms `0`");
+    promise(&format!("{alarms}, cluster: 1001"), "false-alarms `1001`");
+    promise(&format!("{alarms}, cluster: few"), "number `few`");
+}
+
+/// A line that is to be proven: what it cannot be, at the exact characters, and what to write instead.
+#[test]
+fn proofs() {
+    let (file, written) = ("policies.yaml", "    - \"error_rate < 1%\"\n");
+    let line = |line: &str, expected: &str| check(file, written, &format!("    - {line}\n{written}"), expected);
+    let said = |text: &str, expected: &str| line(&format!("\"{text}\""), expected);
+    said("error_rate < 1% at 95 confidence", "11:27 condition `95`");
+    said("error_rate < 1% at 95%", "`confidence` is expected here");
+    said("error_rate < 1% at 100% confidence", "11:27 proof `100%` `100%`: this is no confidence");
+    said("error_rate < 1% at 49% confidence", "proof `49%`");
+    said("error_rate <= 1% at 95% confidence", "11:8 proof `error_rate <= 1%`");
+    said("error_rate > 1% at 95% confidence", "proof `error_rate > 1%`");
+    said("error_rate < 0% at 95% confidence", "proof `0%`");
+    said("error_rate < 1.5 * baseline(error_rate) at 95% confidence", "proof");
+    said("error_rate < 1% and requests > 5 at 95% confidence", "a proof is about one metric");
+    said(
+        "p99 < 800ms at 95% confidence",
+        "11:8 proof `p99` `p99`: a quantile cannot be counted (write `slow(800ms) < 1%`",
+    );
+    said("p95 < 1.5s at 95% confidence", "write `slow(1500ms) < 5%`");
+    line("{ when: \"error_rate < 1% at 95% confidence\", for: 2m }", "11:57 proof `2m`");
+    check(
+        file,
+        "error_rate > 2%\", for: 2m",
+        "error_rate > 2% at 95% confidence\"",
+        "only a line of `healthy` is proven",
+    );
+}
+
+#[test]
+fn observing() {
+    let file = "policies.yaml";
+    check(file, "for: 2m, then: pause", "for: 2m, observe: yes, then: pause", "boolean `yes`");
+    check(file, "  healthy:\n", "  observe: true\n  healthy:\n", "observe `web` only observes");
+    check(
+        file,
+        "  safeguards:\n",
+        "  safeguards: [ { name: e, when: 'error_rate > 2%', observe: true, then: pause } ]\n  other:\n",
+        "no-safeguard",
+    );
 }
 
 #[test]

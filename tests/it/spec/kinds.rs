@@ -74,6 +74,73 @@ fn a_metric_of_the_whole_service_is_read() {
     assert_eq!((approval.people.len(), approval.count), (2, 1));
 }
 
+/// What a rule with a promise becomes: counts beside the share, and constants that any machine computes alike.
+#[test]
+fn a_promise_is_pinned_with_its_counts_and_constants() {
+    let written = "when: \"error_rate > 2%\", for: 2m, then: pause";
+    let alarms = "false_alarms: { max: 5%, per: 24h }";
+    let pinned = |rule: String| {
+        let (found, _dir) = loaded(&[(written, &rule)], RELEASE);
+        let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+        let rule = plan.rules.iter().find(|rule| rule.name == "errors").expect("the rule").clone();
+        let detector = serde_json::to_value(rule.detector.as_ref().expect("a detector")).unwrap();
+        let names = |pointer: &str| {
+            ["failed", "total"].map(|part| {
+                let index = detector.pointer(&format!("{pointer}/{part}")).and_then(|index| index.as_u64()).unwrap();
+                plan.series[index as usize].clone()
+            })
+        };
+        let control = detector.pointer("/against/baseline").map(|_| names("/against/baseline/control"));
+        (detector.clone(), names("/counts"), control)
+    };
+    let (detector, [failed, total], _) =
+        pinned(format!("when: \"error_rate > 2%\", {alarms}, catches: 5%, then: pause"));
+    assert_eq!(detector["threshold"], "10.9612778467");
+    let against = &detector["against"]["share"];
+    assert_eq!((&against["failure"], &against["success"]), (&"0.916290731874".into(), &"-0.0310905870701".into()));
+    assert_eq!(detector.get("cluster"), None);
+    assert_eq!((failed.name.as_str(), total.name.as_str()), ("error_rate.failed", "error_rate.total"));
+    assert!(matches!(failed.query.form, Form::RatioCount { .. }) && matches!(total.query.form, Form::Count { .. }));
+    assert_eq!(failed.arm, Arm::Exposed);
+
+    let slow = format!("when: \"1% < slow(500ms)\", {alarms}, catches: 5%, cluster: 5, then: pause");
+    let (detector, [failed, total], _) = pinned(slow);
+    assert_eq!((&detector["threshold"], &detector["cluster"]), (&"54.8063892335".into(), &5.into()));
+    assert_eq!((failed.name.as_str(), total.name.as_str()), ("slow(500ms).failed", "slow(500ms).total"));
+    let Form::Count { of } = &total.query.form else { panic!("a count") };
+    assert!(of.metric.ends_with("_count") && matches!(failed.query.form, Form::SlowCount { .. }));
+
+    let blame = format!("when: \"error_rate > 1.5 * baseline(error_rate)\", {alarms}, catches: 3x, then: pause");
+    let (detector, [failed, _], control) = pinned(blame);
+    assert_eq!(detector["against"]["baseline"]["failure"], "0.693147180559");
+    let [their_failed, their_total] = control.expect("the control group");
+    assert_eq!(their_failed.name, "baseline(error_rate.failed)");
+    assert_eq!((their_failed.arm, their_total.arm, failed.arm), (Arm::Control, Arm::Control, Arm::Exposed));
+    assert_ne!(their_failed.query.matchers, failed.query.matchers);
+}
+
+#[test]
+fn a_proof_is_pinned_and_names_a_metric_of_the_exposed_group() {
+    let written = "    - \"error_rate < 1%\"\n    - { when: \"p99 < 500ms\", for: 2m }";
+    let (found, _dir) = loaded(&[(written, "    - \"slow(500ms) < 1% at 99.5% confidence\"")], RELEASE);
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    let proof = plan.healthy[0].proof.as_ref().expect("a proof");
+    assert_eq!((proof.risk.to_string(), proof.threshold.to_string()), ("0.005".to_owned(), "6.90775527899".to_owned()));
+    assert_eq!(plan.series[proof.counts.failed].name, "slow(500ms).failed");
+    assert_eq!(proof.alternatives.len(), 5);
+}
+
+#[test]
+fn an_observing_policy_observes_with_every_rule() {
+    let (found, _dir) = loaded(&[("  healthy:\n", "  observe: true\n  healthy:\n")], RELEASE);
+    assert!(!found.has_errors(), "{:?}", told(&found));
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    assert!(plan.rules.iter().all(|rule| rule.observe) && plan.no_data.is_some_and(|rule| rule.observe));
+    let one = ("for: 2m, then: pause", "for: 2m, observe: true, then: pause");
+    let plan = loaded(&[one], RELEASE).0.plan("behind", "production").unwrap().plan;
+    assert_eq!(plan.rules.iter().map(|rule| rule.observe).collect::<Vec<_>>(), [true, false, false, false]);
+}
+
 #[test]
 fn include_adds_files() {
     let (found, _dir) = loaded(&[("  stickiness:", "  include: [ \"more/**\" ]\n  stickiness:")], RELEASE);

@@ -40,6 +40,12 @@ pub(super) enum Mutant {
     ShortMuteKeepsTimer,
     LateWriteStands,
     SettledInFlight,
+    UnknownResetsEvidence,
+    EvidenceIsNeverPaidBack,
+    LateEvidenceGoesOn,
+    ObservedRulesAct,
+    SilenceProves,
+    ProofOutlivesRestart,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,27 +71,84 @@ enum Credit {
     Restart,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Fact {
-    Start { at: Timestamp, stage: usize },
-    Judged { at: Timestamp, rules: Vec<Says>, lines: Vec<Says>, credit: Credit, samples: u64, no_data: Option<bool> },
-    Lacks { nothing: bool, only_approval: bool },
-    Ask { id: u64, want: Want, who: Who, stage: usize, person: bool, expires: Option<Timestamp> },
-    Closed { at: Option<Timestamp>, shrunk: bool },
-    Landed { at: Timestamp, who: Who, stage: usize, changed: bool },
-    Pause { causes: Vec<Cause> },
-    Back { stage: usize, who: Who, cause: Cause, rules: Vec<String> },
+    Start {
+        at: Timestamp,
+        stage: usize,
+    },
+    Judged {
+        at: Timestamp,
+        rules: Vec<Says>,
+        /// What the tick adds to the evidence of each rule that counts, where that is known.
+        adds: Vec<Option<f64>>,
+        lines: Vec<Says>,
+        credit: Credit,
+        samples: u64,
+        /// Failures and all requests, where both are known.
+        counts: Option<(f64, f64)>,
+        no_data: Option<bool>,
+    },
+    Lacks {
+        nothing: bool,
+        only_approval: bool,
+    },
+    Ask {
+        id: u64,
+        want: Want,
+        who: Who,
+        stage: usize,
+        person: bool,
+        expires: Option<Timestamp>,
+    },
+    Closed {
+        at: Option<Timestamp>,
+        shrunk: bool,
+    },
+    Landed {
+        at: Timestamp,
+        who: Who,
+        stage: usize,
+        changed: bool,
+    },
+    Pause {
+        causes: Vec<Cause>,
+    },
+    Back {
+        stage: usize,
+        who: Who,
+        cause: Cause,
+        rules: Vec<String>,
+    },
     Stop,
-    Resume { at: Timestamp },
-    Force { at: Timestamp, stage: usize },
-    Approved { at: Timestamp, name: String },
-    Mute { at: Timestamp, rule: String, until: Timestamp },
-    Adopt { at: Timestamp },
-    Reduced { who: Who },
+    Resume {
+        at: Timestamp,
+    },
+    Force {
+        at: Timestamp,
+        stage: usize,
+    },
+    Approved {
+        at: Timestamp,
+        name: String,
+    },
+    Mute {
+        at: Timestamp,
+        rule: String,
+        until: Timestamp,
+    },
+    Adopt {
+        at: Timestamp,
+    },
+    Reduced {
+        who: Who,
+    },
     Drift,
     DriftOver,
     LateWrite,
-    Touched { hand: String },
+    Touched {
+        hand: String,
+    },
     Complete,
 }
 
@@ -96,7 +159,7 @@ pub(super) struct Model<'a> {
 }
 
 /// What is compared after every input.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct View {
     pub(super) phase: Phase,
     pub(super) stage: usize,
@@ -107,6 +170,17 @@ pub(super) struct View {
     pub(super) lacks_nothing: Option<bool>,
     pub(super) open: Option<(Want, Who, usize)>,
     pub(super) approvals: usize,
+    pub(super) evidence: Vec<Near>,
+}
+
+/// A number in binary, which is not exact: those a millionth apart are equal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Near(pub(super) f64);
+
+impl PartialEq for Near {
+    fn eq(&self, other: &Near) -> bool {
+        (self.0 - other.0).abs() < 1e-6
+    }
 }
 
 impl<'a> Model<'a> {
@@ -137,6 +211,10 @@ impl<'a> Model<'a> {
             }),
             open: self.open().map(|(_, want, who, stage, ..)| (want, who, stage)),
             approvals: self.approvals().len(),
+            evidence: match self.of_this_rollout().any(|fact| matches!(fact, Fact::Judged { .. })) {
+                true => (0..self.shape.rules.len()).map(|rule| Near(self.evidence(rule, None))).collect(),
+                false => Vec::new(),
+            },
         }
     }
 
@@ -256,6 +334,24 @@ impl<'a> Model<'a> {
             .sum()
     }
 
+    /// "Counted over the ticks that earned the bake": how much likelier all of it is below the limit, for the best of some
+    /// shares there.
+    fn is_proven(&self) -> bool {
+        let of_bake: Vec<&Fact> = match self.is(Mutant::ProofOutlivesRestart) {
+            true => self.of_this_rollout().collect(),
+            false => self.since_bake().collect(),
+        };
+        let counted = of_bake.into_iter().filter_map(|fact| match fact {
+            Fact::Judged { credit: Credit::Earned, counts, .. } => *counts,
+            _ => None,
+        });
+        let (failed, total) = counted.fold((0.0, 0.0), |all, tick| (all.0 + tick.0, all.1 + tick.1));
+        let chance = |share: f64| failed * f64::ln(share) + (total - failed) * f64::ln(1.0 - share);
+        let enough = (5.0_f64 / 0.2).ln();
+        let proves = |share: f64| chance(0.6 * share) - chance(0.6) >= enough;
+        [0.9, 0.75, 0.5, 0.25, 0.05].into_iter().any(proves) || (total == 0.0 && self.is(Mutant::SilenceProves))
+    }
+
     fn approvals(&self) -> BTreeSet<String> {
         let pause = |fact: &Fact| matches!(fact, Fact::Pause { .. }) && !self.is(Mutant::ApprovalOutlivesPause);
         self.since_bake()
@@ -314,6 +410,33 @@ impl<'a> Model<'a> {
             Fact::Judged { rules, lines, no_data, .. } => Some((rules, lines, *no_data)),
             _ => None,
         })
+    }
+
+    /// "max(0, number + increment)" at each tick is the largest sum of any number of the newest increments. `next`: what a tick
+    /// adds that is not judged yet.
+    fn evidence(&self, rule: usize, next: Option<f64>) -> f64 {
+        let name = rule_name(rule);
+        let muted = |fact: &&Fact| matches!(fact, Fact::Mute { rule, .. } if *rule == name);
+        let keeps = |fact: &&Fact| self.is(Mutant::ShortMuteKeepsTimer) || !muted(fact);
+        let since = self.of_this_rollout().take_while(|fact| !self.restarts_timers(fact)).take_while(keeps);
+        let judged = since.filter_map(|fact| match fact {
+            Fact::Judged { rules, adds, .. } => Some((rules[rule], adds[rule])),
+            _ => None,
+        });
+        let heard = judged.take_while(|(says, _)| {
+            *says != Says::Silent && !(*says == Says::DontKnow && self.is(Mutant::UnknownResetsEvidence))
+        });
+        let newest_first: Vec<f64> = next.into_iter().chain(heard.filter_map(|(_, adds)| adds)).collect();
+        self.largest_sum(&newest_first)
+    }
+
+    fn largest_sum(&self, newest_first: &[f64]) -> f64 {
+        let (mut sum, mut largest) = (0.0, 0.0_f64);
+        for adds in newest_first {
+            sum += if self.is(Mutant::EvidenceIsNeverPaidBack) { adds.max(0.0) } else { *adds };
+            largest = largest.max(sum);
+        }
+        largest
     }
 
     fn rule_run(&self, rule: usize, need: u32) -> u32 {

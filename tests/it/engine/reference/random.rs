@@ -87,7 +87,12 @@ fn shape(dice: &mut Dice) -> Shape {
         Test::Missing(kit::P99),
     ];
     let rules = (0..1 + dice.below(3))
-        .map(|_| ShapeRule { test: dice.of(&tests), need: 1 + dice.below(4) as u32, then: action(dice, count) })
+        .map(|_| {
+            let counted = dice.percent(30);
+            let test = if counted { dice.of(&[Test::Counted, Test::CountedAgainstControl]) } else { dice.of(&tests) };
+            let need = if counted { 1 } else { 1 + dice.below(4) as u32 };
+            ShapeRule { test, need, observe: dice.percent(12), then: action(dice, count) }
+        })
         .collect();
     let measured = if dice.percent(95) { Test::Above(kit::ERRORS, 3) } else { Test::Missing(kit::ERRORS) };
     let mut lines = vec![(measured, 1 + dice.below(3) as u32)];
@@ -95,7 +100,9 @@ fn shape(dice: &mut Dice) -> Shape {
         lines.push((dice.of(&tests[2..]), 1 + dice.below(3) as u32));
     }
     let no_data = dice.percent(60).then(|| (1 + dice.below(4) as u32, action(dice, count)));
-    Shape { stages, rules, lines, no_data, settle: dice.of(&[0, 24_000, 60_000]) }
+    let no_data_observes = dice.percent(10);
+    let proof = dice.percent(25);
+    Shape { stages, rules, lines, proof, no_data, no_data_observes, settle: dice.of(&[0, 24_000, 60_000]) }
 }
 
 struct World {

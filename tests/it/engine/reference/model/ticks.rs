@@ -7,13 +7,14 @@ use flagstaff::engine::plan::{Action, RollbackStage};
 use flagstaff::engine::{Cause, Observation, Phase, Reading, Signal, Timestamp, Unknown};
 
 use super::super::super::kit;
-use super::super::shape::{Test, Who, rule_name, stage_name};
+use super::super::shape::{self, Test, Who, rule_name, stage_name};
 use super::{Credit, Fact, Model, Mutant, Says};
 
 impl Model<'_> {
     pub(super) fn applies(&self, test: Test) -> bool {
         let percent = self.shape.stages[self.stage()].who.percent;
-        !matches!(test, Test::AboveControl) || (percent > 0 && percent < 100)
+        let needs_control = matches!(test, Test::AboveControl | Test::CountedAgainstControl);
+        !needs_control || (percent > 0 && percent < 100)
     }
 
     pub(super) fn says(&self, test: Test, readings: &[Reading]) -> Says {
@@ -27,6 +28,8 @@ impl Model<'_> {
             Test::Missing(series) if readings.get(series) == Some(&Reading::Unknown(Unknown::Unobserved)) => None,
             Test::Above(series, limit) => number(series).map(|value| value > limit),
             Test::AboveControl => number(kit::ERRORS).zip(number(kit::CONTROL)).map(|(a, b)| 2 * a > 3 * b),
+            // told by its evidence: `rule_says`
+            Test::Counted | Test::CountedAgainstControl => None,
             Test::Missing(series) => Some(matches!(
                 readings.get(series),
                 None | Some(Reading::Unknown(Unknown::NoAnswer | Unknown::Error | Unknown::Stale))
@@ -42,7 +45,58 @@ impl Model<'_> {
     pub(super) fn rule_says(&self, rule: usize, readings: &[Reading], at: Timestamp) -> Says {
         let test = self.shape.rules[rule].test;
         let silent = self.muted(&rule_name(rule), at) || !self.applies(test);
-        if silent { Says::Silent } else { self.says(test, readings) }
+        match self.adds(rule, readings) {
+            _ if silent => Says::Silent,
+            Some(adds) => self.fires(self.evidence(rule, Some(adds))),
+            None => self.says(test, readings),
+        }
+    }
+
+    fn fires(&self, evidence: f64) -> Says {
+        if evidence >= shape::THRESHOLD { Says::Yes } else { Says::No }
+    }
+
+    /// Failures and all requests of a tick, where both are known.
+    fn counts(&self, readings: &[Reading]) -> Option<(f64, f64)> {
+        let count = |series: usize| match readings.get(series) {
+            Some(Reading::Value(value)) => Some(value.to_string().parse::<f64>().expect("a number").max(0.0)),
+            _ => None,
+        };
+        let (failed, total) = count(shape::FAILED).zip(count(shape::TOTAL))?;
+        Some((failed.min(total), total))
+    }
+
+    /// What a tick adds to the evidence of a rule that counts: how much likelier its counts are where things are bad.
+    pub(super) fn adds(&self, rule: usize, readings: &[Reading]) -> Option<f64> {
+        let count = |series: usize| match readings.get(series) {
+            Some(Reading::Value(value)) => Some(value.to_string().parse::<f64>().expect("a number").max(0.0)),
+            _ => None,
+        };
+        let both = |failed, total| count(failed).zip(count(total)).map(|(failed, total)| (failed.min(total), total));
+        let (failed, total) = both(shape::FAILED, shape::TOTAL)?;
+        match self.shape.rules[rule].test {
+            Test::Counted => {
+                let chance = |p: f64| failed * p.ln() + (total - failed) * (1.0 - p).ln();
+                Some(chance(0.6) - chance(0.2))
+            }
+            Test::CountedAgainstControl => {
+                let (theirs, all_theirs) = both(shape::THEIR_FAILED, shape::THEIR_TOTAL)?;
+                // of the failures of both groups, each is the exposed group's with this chance
+                let chance = |ratio: f64| {
+                    let ours = total * ratio / (total * ratio + all_theirs);
+                    let of = |count: f64, chance: f64| if count == 0.0 { 0.0 } else { count * chance.ln() };
+                    of(failed, ours) + of(theirs, 1.0 - ours)
+                };
+                Some(chance(6.0) - chance(2.0))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether growth waits for a rule.
+    fn guards(&self, rule: usize) -> bool {
+        let rule = &self.shape.rules[rule];
+        rule.then != Action::Notify && (!rule.observe || self.is(Mutant::ObservedRulesAct))
     }
 
     /// A line holds while its test does not.
@@ -110,7 +164,7 @@ impl Model<'_> {
         }
         for (index, rule) in self.shape.rules.iter().enumerate() {
             let holds = rule.then == Action::Hold;
-            if rule.then == Action::Notify {
+            if !self.guards(index) {
                 continue;
             }
             match rules[index] {
@@ -121,6 +175,16 @@ impl Model<'_> {
                 Says::DontKnow => blocked |= !excused(rule.test) && !self.is(Mutant::EarnsOnUnknown),
                 Says::No | Says::Silent => {}
             }
+        }
+        let counts = self.counts(readings);
+        if self.shape.proof {
+            // what counts names the exposed group
+            let idle = [shape::FAILED, shape::TOTAL].into_iter().all(|series| {
+                matches!(readings.get(series), Some(Reading::Value(_) | Reading::Unknown(Unknown::Idle)))
+            });
+            let excused = counts.is_some() || (stage.idle && idle);
+            proven |= excused;
+            blocked |= !excused && !self.is(Mutant::EarnsOnUnknown);
         }
         blocked |= !proven && !self.is(Mutant::EarnsOnUnknown);
         let settle = if self.is(Mutant::NoSettling) { 0 } else { self.shape.settle as i64 };
@@ -138,7 +202,17 @@ impl Model<'_> {
             _ => 0,
         };
         let no_data = self.no_data(tick, &rules);
-        self.facts.push(Fact::Judged { at: tick.at, rules: rules.clone(), lines, credit, samples, no_data });
+        let adds = (0..self.shape.rules.len()).map(|rule| self.adds(rule, readings)).collect();
+        self.facts.push(Fact::Judged {
+            at: tick.at,
+            rules: rules.clone(),
+            adds,
+            lines,
+            credit,
+            samples,
+            counts,
+            no_data,
+        });
 
         let shows_allowed = match &tick.gates.backend {
             Observation::Seen(seen) => Who::of(&seen.shown()) == self.allowed() && !self.drifted(),
@@ -154,6 +228,7 @@ impl Model<'_> {
             && !blocked
             && self.baked() >= bake
             && stage.samples.is_none_or(|need| self.samples() >= need)
+            && (!self.shape.proof || self.is_proven())
             && tick.gates.holds.is_empty()
             && shows_allowed
             && present;
@@ -182,7 +257,17 @@ impl Model<'_> {
             let rules = (0..self.shape.rules.len()).map(|rule| self.rule_says(rule, &readings, at)).collect();
             let lines = (0..self.shape.lines.len()).map(|line| self.line_says(line, &readings)).collect();
             let no_data = (self.shape.no_data.is_some() && self.muted("no_data", at)).then_some(false);
-            self.facts.push(Fact::Judged { at, rules, lines, credit: Credit::Frozen, samples: 0, no_data });
+            let adds = vec![None; self.shape.rules.len()];
+            self.facts.push(Fact::Judged {
+                at,
+                rules,
+                adds,
+                lines,
+                credit: Credit::Frozen,
+                samples: 0,
+                counts: None,
+                no_data,
+            });
             at = at.plus(kit::EVERY);
         }
     }
@@ -201,9 +286,10 @@ impl Model<'_> {
             return None;
         }
         let lines = self.shape.lines.iter().map(|(test, _)| *test).filter(|test| self.applies(*test));
-        let armed = self.shape.rules.iter().zip(rules);
-        let armed = armed.filter(|(rule, says)| **says != Says::Silent && rule.then != Action::Notify);
-        let needed: BTreeSet<usize> = lines.chain(armed.map(|(rule, _)| rule.test)).flat_map(Test::series).collect();
+        let armed = (0..rules.len()).filter(|rule| rules[*rule] != Says::Silent && self.guards(*rule));
+        let armed = armed.map(|rule| self.shape.rules[rule].test);
+        let proof = self.shape.proof.then_some(Test::Counted);
+        let needed: BTreeSet<usize> = lines.chain(armed).chain(proof).flat_map(Test::series).collect();
         let reason = |series: usize| match tick.readings.get(series) {
             Some(Reading::Value(_)) => None,
             Some(Reading::Unknown(reason)) => Some(*reason),
@@ -231,12 +317,14 @@ impl Model<'_> {
         }
         let mut asked = Vec::new();
         for (index, rule) in self.shape.rules.iter().enumerate() {
-            if rules[index] == Says::Yes && self.rule_run(index, rule.need) >= self.need(rule.need) {
+            let acts = !rule.observe || self.is(Mutant::ObservedRulesAct);
+            if acts && rules[index] == Says::Yes && self.rule_run(index, rule.need) >= self.need(rule.need) {
                 asked.push((rule_name(index), rule.then.clone()));
             }
         }
         if let Some((need, then)) = &self.shape.no_data
             && no_data == Some(true)
+            && !self.shape.no_data_observes
             && self.no_data_run() >= *need
         {
             asked.push(("no_data".to_owned(), then.clone()));
@@ -312,6 +400,15 @@ impl Model<'_> {
         }
         let mut asked = Vec::new();
         for (index, rule) in self.shape.rules.iter().enumerate().filter(|(_, rule)| rule.then.stops()) {
+            if !self.guards(index) {
+                continue;
+            }
+            if rule.test.counts() {
+                if self.late_evidence_fires(index, &ticks) {
+                    asked.push((rule_name(index), rule.then.clone()));
+                }
+                continue;
+            }
             let says: Vec<Says> = ticks.iter().map(|tick| self.rule_says(index, &tick.readings, tick.at)).collect();
             let fires = (0..ticks.len()).any(|end| {
                 let (run, reach) = self.run_of(says[..=end].iter().rev().copied(), Says::Yes, rule.need);
@@ -326,5 +423,27 @@ impl Model<'_> {
             }
         }
         self.carry_out(late.evaluated, &asked, Cause::Rule);
+    }
+
+    /// Over late and recorded ticks together, from zero: it fires where a late tick is part of the evidence.
+    fn late_evidence_fires(&self, rule: usize, ticks: &[&LateTick]) -> bool {
+        let silent =
+            |tick: &LateTick| self.muted(&rule_name(rule), tick.at) || !self.applies(self.shape.rules[rule].test);
+        // by tick, what is known of it
+        let adds: Vec<Option<f64>> = ticks.iter().map(|tick| self.adds(rule, &tick.readings)).collect();
+        let evidence = |end: usize| {
+            let heard = (0..=end).rev().take_while(|index| !silent(ticks[*index]));
+            let mut newest_first: Vec<f64> = heard.filter_map(|index| adds[index]).collect();
+            if self.is(Mutant::LateEvidenceGoesOn) {
+                newest_first.push(self.evidence(rule, None));
+            }
+            self.largest_sum(&newest_first)
+        };
+        (0..ticks.len()).any(|end| {
+            let known = adds[end].is_some() && !silent(ticks[end]);
+            let part = (0..=end).rev().take_while(|index| evidence(*index) > 1e-9);
+            let has_late = part.filter(|index| adds[*index].is_some()).any(|index| ticks[index].late);
+            known && has_late && self.fires(evidence(end)) == Says::Yes
+        })
     }
 }
