@@ -45,6 +45,8 @@ pub struct Reply {
 pub struct NoReply {
     /// Whether time ran out: then the request may have arrived, or may arrive later.
     pub timed_out: bool,
+    /// Whether there is an answer, of more bytes than are read.
+    pub too_large: bool,
     /// For people.
     pub detail: String,
 }
@@ -135,7 +137,8 @@ pub async fn fetch_at_most(request: RequestBuilder, at_most: usize) -> Result<Re
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
         if body.len() + chunk.len() > at_most {
-            return Err(broken(format!("the answer is larger than {at_most} bytes")));
+            let detail = format!("the answer is larger than {at_most} bytes");
+            return Err(NoReply { too_large: true, ..broken(detail) });
         }
         body.extend_from_slice(&chunk);
     }
@@ -148,12 +151,12 @@ fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 fn broken(detail: String) -> NoReply {
-    NoReply { timed_out: false, detail }
+    NoReply { timed_out: false, too_large: false, detail }
 }
 
 fn explain(error: &reqwest::Error) -> NoReply {
     if error.is_timeout() {
-        return NoReply { timed_out: true, detail: "no answer in time".to_owned() };
+        return NoReply { timed_out: true, ..broken("no answer in time".to_owned()) };
     }
     let mut text = String::new();
     let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);

@@ -37,7 +37,8 @@ fn named(metric: &str) -> Selector {
 /// One number for whatever is asked, at each of its instants; refuses what a server refuses.
 fn number(asked: &Asked, value: &str) -> Reply {
     if asked.path == "/api/v1/query" {
-        let body = json!({ "status": "success", "data": { "resultType": "vector", "result": [ { "metric": {}, "value": [1, value] } ] } });
+        let at: f64 = asked.field("time").parse().unwrap();
+        let body = json!({ "status": "success", "data": { "resultType": "vector", "result": [ { "metric": {}, "value": [at, value] } ] } });
         return Reply::with(body.to_string());
     }
     let seconds = |name: &str| asked.field(name).parse::<f64>().unwrap();

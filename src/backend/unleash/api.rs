@@ -151,7 +151,7 @@ impl Api {
     }
 
     async fn send(&self, call: &Call, token: Option<&Secret>) -> Result<Reply, NoReply> {
-        let unusable = |detail: String| NoReply { timed_out: true, detail };
+        let unusable = |detail: String| NoReply { timed_out: true, too_large: false, detail };
         let make = || client_for(&self.url, CONNECT_WITHIN, ANSWER_WITHIN, &self.certificates);
         let client = self.client.get_or_init(make).as_ref().map_err(|why| unusable(why.clone()))?;
         let mut request = client.request(call.method.clone(), format!("{}{}", self.url, call.path));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures_util::future::join;
 use serde_json::Value;
 
-use super::answer::number;
+use super::answer::Said;
+use super::body::Body;
 use super::{ANYTHING, Prometheus};
 use crate::checkup::{Check, ClockRead, Fault};
 use crate::clock::within;
@@ -85,9 +86,8 @@ impl Prometheus {
 
     async fn data(&self) -> Check {
         let body = self.post_now(ANYTHING).await.ok();
-        let body: Option<Value> = body.and_then(|heard| serde_json::from_str(&heard.reply.text).ok());
-        match body.as_ref().map(number) {
-            Some(Ok(targets)) => Check::fine("data", format!("targets that it scrapes: {}", bounded(targets))),
+        match body.as_ref().and_then(|heard| number(&heard.reply)).as_deref() {
+            Some(targets) => Check::fine("data", format!("targets that it scrapes: {}", bounded(targets))),
             _ => Check::warning(
                 "data",
                 "it scrapes nothing: `up` has no series",
@@ -106,7 +106,7 @@ impl Prometheus {
     }
 
     async fn hear(&self, request: impl FnOnce(&http::Client, &str) -> RequestBuilder) -> Result<Heard, NoReply> {
-        let no_reply = |timed_out, detail: &str| NoReply { timed_out, detail: detail.to_owned() };
+        let no_reply = |timed_out, detail: &str| NoReply { timed_out, too_large: false, detail: detail.to_owned() };
         let client = self.client.as_ref().map_err(|why| no_reply(false, why))?;
         let mut request = request(client, &self.url).timeout(Duration::from_millis(PATIENCE.0));
         if let Some(token) = &self.token {
@@ -122,13 +122,20 @@ impl Prometheus {
 /// What to do where nothing answers as a Prometheus.
 const ADDRESS: &str = "check the source's `url`, that the server runs, and that this machine may reach it";
 
+/// The number that a query about its own present was answered, whenever that was for it.
+fn number(reply: &Reply) -> Option<String> {
+    let said = Said::all(Body::read(reply.status, &reply.text).ok()?, None);
+    let at = said.series.first()?.points.first()?.at;
+    said.number(at).map(str::to_owned).ok()
+}
+
 /// Why an answer is none.
 fn fault(reply: &Reply, body: &Value) -> Option<Check> {
     let failed = |fault, seen: String, advice: &str| Some(Check::failed("reachable", fault, seen, advice));
     let not_one =
         |status| failed(Fault::Unreachable, format!("status {status}, and no answer as Prometheus gives it"), ADDRESS);
     match reply.status {
-        200 if number(body).is_ok() => None,
+        200 if number(reply).is_some() => None,
         401 | 403 => {
             let advice = "name a token that may query with `token_file` or `token_env` beside the source's `url`";
             failed(Fault::NotAuthorised, format!("it does not let us: status {}", reply.status), advice)

@@ -1,4 +1,8 @@
-//! A real Prometheus scraping a page of the tests' own: the same forms from both sources, and everything that is no evidence.
+//! Sources of this kind: a real Prometheus and what a small server says where no real one can be made to.
+//!
+//! Here: a real Prometheus scraping a page of the tests' own: the same forms from both sources, and everything that is no evidence.
+
+mod batches;
 
 use std::fs;
 use std::net::TcpListener;
@@ -36,7 +40,11 @@ fn free_port() -> u16 {
 }
 
 pub(crate) fn serve(folder: &Path, page: &Page) -> Server {
-    let target = page.url.trim_start_matches("http://").trim_end_matches("/metrics");
+    serve_page(folder, &page.url)
+}
+
+pub(crate) fn serve_page(folder: &Path, page: &str) -> Server {
+    let target = page.trim_start_matches("http://").trim_end_matches("/metrics");
     let config = format!(
         "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"
     );
