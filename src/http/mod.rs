@@ -1,5 +1,6 @@
 //! How flagstaff speaks HTTP: no redirects, time-outs on everything, bounded bodies, secrets that are never shown.
 
+mod login;
 mod secret;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 pub use reqwest::{Client, Method, RequestBuilder, header};
 
+pub use self::login::{Access, Field, Gate, Login, Pass, TokenServer};
 pub use self::secret::{Credential, Secret};
 
 /// A page or answer larger than this (decoded) is refused.

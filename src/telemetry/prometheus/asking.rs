@@ -6,14 +6,15 @@ use futures_util::future::join_all;
 
 use super::answer::Said;
 use super::batch::Sheet;
-use super::body::{Body, Series};
+use super::body::{Body, Kind, Series};
 use super::company::Lesson;
 use super::lanes::{Asks, PATIENCE, Silence, Until};
-use super::{Heard, Part, Prometheus, seconds};
+use super::past::Part;
+use super::{Heard, Prometheus, seconds};
 use crate::engine::{Span, Timestamp};
 
 /// What a batch has: healthy servers need milliseconds, and there must be time to ask for fewer.
-const TOGETHER: Span = Span::seconds(2);
+const TOGETHER: Span = Span::seconds(3);
 /// Into so many parts a batch that hung is parted: in what hangs again a few are left to be asked for alone.
 const PARTS: usize = 16;
 
@@ -66,7 +67,16 @@ impl When {
             When::At(at) => (at, at, Span(1)),
             When::Over(part) => (part.from, part.to, part.every),
         };
-        std::iter::successors(Some(from), move |at| Some(at.plus(every))).take_while(move |at| *at <= to)
+        let ends = move |at: &Timestamp| *at <= to && every.0 > 0;
+        std::iter::successors(Some(from), move |at| Some(at.plus(every))).take_while(ends)
+    }
+
+    /// Whether an instant is one of them.
+    pub(super) fn is_about(self, at: Timestamp) -> bool {
+        match self {
+            When::At(only) => only == at,
+            When::Over(part) => (part.from..=part.to).contains(&at),
+        }
     }
 }
 
@@ -148,6 +158,13 @@ impl Prometheus {
             When::At(at) => self.query(text, at, until, together).await,
             When::Over(part) => self.query_range(text, part, until, together).await,
         };
+        let heard = heard.map(|mut heard| {
+            // a query that selects a range answers with its samples, of whatever times
+            if matches!(when, When::Over(_)) != (heard.body.kind == Kind::Matrix) {
+                heard.body.kind = Kind::Other;
+            }
+            heard
+        });
         (heard, self.clock.now().since(began))
     }
 

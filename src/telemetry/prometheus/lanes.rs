@@ -27,8 +27,16 @@ const REMEMBERED: usize = 10_000;
 pub struct Lanes {
     quick: Arc<Semaphore>,
     doubtful: Arc<Semaphore>,
-    /// How often in a row a request was not answered; none is slow.
-    hung: Arc<Mutex<BTreeMap<String, u32>>>,
+    hung: Arc<Mutex<BTreeMap<String, Hung>>>,
+}
+
+/// What is known of a request that hung or is slow.
+#[derive(Debug, Clone, Copy)]
+struct Hung {
+    /// How often in a row it was not answered; none is slow.
+    times: u32,
+    /// When that was known last: those that were under way by then, as for several instants, tell nothing more.
+    known: Timestamp,
 }
 
 /// How long somebody has patience.
@@ -87,7 +95,7 @@ impl Lanes {
             let began = clock.now();
             let answer = within(clock, patience, request).await;
             if let Asks::Alone(name) = asks {
-                self.remember(name, answer.is_none(), clock.now().since(began));
+                self.remember(name, answer.is_none(), began, clock.now());
             }
             answer
         };
@@ -101,25 +109,28 @@ impl Lanes {
             Asks::Together(patience) => return (&self.quick, patience),
             Asks::Alone(name) => name,
         };
-        match self.hung.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+        match self.hung.lock().unwrap_or_else(PoisonError::into_inner).get(name).map(|hung| hung.times) {
             None => (&self.quick, PATIENCE),
             Some(0) => (&self.doubtful, LONG),
             Some(times) => (&self.doubtful, if times % 4 == 3 { LONG } else { SHORT.min(by.again) }),
         }
     }
 
-    fn remember(&self, name: &str, hangs: bool, took: Span) {
+    fn remember(&self, name: &str, hangs: bool, began: Timestamp, now: Timestamp) {
         let mut hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner);
         if hangs {
             if hung.len() >= REMEMBERED {
                 hung.clear();
             }
-            *hung.entry(name.to_owned()).or_default() += 1;
-        } else if took < Span(PATIENCE.0 / 2) {
+            let entry = hung.entry(name.to_owned()).or_insert(Hung { times: 0, known: began });
+            if began >= entry.known {
+                *entry = Hung { times: entry.times + 1, known: now };
+            }
+        } else if now.since(began) < Span(PATIENCE.0 / 2) {
             hung.remove(name);
         } else {
             // answers, but would be cut off beside the quick ones
-            hung.insert(name.to_owned(), 0);
+            hung.insert(name.to_owned(), Hung { times: 0, known: now });
         }
     }
 }

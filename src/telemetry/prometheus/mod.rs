@@ -10,36 +10,40 @@ pub mod body;
 mod company;
 mod examine;
 pub mod lanes;
+mod past;
 mod present;
 pub mod promql;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use self::answer::{Said, idle, unknown};
+use self::answer::{idle, unknown};
 pub use self::asking::Failed;
 use self::asking::{Told, When};
 use self::batch::{Aspect, Sheet};
 use self::body::Body;
 use self::company::Company;
 use self::lanes::{Lanes, Until};
+use self::past::Part;
 use super::{Answered, Source};
 use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Span, Timestamp, Unknown};
-use crate::http::{self, Client, Reply, Secret, client, fetch, shown};
+use crate::http::{self, Access, Client, Gate, NoReply, Reply, RequestBuilder, client_for, fetch, shown};
 
 /// No request may take longer; more than any lane has patience for, so that the lanes see what hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection may take so long.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// The longest that a server is left alone when it asks for that, in milliseconds: longer, and it would blind the rules.
+const ALONE_AT_MOST: i64 = 30_000;
 /// All queries of one instant or range together may take so long; what arrived by then counts. Less than whoever asks
 /// has patience for.
 const ALL_TOGETHER: Span = Span::seconds(9);
-/// Points asked for in one range query: servers refuse more than 11,000, and parts that arrive count alone.
-const POINTS_AT_MOST: u64 = 2_000;
 /// Whether the server knew of anything at all.
 const ANYTHING: &str = "count(up)";
 
@@ -47,9 +51,12 @@ const ANYTHING: &str = "count(up)";
 #[derive(Clone)]
 pub struct Prometheus {
     url: String,
-    token: Option<Secret>,
+    gate: Arc<Gate>,
     scrape_every: Span,
-    client: Result<Client, String>,
+    /// Made when it is first needed: reading the system's certificates takes longer than most commands.
+    client: Arc<OnceLock<Result<Client, String>>>,
+    /// Until when the server wants to be left alone, in milliseconds since the Unix epoch.
+    alone_until: Arc<AtomicI64>,
     clock: Arc<dyn Clock>,
     lanes: Lanes,
     company: Company,
@@ -66,12 +73,13 @@ struct Heard {
 
 impl Prometheus {
     /// A server at an address, a path prefix included.
-    pub fn new(url: &str, token: Option<String>, scrape_every: Span, clock: Arc<dyn Clock>) -> Prometheus {
+    pub fn new(url: &str, access: Access, scrape_every: Span, clock: Arc<dyn Clock>) -> Prometheus {
         Prometheus {
             url: url.trim_end_matches('/').to_owned(),
-            token: token.map(Secret::new),
+            gate: Arc::new(Gate::new(access)),
             scrape_every,
-            client: client(TIMEOUT),
+            client: Arc::default(),
+            alone_until: Arc::default(),
             clock,
             lanes: Lanes::default(),
             company: Company::default(),
@@ -79,18 +87,27 @@ impl Prometheus {
         }
     }
 
+    fn client(&self) -> Result<&Client, String> {
+        let made = || client_for(&self.url, CONNECT_WITHIN, TIMEOUT, self.gate.certificates());
+        self.client.get_or_init(made).as_ref().map_err(Clone::clone)
+    }
+
     async fn send(&self, path: &str, form: &[(&str, String)]) -> Result<Heard, Failed> {
-        let client = self.client.as_ref().map_err(|why| Failed::Other(why.clone()))?;
-        let mut request = client.post(format!("{}{path}", self.url)).form(form);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.text());
-        }
         let asked = self.clock.now();
-        let Reply { status, text, date, .. } = fetch(request).await.map_err(|why| match why.too_large {
-            true => Failed::Refused(why.detail),
-            false => Failed::Other(why.detail),
-        })?;
+        let alone = Timestamp(self.alone_until.load(Ordering::Relaxed)).since(asked);
+        // longer than we would ever wait: our clock went back
+        if alone > Span(0) && alone <= Span(ALONE_AT_MOST.unsigned_abs()) {
+            let detail = format!("asked too often, it wants to be left alone for {} s more", alone.0.div_ceil(1000));
+            return Err(Failed::Other(detail));
+        }
+        let client = self.client().map_err(Failed::Other)?;
+        let request = || client.post(format!("{}{path}", self.url)).form(form);
+        let Reply { status, text, date, retry_after, .. } = self.show(request).await?;
         let heard = self.clock.now();
+        if let (429 | 503, Some(wait)) = (status, retry_after) {
+            let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).min(ALONE_AT_MOST);
+            self.alone_until.store(heard.0.saturating_add(wait), Ordering::Relaxed);
+        }
         let body = Body::read(status, &text)?;
         // their clock was read at some moment between, whatever time the answer took
         let skew = date
@@ -98,6 +115,23 @@ impl Prometheus {
             .map(Timestamp)
             .map(|theirs| asked.since(theirs).max(theirs.since(heard)));
         Ok(Heard { body, skew })
+    }
+
+    /// Sends a request that shows who we are; once more where that is refused and may be said anew.
+    async fn show(&self, request: impl Fn() -> RequestBuilder) -> Result<Reply, Failed> {
+        let pass = self.gate.pass(self.clock.now().0).await.map_err(Failed::Other)?;
+        let failed = |why: NoReply| match why.too_large {
+            true => Failed::Refused(why.detail),
+            false => Failed::Other(why.detail),
+        };
+        let reply = fetch(pass.on(request()).map_err(Failed::Other)?).await.map_err(failed)?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        match self.gate.instead(&pass, self.clock.now().0).await {
+            Some(newer) => fetch(newer.on(request()).map_err(Failed::Other)?).await.map_err(failed),
+            None => Ok(reply),
+        }
     }
 
     fn until(&self, queries: &[Query]) -> Until {
@@ -135,15 +169,6 @@ impl Prometheus {
         let until = self.until(queries);
         let mut rows = self.readings(queries, When::At(at), until).await;
         rows.pop().map(|(_, row)| row).unwrap_or_default()
-    }
-
-    async fn past(&self, queries: &[Query], whole: Part) -> Vec<(Timestamp, Vec<Answered>)> {
-        let until = self.until(queries);
-        let parts = whole.parts();
-        let asked = parts.iter().map(|part| self.readings(queries, When::Over(*part), until));
-        let mut rows: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
-        self.forgotten(&mut rows, &parts, until).await;
-        rows
     }
 
     /// The answers to all queries at one or many instants.
@@ -198,54 +223,6 @@ impl Prometheus {
                 }
             }
         }
-    }
-
-    /// Where the server knew of nothing at all, it cannot know any more: that is not the metric's silence.
-    async fn forgotten(&self, rows: &mut [(Timestamp, Vec<Answered>)], parts: &[Part], until: Until) {
-        let silent = |answered: &Answered| answered.reading.unknown() == Some(Unknown::NoAnswer);
-        let is_silent =
-            |part: &&Part| rows.iter().any(|(at, row)| (part.from..=part.to).contains(at) && row.iter().any(silent));
-        let doubtful: Vec<Part> = parts.iter().filter(is_silent).copied().collect();
-        if doubtful.is_empty() {
-            return;
-        }
-        let now = self.clock.now();
-        // a server that nothing scrapes for has no `up`, and its absence says nothing
-        let anything = self.query(ANYTHING.to_owned(), now, until, None).await;
-        if !anything.is_ok_and(|heard| Said::all(heard.body, None).number(now).is_ok()) {
-            return;
-        }
-        let asked = doubtful.iter().map(|part| self.query_range(ANYTHING.to_owned(), *part, until, None));
-        for (part, known) in doubtful.iter().zip(join_all(asked).await) {
-            let Ok(known) = known else { continue };
-            let is_known = |at: Timestamp| known.body.series.iter().any(|series| series.at(at).is_some());
-            for (at, row) in rows.iter_mut().filter(|(at, _)| (part.from..=part.to).contains(at)) {
-                for answered in row.iter_mut().filter(|answered| silent(answered) && !is_known(*at)) {
-                    *answered = unknown(Unknown::Unobserved, "the server has no data of then".to_owned());
-                }
-            }
-        }
-    }
-}
-
-/// Instants that are asked for together.
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    from: Timestamp,
-    to: Timestamp,
-    every: Span,
-}
-
-impl Part {
-    fn parts(self) -> Vec<Part> {
-        let mut parts = Vec::new();
-        let mut from = self.from;
-        while from <= self.to && self.every.0 > 0 {
-            let to = from.plus(Span(self.every.0.saturating_mul(POINTS_AT_MOST - 1))).min(self.to);
-            parts.push(Part { from, to, every: self.every });
-            from = to.plus(self.every);
-        }
-        parts
     }
 }
 
