@@ -1,4 +1,4 @@
-//! Which adapter an address needs, and what it gets at it with. Whoever wants a backend asks here, so that a new one is
+//! Which adapter an address needs, and what it and a source are got at with. Whoever wants a backend asks here, so that a new one is
 //! one more arm.
 
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use crate::backend::flagd::Flagd;
 use crate::backend::unleash::{Access, Unleash};
 use crate::engine::plan::Target;
 use crate::env;
-use crate::http::{Certificates, Credential};
-use crate::spec::documents::{AccessDoc, ProjectDoc, TokenDoc};
+use crate::http::{self, Certificates, Credential, Field, Login, TokenServer};
+use crate::spec::documents::{AccessDoc, CertificatesDoc, LoginDoc, ProjectDoc, SourceAccessDoc, TokenDoc};
 
 /// The backends of a project, by environment.
 pub(super) fn all(dir: &Path, project: &ProjectDoc, ear: Option<&Ear>) -> BTreeMap<String, Arc<dyn Backend>> {
@@ -65,18 +65,49 @@ pub(super) fn at(dir: &Path, target: &Target, access: &AccessDoc, ear: Option<&E
 fn means(dir: &Path, access: &AccessDoc) -> Access {
     // the plan pins where a flag lives, and nobody may be left without a way there
     let last_resort = || env::get(env::FLAGSTAFF_UNLEASH_TOKEN).map(|_| env::FLAGSTAFF_UNLEASH_TOKEN.to_owned());
-    let file = |path: &Option<String>| path.as_ref().map(|path| dir.join(path));
     Access {
-        token: match &access.token {
-            Some(TokenDoc::Env(name)) => Some(Credential::Env(name.clone())),
-            Some(TokenDoc::File(path)) => Some(Credential::File(dir.join(path))),
-            Some(TokenDoc::Command(words)) => Some(Credential::Command(words.clone(), dir.to_owned())),
-            None => last_resort().map(Credential::Env),
+        token: access.token.as_ref().map(|token| credential(dir, token)).or_else(|| last_resort().map(Credential::Env)),
+        certificates: certificates(dir, &access.certificates),
+    }
+}
+
+/// How a source is got at: with the headers of its address, and what the documents name beside it.
+pub(super) fn source_access(dir: &Path, access: &SourceAccessDoc, headers: &BTreeMap<String, String>) -> http::Access {
+    let plain = headers.iter().map(|(name, value)| (name.clone(), Field::Plain(value.clone())));
+    let secret = access.headers.iter().map(|(name, from)| (name.clone(), Field::Secret(credential(dir, from))));
+    http::Access {
+        login: match &access.login {
+            LoginDoc::Nobody => Login::Nobody,
+            LoginDoc::Token(token) => Login::Token(credential(dir, token)),
+            LoginDoc::Password { username, password } => {
+                Login::Password { username: username.clone(), password: credential(dir, password) }
+            }
+            LoginDoc::Client(known) => Login::Client(TokenServer {
+                url: known.token_url.clone(),
+                client: known.client_id.clone(),
+                secret: credential(dir, &known.client_secret),
+                scopes: known.scopes.clone(),
+                audience: known.audience.clone(),
+            }),
         },
-        certificates: Certificates {
-            authority: file(&access.ca_file),
-            client: file(&access.client_cert_file),
-            key: file(&access.client_key_file),
-        },
+        headers: plain.chain(secret).collect(),
+        certificates: certificates(dir, &access.certificates),
+    }
+}
+
+fn credential(dir: &Path, from: &TokenDoc) -> Credential {
+    match from {
+        TokenDoc::Env(name) => Credential::Env(name.clone()),
+        TokenDoc::File(path) => Credential::File(dir.join(path)),
+        TokenDoc::Command(words) => Credential::Command(words.clone(), dir.to_owned()),
+    }
+}
+
+fn certificates(dir: &Path, known: &CertificatesDoc) -> Certificates {
+    let file = |path: &Option<String>| path.as_ref().map(|path| dir.join(path));
+    Certificates {
+        authority: file(&known.ca_file),
+        client: file(&known.client_cert_file),
+        key: file(&known.client_key_file),
     }
 }

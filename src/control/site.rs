@@ -19,7 +19,7 @@ use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::SqliteJournal;
 use crate::spec::Loaded;
-use crate::spec::documents::{AccessDoc, ProjectDoc, SourceDoc};
+use crate::spec::documents::{AccessDoc, ProjectDoc};
 use crate::telemetry::Source;
 use crate::telemetry::prometheus::Prometheus;
 use crate::telemetry::scrape::Scrape;
@@ -314,38 +314,15 @@ pub(super) fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, 
                 let told = observe::source(ear, &name, Arc::new(scrape));
                 sources.insert(name, told);
             }
-            SourceAddress::Prometheus { url, scrape_every } => {
-                let prometheus = Prometheus::new(url, token(dir, source), *scrape_every, clock.clone());
+            SourceAddress::Prometheus { url, scrape_every, headers } => {
+                let access = backends::source_access(dir, &source.access, headers);
+                let prometheus = Prometheus::new(url, access, *scrape_every, clock.clone());
                 let told = observe::source(ear, &name, Arc::new(prometheus));
                 sources.insert(name, told);
             }
         }
     }
     (sources, scrapes)
-}
-
-/// The bearer token, from where the documents say; what cannot be read is told by the first query.
-fn token(dir: &Path, source: &SourceDoc) -> Option<String> {
-    let from_env = source.token_env.as_deref().and_then(crate::env::get);
-    let from_file = || {
-        let path = dir.join(source.token_file.as_deref()?);
-        std::fs::read_to_string(path).ok().map(|token| token.trim().to_owned())
-    };
-    from_env.or_else(from_file)
-}
-
-/// Why the token that the documents name for a source cannot be had; none where it can, or none is named.
-pub(super) fn token_fault(dir: &Path, source: &SourceDoc) -> Option<String> {
-    let is_there = token(dir, source).is_some_and(|token| !token.is_empty());
-    match (&source.token_env, &source.token_file) {
-        (None, None) => None,
-        _ if is_there => None,
-        (_, Some(path)) => Some(match std::fs::read_to_string(dir.join(path)) {
-            Ok(_) => format!("{path} holds no token"),
-            Err(error) => format!("cannot read {path}: {}", error.kind()),
-        }),
-        (Some(name), None) => Some(format!("the variable {name} is not set")),
-    }
 }
 
 /// That there is no release of this name among some, and which one may be meant.

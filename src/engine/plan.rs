@@ -142,9 +142,10 @@ impl SourceAddress {
     /// Whether both name the same pages or server, however often they are read.
     pub fn is_same_place(&self, other: &SourceAddress) -> bool {
         match (self, other) {
-            (SourceAddress::Prometheus { url: ours, .. }, SourceAddress::Prometheus { url: theirs, .. }) => {
-                ours.trim_end_matches('/') == theirs.trim_end_matches('/')
-            }
+            (
+                SourceAddress::Prometheus { url: ours, headers: as_whom, .. },
+                SourceAddress::Prometheus { url: theirs, headers: as_others, .. },
+            ) => ours.trim_end_matches('/') == theirs.trim_end_matches('/') && as_whom == as_others,
             (SourceAddress::Scrape { targets: ours, .. }, SourceAddress::Scrape { targets: theirs, .. }) => {
                 ours.iter().any(|target| theirs.contains(target))
             }
@@ -366,6 +367,9 @@ pub enum SourceAddress {
         url: String,
         /// How often it scrapes.
         scrape_every: Span,
+        /// Headers that tell whose series are read, as a tenant's; no secrets.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, String>,
     },
     /// Pages that flagstaff reads itself.
     Scrape {

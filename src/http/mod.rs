@@ -1,5 +1,6 @@
 //! How flagstaff speaks HTTP: no redirects, time-outs on everything, bounded bodies, secrets that are never shown.
 
+mod login;
 mod secret;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 pub use reqwest::{Client, Method, RequestBuilder, header};
 
+pub use self::login::{Access, Field, Gate, Login, Pass, TokenServer};
 pub use self::secret::{Credential, Secret};
 
 /// A page or answer larger than this (decoded) is refused.
@@ -45,6 +47,8 @@ pub struct Reply {
 pub struct NoReply {
     /// Whether time ran out: then the request may have arrived, or may arrive later.
     pub timed_out: bool,
+    /// Whether there is an answer, of more bytes than are read.
+    pub too_large: bool,
     /// For people.
     pub detail: String,
 }
@@ -135,7 +139,8 @@ pub async fn fetch_at_most(request: RequestBuilder, at_most: usize) -> Result<Re
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
         if body.len() + chunk.len() > at_most {
-            return Err(broken(format!("the answer is larger than {at_most} bytes")));
+            let detail = format!("the answer is larger than {at_most} bytes");
+            return Err(NoReply { too_large: true, ..broken(detail) });
         }
         body.extend_from_slice(&chunk);
     }
@@ -148,12 +153,12 @@ fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 fn broken(detail: String) -> NoReply {
-    NoReply { timed_out: false, detail }
+    NoReply { timed_out: false, too_large: false, detail }
 }
 
 fn explain(error: &reqwest::Error) -> NoReply {
     if error.is_timeout() {
-        return NoReply { timed_out: true, detail: "no answer in time".to_owned() };
+        return NoReply { timed_out: true, ..broken("no answer in time".to_owned()) };
     }
     let mut text = String::new();
     let mut source: Option<&dyn std::error::Error> = std::error::Error::source(error);

@@ -48,13 +48,35 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Fetches the secret.
+    /// Fetches a token.
     ///
     /// # Errors
     /// Why it cannot be had, for people. Names the place, never any content: what a command says may be half a secret.
     pub async fn fetch(&self) -> Result<Secret, String> {
-        let text = match self {
-            Credential::Env(name) => env::get(name).ok_or_else(|| format!("the variable {name} is not set"))?,
+        let text = self.told().await?;
+        let text = text.trim();
+        if text.is_empty() || text.len() > BYTES_AT_MOST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("{self} holds no token: one line of visible ASCII is expected"));
+        }
+        Ok(Secret::new(text))
+    }
+
+    /// Fetches a password or whatever else stands on one line: blanks and letters of everybody count.
+    ///
+    /// # Errors
+    /// As [`Credential::fetch`].
+    pub async fn fetch_line(&self) -> Result<Secret, String> {
+        let text = self.told().await?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.trim().is_empty() || text.len() > BYTES_AT_MOST || text.chars().any(char::is_control) {
+            return Err(format!("{self} holds no secret: one line is expected"));
+        }
+        Ok(Secret::new(text))
+    }
+
+    async fn told(&self) -> Result<String, String> {
+        match self {
+            Credential::Env(name) => env::get(name).ok_or_else(|| format!("the variable {name} is not set")),
             Credential::File(path) => {
                 let file = path.clone();
                 // a pipe may keep its reader waiting
@@ -62,15 +84,10 @@ impl Credential {
                 let read = tokio::time::timeout(COMMAND_WITHIN, read).await;
                 let read = read.map_err(|_| format!("{} says nothing", path.display()))?;
                 let read = read.map_err(|_| format!("cannot read {}", path.display()))?;
-                read.map_err(|error| format!("cannot read {}: {}", path.display(), error.kind()))?
+                read.map_err(|error| format!("cannot read {}: {}", path.display(), error.kind()))
             }
-            Credential::Command(words, folder) => said(words, folder).await?,
-        };
-        let text = text.trim();
-        if text.is_empty() || text.len() > BYTES_AT_MOST || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("{self} holds no token: one line of visible ASCII is expected"));
+            Credential::Command(words, folder) => said(words, folder).await,
         }
-        Ok(Secret::new(text))
     }
 }
 

@@ -46,13 +46,18 @@ pub const PAGES: &[(&str, &str)] = &[
         "A release is named like the flag of another one. `abort`, `pause` and `freeze` take a release's name or a flag's key, so one word would mean two things.",
     ),
     ("flag-type", "Types of flags are release, experiment, operational, kill-switch, permission and sunset."),
+    (
+        "header",
+        "Headers for a source are texts that everybody may know, like a tenant's name, or say where a secret comes from: `X-Api-Key: { env: NAME }`, `{ file: PATH }` or `{ command: [WORD] }`. A secret never stands in a document.",
+    ),
     ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
     ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),
     (
         "in-the-clear",
-        "The address begins with `http://` and is not on this machine: whoever sees the traffic sees the token.",
+        "The address begins with `http://` and is not on this machine: whoever sees the traffic sees the token or password.",
     ),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
+    ("login", "There is one way to say who we are to a source: a token, `username` with its password, or `oauth2`."),
     ("many", "One file has so many findings that the rest is only counted."),
     (
         "match-conflict",
@@ -133,7 +138,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     (
         "token",
-        "Say where the token comes from, in one way: `token_env: VARIABLE`, `token_file: PATH` or `token_command: [PROGRAM, ARGUMENT]`. A token never stands in a document.",
+        "Say where the token comes from, in one way: `token_env: VARIABLE`, `token_file: PATH` or `token_command: [PROGRAM, ARGUMENT]`. The same goes for `password_…`, `client_secret_…` and the `env`, `file` and `command` of a header. No secret stands in a document.",
     ),
     ("unit", "A query says in which unit it answers: ratio, seconds, count or number."),
     ("unknown-action", "Actions are notify, hold, pause, `{ rollback: previous }` or a stage's name, shutdown."),
@@ -157,7 +162,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("unsupported", "This version does not know the key yet. It is refused rather than ignored."),
     (
         "url",
-        "An address with a user and password in it would stand in plans, journals and logs. Say where the token comes from instead: `token_file:` or `token_env:` beside `url:`.",
+        "An address with a user and password in it would stand in plans, journals and logs. Say where the token or password comes from instead, beside `url:`: `token_file:`, or `username:` with `password_file:`.",
     ),
     (
         "whole-percent",

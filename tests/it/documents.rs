@@ -22,7 +22,9 @@ const EVERYTHING: &str = r#"
     stickiness: userId
     include: [a, b]
     sources:
-      one: { prometheus: { url: u, scrape_every: 15s, token_file: f, token_env: E }, arms: { flag: f, variant: v, exposed: [a], control: b } }
+      one: { prometheus: { url: u, scrape_every: 15s, token_file: f, token_env: E, token_command: [c], username: u, password_file: p, password_env: E, password_command: c, ca_file: a, client_cert_file: c, client_key_file: k }, arms: { flag: f, variant: v, exposed: [a], control: b } }
+      client: { prometheus: { url: u, oauth2: { token_url: u, client_id: c, client_secret_env: S, client_secret_file: f, client_secret_command: [c], scopes: [a, b], audience: a } } }
+      tenant: { prometheus: { url: u, headers: { X-Scope-OrgID: t, A: { env: E }, B: { file: f }, C: { command: [c] } } } }
       two: { scrape: { targets: [t], every: 5s } }
       three: { scrape: { targets: [t] }, arms: unleash-impact }
     environments:

@@ -7,6 +7,7 @@ use std::time::Duration;
 use flagstaff::clock::{Answer, Clock, SystemClock};
 use flagstaff::engine::plan::{Form, LabelTest, Matcher, Query, Selector};
 use flagstaff::engine::{Reading, Span, Timestamp, Unknown};
+use flagstaff::http::Access;
 use flagstaff::telemetry::prometheus::Prometheus;
 use flagstaff::telemetry::scrape::Scrape;
 use flagstaff::telemetry::{Answered, Source};
@@ -35,9 +36,10 @@ fn named(metric: &str) -> Selector {
 }
 
 /// One number for whatever is asked, at each of its instants; refuses what a server refuses.
-fn number(asked: &Asked, value: &str) -> Reply {
+pub(crate) fn number(asked: &Asked, value: &str) -> Reply {
     if asked.path == "/api/v1/query" {
-        let body = json!({ "status": "success", "data": { "resultType": "vector", "result": [ { "metric": {}, "value": [1, value] } ] } });
+        let at: f64 = asked.field("time").parse().unwrap();
+        let body = json!({ "status": "success", "data": { "resultType": "vector", "result": [ { "metric": {}, "value": [at, value] } ] } });
         return Reply::with(body.to_string());
     }
     let seconds = |name: &str| asked.field(name).parse::<f64>().unwrap();
@@ -53,7 +55,7 @@ fn number(asked: &Asked, value: &str) -> Reply {
 }
 
 fn source(fake: &Fake) -> Prometheus {
-    Prometheus::new(&fake.url, None, Span::seconds(1), Arc::new(SystemClock))
+    Prometheus::new(&fake.url, Access::default(), Span::seconds(1), Arc::new(SystemClock))
 }
 
 fn values(answers: &[Answered]) -> Vec<Option<String>> {
@@ -312,7 +314,7 @@ async fn a_numerator_must_be_on_a_page_unless_it_is_born_later() {
 }
 
 /// A project of one release at a server that wants a token.
-fn project(dir: &std::path::Path, url: &str, token: &str) {
+pub(crate) fn project(dir: &std::path::Path, url: &str, token: &str) {
     let text = format!(
         r#"apiVersion: flagstaff/v1
 kind: Project

@@ -173,7 +173,7 @@ impl Api {
     }
 
     async fn send(&self, call: &Call, token: Option<&Secret>) -> Result<Reply, NoReply> {
-        let unusable = |detail: String| NoReply { timed_out: true, detail };
+        let unusable = |detail: String| NoReply { timed_out: true, too_large: false, detail };
         let client = self.client().map_err(unusable)?;
         let mut request = client.request(call.method.clone(), format!("{}{}", self.url, call.path));
         if let Some(token) = token {

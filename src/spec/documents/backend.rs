@@ -1,5 +1,6 @@
 //! An environment's backend: where its flags live, and how to get at them.
 
+use super::access::{CertificatesDoc, TOKEN, TokenDoc, certificates, secret};
 use crate::engine::plan::Target;
 use crate::spec::finding::{At, Finding};
 use crate::spec::reader::Reader;
@@ -11,23 +12,8 @@ use crate::spec::yaml::{Kind, Node};
 pub struct AccessDoc {
     /// Where the token comes from.
     pub token: Option<TokenDoc>,
-    /// A file with the certificates of one's own authority.
-    pub ca_file: Option<String>,
-    /// A file with the client's certificate.
-    pub client_cert_file: Option<String>,
-    /// A file with the client's key.
-    pub client_key_file: Option<String>,
-}
-
-/// Where a token comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TokenDoc {
-    /// An environment variable.
-    Env(String),
-    /// A file.
-    File(String),
-    /// What a command says: the program and its arguments.
-    Command(Vec<String>),
+    /// Certificates of one's own.
+    pub certificates: CertificatesDoc,
 }
 
 type Backend = (Option<(Target, At)>, AccessDoc);
@@ -88,24 +74,13 @@ fn unleash(node: &Node, findings: &mut Vec<Finding>) -> Backend {
 }
 
 fn access(reader: &mut Reader<'_, '_>) -> AccessDoc {
-    let mut text = |key| reader.text(key).map(|text| text.value);
-    let (ca_file, client_cert_file) = (text("ca_file"), text("client_cert_file"));
-    let client_key_file = text("client_key_file");
-    let from_env = text("token_env").map(TokenDoc::Env);
-    let from_file = text("token_file").map(TokenDoc::File);
-    let words = reader.texts("token_command");
-    let from_command = words.map(|words| TokenDoc::Command(words.into_iter().map(|word| word.value).collect()));
-    let mut tokens: Vec<TokenDoc> = [from_env, from_file, from_command].into_iter().flatten().collect();
-    let at = reader.at().clone();
-    if tokens.len() != 1 {
-        let message = "it needs one of `token_env`, `token_file`, `token_command`";
-        let finding = Finding::error("token", &reader.key_at("url").unwrap_or_else(|| at.part(0, 1)), message);
+    let certificates = certificates(reader);
+    let token = secret(reader, TOKEN);
+    let is_said = TOKEN.iter().any(|key| reader.key_at(key).is_some());
+    if token.is_none() && !is_said {
+        let at = reader.key_at("url").unwrap_or_else(|| reader.at().part(0, 1));
+        let finding = Finding::error("token", &at, "it needs one of `token_env`, `token_file`, `token_command`");
         reader.findings().push(finding.help("they say where the token comes from; it never stands in a document"));
     }
-    if client_key_file.is_some() && client_cert_file.is_none() {
-        let at = reader.key_at("client_key_file").unwrap_or_else(|| at.part(0, 1));
-        let finding = Finding::error("missing-key", &at, "a key belongs to a certificate");
-        reader.findings().push(finding.help("name the certificate with `client_cert_file`"));
-    }
-    AccessDoc { token: tokens.pop(), ca_file, client_cert_file, client_key_file }
+    AccessDoc { token, certificates }
 }

@@ -1,5 +1,6 @@
 //! The kinds of document, one a file, each read from its mapping with every structural finding in one go.
 
+mod access;
 mod audience;
 mod backend;
 mod flag;
@@ -12,8 +13,9 @@ mod release;
 mod source;
 mod template;
 
+pub use access::{CertificatesDoc, LoginDoc, SourceAccessDoc, TokenDoc, TokenServerDoc};
 pub use audience::AudienceDoc;
-pub use backend::{AccessDoc, TokenDoc};
+pub use backend::AccessDoc;
 pub use flag::FlagDoc;
 pub use layer::Layer;
 pub use metric::{FormDoc, MetricDoc, Preset};

@@ -1,11 +1,12 @@
 //! A source of the project: where it answers, and what tells the groups apart.
 
+use super::access::{SourceAccessDoc, source_access};
 use super::layer::check_label;
 use crate::engine::Span;
 use crate::engine::plan::SourceAddress;
 use crate::spec::finding::Finding;
 use crate::spec::reader::{Reader, Text, read_text};
-use crate::spec::url::without_user;
+use crate::spec::url::{self, without_user};
 use crate::spec::yaml::{Kind, Node};
 
 /// A source.
@@ -15,10 +16,8 @@ pub struct SourceDoc {
     pub name: Text,
     /// Where it answers.
     pub address: SourceAddress,
-    /// A file with a bearer token.
-    pub token_file: Option<String>,
-    /// An environment variable with one.
-    pub token_env: Option<String>,
+    /// How it is got at.
+    pub access: SourceAccessDoc,
     /// What tells the groups apart.
     pub arms: Option<Arms>,
 }
@@ -50,18 +49,9 @@ impl Arms {
 
 pub(super) fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Option<SourceDoc> {
     let mut reader = Reader::new(node, "a source", findings);
-    let (mut address, mut token_file, mut token_env) = (None, None, None);
+    let (mut address, mut access) = (None, SourceAccessDoc::default());
     if let Some(node) = reader.get("prometheus") {
-        let mut inner = Reader::new(node, "`prometheus`", reader.findings());
-        let url = inner.need_text("url");
-        let scrape_every = inner.span("scrape_every").map_or(Span::seconds(15), |(span, _)| span);
-        token_file = inner.text("token_file").map(|text| text.value);
-        token_env = inner.text("token_env").map(|text| text.value);
-        inner.finish();
-        let url = url.map(|url| {
-            without_user(url, "write `token_file: PATH` or `token_env: NAME` beside `url`", reader.findings())
-        });
-        address = url.map(|url| SourceAddress::Prometheus { url: url.value, scrape_every });
+        (address, access) = prometheus(node, reader.findings());
     } else if let Some(node) = reader.get("scrape") {
         let mut inner = Reader::new(node, "`scrape`", reader.findings());
         let targets = inner.texts("targets").unwrap_or_default();
@@ -78,7 +68,25 @@ pub(super) fn source(name: Text, node: &Node, findings: &mut Vec<Finding>) -> Op
     }
     let arms = reader.get("arms").and_then(|node| arms(node, reader.findings()));
     reader.finish();
-    Some(SourceDoc { name, address: address?, token_file, token_env, arms })
+    Some(SourceDoc { name, address: address?, access, arms })
+}
+
+fn prometheus(node: &Node, findings: &mut Vec<Finding>) -> (Option<SourceAddress>, SourceAccessDoc) {
+    let mut reader = Reader::new(node, "`prometheus`", findings);
+    let url = reader.need_text("url");
+    let scrape_every = reader.span("scrape_every").map_or(Span::seconds(15), |(span, _)| span);
+    let (access, headers) = source_access(&mut reader);
+    reader.finish();
+    let Some(url) = url else { return (None, access) };
+    let url =
+        without_user(url, "write `token_file: PATH`, `token_env: NAME` or `username: NAME` beside `url`", findings);
+    if let Err((message, help)) = url::check(&url.value) {
+        findings.push(Finding::error("address", &url.at, message).help(help));
+    } else if url::is_in_the_clear(&url.value) && access.has_secrets() {
+        let finding = Finding::warning("in-the-clear", &url.at, "a secret travels unencrypted");
+        findings.push(finding.help("write `https://`; `http://` is for this machine and for trials"));
+    }
+    (Some(SourceAddress::Prometheus { url: url.value, scrape_every, headers }), access)
 }
 
 fn arms(node: &Node, findings: &mut Vec<Finding>) -> Option<Arms> {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures_util::future::join;
 use serde_json::Value;
 
-use super::answer::number;
-use super::{ANYTHING, Prometheus};
+use super::answer::Said;
+use super::body::Body;
+use super::{ANYTHING, Failed, Prometheus};
 use crate::checkup::{Check, ClockRead, Fault};
 use crate::clock::within;
 use crate::engine::{Span, Timestamp};
-use crate::http::{self, NoReply, Reply, RequestBuilder, bounded, fetch};
+use crate::http::{self, NoReply, Reply, RequestBuilder, bounded};
 
 /// One request of an examination may take so long.
 const PATIENCE: Span = Span::seconds(4);
@@ -28,6 +29,17 @@ impl Prometheus {
     /// Everything about it that does not depend on a query of the documents.
     pub(super) async fn checks(&self) -> Vec<Check> {
         let mut checks: Vec<Check> = self.transport().into_iter().collect();
+        if let Some(who) = self.gate.who() {
+            // a server that asks for nothing would let us in without, and the next one would not
+            match within(&*self.clock, PATIENCE, self.gate.pass(self.clock.now().0)).await {
+                Some(Ok(_)) => checks.push(Check::fine("login", who)),
+                failed => {
+                    let why = failed.and_then(Result::err).unwrap_or_else(|| "no answer in time".to_owned());
+                    checks.push(Check::failed("login", Fault::NotAuthorised, why, LOGIN));
+                    return checks;
+                }
+            }
+        }
         let heard = match self.post_now("time()").await {
             Ok(heard) => heard,
             Err(why) => {
@@ -49,10 +61,10 @@ impl Prometheus {
 
     /// A token that everybody on the way can read.
     fn transport(&self) -> Option<Check> {
-        let told = self.token.is_some() && http::is_in_the_clear(&self.url);
-        told.then(|| {
-            let advice = "write `https://` in the source's `url`; `http://` is for this machine and for trials";
-            Check::warning("transport", "the token travels unencrypted to another machine", advice)
+        self.gate.tells_everybody(&self.url).then(|| {
+            let advice =
+                "write `https://` in the source's `url` and `token_url`; `http://` is for this machine and for trials";
+            Check::warning("transport", "a secret travels unencrypted to another machine", advice)
         })
     }
 
@@ -85,9 +97,8 @@ impl Prometheus {
 
     async fn data(&self) -> Check {
         let body = self.post_now(ANYTHING).await.ok();
-        let body: Option<Value> = body.and_then(|heard| serde_json::from_str(&heard.reply.text).ok());
-        match body.as_ref().map(number) {
-            Some(Ok(targets)) => Check::fine("data", format!("targets that it scrapes: {}", bounded(targets))),
+        match body.as_ref().and_then(|heard| number(&heard.reply)).as_deref() {
+            Some(targets) => Check::fine("data", format!("targets that it scrapes: {}", bounded(targets))),
             _ => Check::warning(
                 "data",
                 "it scrapes nothing: `up` has no series",
@@ -106,21 +117,30 @@ impl Prometheus {
     }
 
     async fn hear(&self, request: impl FnOnce(&http::Client, &str) -> RequestBuilder) -> Result<Heard, NoReply> {
-        let no_reply = |timed_out, detail: &str| NoReply { timed_out, detail: detail.to_owned() };
-        let client = self.client.as_ref().map_err(|why| no_reply(false, why))?;
-        let mut request = request(client, &self.url).timeout(Duration::from_millis(PATIENCE.0));
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.text());
-        }
+        let no_reply = |timed_out, detail: &str| NoReply { timed_out, too_large: false, detail: detail.to_owned() };
+        let client = self.client().map_err(|why| no_reply(false, &why))?;
+        let request = request(client, &self.url).timeout(Duration::from_millis(PATIENCE.0));
         let asked = self.clock.now();
-        let reply = within(&*self.clock, PATIENCE, fetch(request)).await;
-        let reply = reply.unwrap_or_else(|| Err(no_reply(true, "no answer in time")))?;
+        let repeated = || request.try_clone().unwrap_or_else(|| client.get(&self.url));
+        let reply = within(&*self.clock, PATIENCE, self.show(repeated)).await;
+        let reply = reply.unwrap_or_else(|| Err(Failed::Hung("no answer in time".to_owned())));
+        let reply = reply.map_err(|failed| no_reply(false, &failed.detail()))?;
         Ok(Heard { reply, asked, heard: self.clock.now() })
     }
 }
 
+/// What to do where what we are to show cannot be had.
+const LOGIN: &str = "let the source's `token_…`, `password_…`, `oauth2` or `headers` say where it is, or leave it out where the server \
+                     asks for none";
 /// What to do where nothing answers as a Prometheus.
 const ADDRESS: &str = "check the source's `url`, that the server runs, and that this machine may reach it";
+
+/// The number that a query about its own present was answered, whenever that was for it.
+fn number(reply: &Reply) -> Option<String> {
+    let said = Said::all(Body::read(reply.status, &reply.text).ok()?, None);
+    let at = said.series.first()?.points.first()?.at;
+    said.number(at).map(str::to_owned).ok()
+}
 
 /// Why an answer is none.
 fn fault(reply: &Reply, body: &Value) -> Option<Check> {
@@ -128,9 +148,9 @@ fn fault(reply: &Reply, body: &Value) -> Option<Check> {
     let not_one =
         |status| failed(Fault::Unreachable, format!("status {status}, and no answer as Prometheus gives it"), ADDRESS);
     match reply.status {
-        200 if number(body).is_ok() => None,
+        200 if number(reply).is_some() => None,
         401 | 403 => {
-            let advice = "name a token that may query with `token_file` or `token_env` beside the source's `url`";
+            let advice = "say who may query with `token_file`, `username` or `oauth2` beside the source's `url`";
             failed(Fault::NotAuthorised, format!("it does not let us: status {}", reply.status), advice)
         }
         300..=399 => failed(

@@ -14,7 +14,7 @@ const AT_ONCE: usize = 16;
 /// Requests at once of those that hung or are slow.
 const DOUBTFUL_AT_ONCE: usize = 8;
 /// What the first request has, and what is not slow.
-const PATIENCE: Span = Span::seconds(4);
+pub(super) const PATIENCE: Span = Span::seconds(4);
 /// What a request has that is slow, and every fourth time one that hangs: it may be slow alone.
 const LONG: Span = Span::seconds(8);
 /// What a request has at most that hung.
@@ -27,8 +27,16 @@ const REMEMBERED: usize = 10_000;
 pub struct Lanes {
     quick: Arc<Semaphore>,
     doubtful: Arc<Semaphore>,
-    /// How often in a row a request was not answered; none is slow.
-    hung: Arc<Mutex<BTreeMap<String, u32>>>,
+    hung: Arc<Mutex<BTreeMap<String, Hung>>>,
+}
+
+/// What is known of a request that hung or is slow.
+#[derive(Debug, Clone, Copy)]
+struct Hung {
+    /// How often in a row it was not answered; none is slow.
+    times: u32,
+    /// When that was known last: those that were under way by then, as for several instants, tell nothing more.
+    known: Timestamp,
 }
 
 /// How long somebody has patience.
@@ -39,6 +47,24 @@ pub struct Until {
     /// For what hangs again and again: less than the distance of ticks, or the others' present ticks would be past
     /// when they are judged, and none of them would ever grow.
     pub again: Span,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub enum Asks<'a> {
+    /// A question of its own, by name: remembered where it hangs.
+    Alone(&'a str),
+    /// Many questions in one, with so much patience; what hung of them is found out by asking for fewer.
+    Together(Span),
+}
+
+/// Why nothing was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// It was asked, and did not answer.
+    Hung,
+    /// The end came before or while it was asked.
+    End,
 }
 
 impl Default for Lanes {
@@ -52,43 +78,59 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Sends a request when there is room; none where it was not answered in time, or by the end.
+    /// Sends a request when there is room.
+    ///
+    /// # Errors
+    /// Why it was not answered in time.
     pub async fn ask<T>(
         &self,
         clock: &dyn Clock,
-        name: &str,
+        asks: Asks<'_>,
         by: Until,
         request: impl Future<Output = T>,
-    ) -> Option<T> {
-        let hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-        let (lane, patience) = match hung {
-            None => (&self.quick, PATIENCE),
-            Some(0) => (&self.doubtful, LONG),
-            Some(times) => (&self.doubtful, if times % 4 == 3 { LONG } else { SHORT.min(by.again) }),
-        };
+    ) -> Result<T, Silence> {
+        let (lane, patience) = self.lane(asks, by);
         let in_turn = async {
             let _permit = lane.acquire().await.ok()?;
             let began = clock.now();
             let answer = within(clock, patience, request).await;
-            self.remember(name, answer.is_none(), clock.now().since(began));
+            if let Asks::Alone(name) = asks {
+                self.remember(name, answer.is_none(), began, clock.now());
+            }
             answer
         };
         // what never got its turn did not hang
-        within(clock, by.end.since(clock.now()), in_turn).await.flatten()
+        let heard = within(clock, by.end.since(clock.now()), in_turn).await;
+        heard.ok_or(Silence::End)?.ok_or(Silence::Hung)
     }
 
-    fn remember(&self, name: &str, hangs: bool, took: Span) {
+    fn lane(&self, asks: Asks<'_>, by: Until) -> (&Semaphore, Span) {
+        let name = match asks {
+            Asks::Together(patience) => return (&self.quick, patience),
+            Asks::Alone(name) => name,
+        };
+        match self.hung.lock().unwrap_or_else(PoisonError::into_inner).get(name).map(|hung| hung.times) {
+            None => (&self.quick, PATIENCE),
+            Some(0) => (&self.doubtful, LONG),
+            Some(times) => (&self.doubtful, if times % 4 == 3 { LONG } else { SHORT.min(by.again) }),
+        }
+    }
+
+    fn remember(&self, name: &str, hangs: bool, began: Timestamp, now: Timestamp) {
         let mut hung = self.hung.lock().unwrap_or_else(PoisonError::into_inner);
         if hangs {
             if hung.len() >= REMEMBERED {
                 hung.clear();
             }
-            *hung.entry(name.to_owned()).or_default() += 1;
-        } else if took < Span(PATIENCE.0 / 2) {
+            let entry = hung.entry(name.to_owned()).or_insert(Hung { times: 0, known: began });
+            if began >= entry.known {
+                *entry = Hung { times: entry.times + 1, known: now };
+            }
+        } else if now.since(began) < Span(PATIENCE.0 / 2) {
             hung.remove(name);
         } else {
             // answers, but would be cut off beside the quick ones
-            hung.insert(name.to_owned(), 0);
+            hung.insert(name.to_owned(), Hung { times: 0, known: now });
         }
     }
 }

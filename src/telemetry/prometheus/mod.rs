@@ -4,35 +4,46 @@
 //! counts only if it is one fresh number without warnings, from a server whose clock agrees with ours.
 
 pub mod answer;
+mod asking;
+mod batch;
+pub mod body;
+mod company;
 mod examine;
 pub mod lanes;
+mod past;
 mod present;
 pub mod promql;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
 
-use self::answer::{Rows, judge, judge_age};
+use self::answer::{idle, unknown};
+pub use self::asking::Failed;
+use self::asking::{Told, When};
+use self::batch::{Aspect, Sheet};
+use self::body::Body;
+use self::company::Company;
 use self::lanes::{Lanes, Until};
+use self::past::Part;
 use super::{Answered, Source};
 use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
-use crate::engine::{Reading, Span, Timestamp, Unknown};
-use crate::http::{self, Client, Reply, Secret, bounded, client, fetch, shown};
+use crate::engine::{Span, Timestamp, Unknown};
+use crate::http::{self, Access, Client, Gate, NoReply, Reply, RequestBuilder, client_for, fetch, shown};
 
 /// No request may take longer; more than any lane has patience for, so that the lanes see what hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection may take so long.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// The longest that a server is left alone when it asks for that, in milliseconds: longer, and it would blind the rules.
+const ALONE_AT_MOST: i64 = 30_000;
 /// All queries of one instant or range together may take so long; what arrived by then counts. Less than whoever asks
 /// has patience for.
 const ALL_TOGETHER: Span = Span::seconds(9);
-/// Points asked for in one range query: servers refuse more than 11,000, and parts that arrive count alone.
-const POINTS_AT_MOST: u64 = 2_000;
 /// Whether the server knew of anything at all.
 const ANYTHING: &str = "count(up)";
 
@@ -40,50 +51,64 @@ const ANYTHING: &str = "count(up)";
 #[derive(Clone)]
 pub struct Prometheus {
     url: String,
-    token: Option<Secret>,
+    gate: Arc<Gate>,
     scrape_every: Span,
-    client: Result<Client, String>,
+    /// Made when it is first needed: reading the system's certificates takes longer than most commands.
+    client: Arc<OnceLock<Result<Client, String>>>,
+    /// Until when the server wants to be left alone, in milliseconds since the Unix epoch.
+    alone_until: Arc<AtomicI64>,
     clock: Arc<dyn Clock>,
     lanes: Lanes,
+    company: Company,
     /// Who is asked first changes from time to time, so that a server that is too slow for all is too slow for each.
     turn: Arc<AtomicUsize>,
 }
 
 /// A server's answer, and how far its clock is from ours.
+#[derive(Debug, Clone)]
 struct Heard {
-    body: Value,
+    body: Body,
     skew: Option<Span>,
 }
 
 impl Prometheus {
     /// A server at an address, a path prefix included.
-    pub fn new(url: &str, token: Option<String>, scrape_every: Span, clock: Arc<dyn Clock>) -> Prometheus {
+    pub fn new(url: &str, access: Access, scrape_every: Span, clock: Arc<dyn Clock>) -> Prometheus {
         Prometheus {
             url: url.trim_end_matches('/').to_owned(),
-            token: token.map(Secret::new),
+            gate: Arc::new(Gate::new(access)),
             scrape_every,
-            client: client(TIMEOUT),
+            client: Arc::default(),
+            alone_until: Arc::default(),
             clock,
             lanes: Lanes::default(),
+            company: Company::default(),
             turn: Arc::default(),
         }
     }
 
-    async fn send(&self, path: &str, form: &[(&str, String)]) -> Result<Heard, String> {
-        let client = self.client.as_ref().map_err(Clone::clone)?;
-        let mut request = client.post(format!("{}{path}", self.url)).form(form);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.text());
-        }
+    fn client(&self) -> Result<&Client, String> {
+        let made = || client_for(&self.url, CONNECT_WITHIN, TIMEOUT, self.gate.certificates());
+        self.client.get_or_init(made).as_ref().map_err(Clone::clone)
+    }
+
+    async fn send(&self, path: &str, form: &[(&str, String)]) -> Result<Heard, Failed> {
         let asked = self.clock.now();
-        let Reply { status, text, date, .. } = fetch(request).await?;
-        let heard = self.clock.now();
-        let body: Value =
-            serde_json::from_str(&text).map_err(|_| format!("status {status}, no JSON: {}", bounded(&text)))?;
-        if status != 200 || body.get("status").and_then(Value::as_str) != Some("success") {
-            let error = body.get("error").and_then(Value::as_str).unwrap_or_default();
-            return Err(format!("status {status}: {}", bounded(error)));
+        let alone = Timestamp(self.alone_until.load(Ordering::Relaxed)).since(asked);
+        // longer than we would ever wait: our clock went back
+        if alone > Span(0) && alone <= Span(ALONE_AT_MOST.unsigned_abs()) {
+            let detail = format!("asked too often, it wants to be left alone for {} s more", alone.0.div_ceil(1000));
+            return Err(Failed::Other(detail));
         }
+        let client = self.client().map_err(Failed::Other)?;
+        let request = || client.post(format!("{}{path}", self.url)).form(form);
+        let Reply { status, text, date, retry_after, .. } = self.show(request).await?;
+        let heard = self.clock.now();
+        if let (429 | 503, Some(wait)) = (status, retry_after) {
+            let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX).min(ALONE_AT_MOST);
+            self.alone_until.store(heard.0.saturating_add(wait), Ordering::Relaxed);
+        }
+        let body = Body::read(status, &text)?;
         // their clock was read at some moment between, whatever time the answer took
         let skew = date
             .and_then(|date| http::date(&date))
@@ -92,10 +117,21 @@ impl Prometheus {
         Ok(Heard { body, skew })
     }
 
-    async fn post(&self, path: &str, form: &[(&str, String)], until: Until) -> Result<Heard, String> {
-        let name = format!("{path} {}", form.first().map(|(_, text)| text.as_str()).unwrap_or_default());
-        let heard = self.lanes.ask(&*self.clock, &name, until, self.send(path, form)).await;
-        heard.unwrap_or_else(|| Err("no answer in time".to_owned()))
+    /// Sends a request that shows who we are; once more where that is refused and may be said anew.
+    async fn show(&self, request: impl Fn() -> RequestBuilder) -> Result<Reply, Failed> {
+        let pass = self.gate.pass(self.clock.now().0).await.map_err(Failed::Other)?;
+        let failed = |why: NoReply| match why.too_large {
+            true => Failed::Refused(why.detail),
+            false => Failed::Other(why.detail),
+        };
+        let reply = fetch(pass.on(request()).map_err(Failed::Other)?).await.map_err(failed)?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        match self.gate.instead(&pass, self.clock.now().0).await {
+            Some(newer) => fetch(newer.on(request()).map_err(Failed::Other)?).await.map_err(failed),
+            None => Ok(reply),
+        }
     }
 
     fn until(&self, queries: &[Query]) -> Until {
@@ -103,154 +139,91 @@ impl Prometheus {
         Until { end: self.clock.now().plus(ALL_TOGETHER), again: Span((every.0 / 2).max(250)) }
     }
 
-    async fn query(&self, text: &str, at: Timestamp, until: Until) -> Result<Heard, String> {
-        self.post("/api/v1/query", &[("query", text.to_owned()), ("time", seconds(at))], until).await
-    }
-
-    async fn query_range(&self, text: &str, part: Part, until: Until) -> Result<Past, String> {
-        let (from, to, step) = (seconds(part.from), seconds(part.to), format!("{}ms", part.every.0));
-        let form = [("query", text.to_owned()), ("start", from), ("end", to), ("step", step)];
-        let heard = self.post("/api/v1/query_range", &form, until).await?;
-        Ok(Past { skew: heard.skew, rows: Rows::new(heard.body) })
-    }
-
-    /// All requests at once, as far as the lanes have room; each by its key.
-    async fn each<K: Ord, T>(&self, mut requests: Vec<(K, impl Future<Output = T>)>) -> BTreeMap<K, T> {
+    /// Who is asked first changes from time to time.
+    fn take_turns<T>(&self, requests: &mut [T]) {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let first = turn.wrapping_mul(7) % requests.len().max(1);
         requests.rotate_left(first);
-        let requests = requests.into_iter().map(async |(key, request)| (key, request.await));
-        join_all(requests).await.into_iter().collect()
     }
 
-    /// What an answer and the age behind it are worth.
-    fn worth(&self, query: &Query, skew: Option<Span>, body: &Value, age: Option<Result<&Value, &String>>) -> Answered {
-        if skew.is_some_and(|skew| skew > query.every && skew > Span::seconds(2)) {
+    /// What an answer about an instant and the age behind it are worth.
+    fn worth(&self, query: &Query, at: Timestamp, value: Option<&Told>, age: Option<&Told>) -> Answered {
+        let said = match value {
+            Some(Ok(said)) => said,
+            Some(Err(detail)) => return unknown(Unknown::Error, detail.clone()),
+            None => return unknown(Unknown::Error, "it was not asked".to_owned()),
+        };
+        if said.skew.is_some_and(|skew| skew > query.every && skew > Span::seconds(2)) {
             return unknown(Unknown::Clock, "the server's clock is far from ours".to_owned());
         }
-        let answered = judge(body, is_share(query));
+        let answered = said.judge(at, is_share(query));
         match age {
             None => answered,
             Some(_) if answered.reading.unknown() == Some(Unknown::NoAnswer) => answered,
-            Some(Ok(age)) => judge_age(age, self.scrape_every, answered),
+            Some(Ok(age)) => age.judge_age(at, self.scrape_every, answered),
             Some(Err(detail)) => unknown(Unknown::Error, detail.clone()),
         }
     }
 
     async fn at_once(&self, queries: &[Query], at: Timestamp) -> Vec<Answered> {
         let until = self.until(queries);
-        let texts = texts(queries);
-        let asked = texts.iter().map(|text| (text.as_str(), self.query(text, at, until))).collect();
-        let heard = self.each(asked).await;
-        let answer = |query: &Query| match heard.get(promql::text(query).as_str()) {
-            Some(Ok(Heard { body, skew })) => {
-                let age = promql::age(query).and_then(|age| heard.get(age.as_str()));
-                self.worth(query, *skew, body, age.map(|age| age.as_ref().map(|age| &age.body)))
-            }
-            Some(Err(detail)) => unknown(Unknown::Error, detail.clone()),
-            None => unknown(Unknown::Error, "it was not asked".to_owned()),
-        };
-        queries.iter().map(answer).collect()
+        let mut rows = self.readings(queries, When::At(at), until).await;
+        rows.pop().map(|(_, row)| row).unwrap_or_default()
     }
 
-    async fn past(&self, queries: &[Query], whole: Part) -> Vec<(Timestamp, Vec<Answered>)> {
-        let until = self.until(queries);
-        let (parts, texts) = (whole.parts(), texts(queries));
-        let mut asked = Vec::new();
-        for part in &parts {
-            asked.extend(texts.iter().map(|text| ((part.from, text.as_str()), self.query_range(text, *part, until))));
+    /// The answers to all queries at one or many instants.
+    async fn readings(&self, queries: &[Query], when: When, until: Until) -> Vec<(Timestamp, Vec<Answered>)> {
+        let sheet = Sheet::new(queries.iter().enumerate(), &[Aspect::Value, Aspect::Age]);
+        let told = self.ask(&sheet, when, until).await;
+        let said = |index: usize, aspect: Aspect| sheet.place(index, aspect).and_then(|place| told.get(place));
+        let mut rows: Vec<(Timestamp, Vec<Answered>)> = Vec::new();
+        for at in when.instants() {
+            let worth = |(index, query)| self.worth(query, at, said(index, Aspect::Value), said(index, Aspect::Age));
+            rows.push((at, queries.iter().enumerate().map(worth).collect()));
         }
-        let heard = self.each(asked).await;
-        let mut rows = Vec::new();
-        for part in &parts {
-            let written: Vec<_> =
-                queries.iter().map(|query| (query, promql::text(query), promql::age(query))).collect();
-            for at in part.instants() {
-                let answer = |(query, text, age): &(&Query, String, Option<String>)| match heard
-                    .get(&(part.from, text.as_str()))
-                {
-                    Some(Ok(past)) => {
-                        let age = age.as_ref().and_then(|age| heard.get(&(part.from, age.as_str())));
-                        let age = age.map(|age| age.as_ref().map(|age| age.rows.row(at)));
-                        self.worth(
-                            query,
-                            past.skew,
-                            &past.rows.row(at),
-                            age.as_ref().map(|age| age.as_ref().map_err(|detail| *detail)),
-                        )
-                    }
-                    Some(Err(detail)) => unknown(Unknown::Error, detail.clone()),
-                    None => unknown(Unknown::Error, "it was not asked".to_owned()),
-                };
-                rows.push((at, written.iter().map(answer).collect()));
-            }
-        }
-        self.forgotten(&mut rows, &parts, until).await;
+        let is_fresh = |index: usize, at: Timestamp| match said(index, Aspect::Age) {
+            Some(Ok(age)) => age.judge_age(at, self.scrape_every, idle()) == idle(),
+            _ => false,
+        };
+        self.look_again(queries, when, until, &mut rows, is_fresh).await;
         rows
     }
 
-    /// Where the server knew of nothing at all, it cannot know any more: that is not the metric's silence.
-    async fn forgotten(&self, rows: &mut [(Timestamp, Vec<Answered>)], parts: &[Part], until: Until) {
-        let silent = |answered: &Answered| answered.reading.unknown() == Some(Unknown::NoAnswer);
-        let is_silent =
-            |part: &&Part| rows.iter().any(|(at, row)| (part.from..=part.to).contains(at) && row.iter().any(silent));
-        let doubtful: Vec<Part> = parts.iter().filter(is_silent).copied().collect();
+    /// A share that is not there while what it is a share of is fresh: nothing may have happened, and the server leaves out
+    /// what is not a number, as VictoriaMetrics does. Then the volume is there, and zero.
+    async fn look_again(
+        &self,
+        queries: &[Query],
+        when: When,
+        until: Until,
+        rows: &mut [(Timestamp, Vec<Answered>)],
+        is_fresh: impl Fn(usize, Timestamp) -> bool,
+    ) {
+        let is_doubtful = |index: usize, at: Timestamp, row: &[Answered]| {
+            let silent = row.get(index).is_some_and(|answered| answered.reading.unknown() == Some(Unknown::NoAnswer));
+            silent && queries.get(index).is_some_and(is_share) && is_fresh(index, at)
+        };
+        let doubtful: Vec<(usize, &Query)> = queries
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| rows.iter().any(|(at, row)| is_doubtful(*index, *at, row)))
+            .collect();
         if doubtful.is_empty() {
             return;
         }
-        let now = self.clock.now();
-        // a server that nothing scrapes for has no `up`, and its absence says nothing
-        match self.query(ANYTHING, now, until).await {
-            Ok(heard) if answer::number(&heard.body).is_ok() => {}
-            _ => return,
-        }
-        let asked = doubtful.iter().map(|part| (part.from, self.query_range(ANYTHING, *part, until))).collect();
-        let known = self.each(asked).await;
-        for part in &doubtful {
-            let Some(Ok(known)) = known.get(&part.from) else { continue };
-            for (at, row) in rows.iter_mut().filter(|(at, _)| (part.from..=part.to).contains(at)) {
-                for answered in row.iter_mut().filter(|answered| silent(answered) && !known.rows.has(*at)) {
-                    *answered = unknown(Unknown::Unobserved, "the server has no data of then".to_owned());
+        let sheet = Sheet::new(doubtful.iter().copied(), &[Aspect::Volume]);
+        let told = self.ask(&sheet, when, until).await;
+        for (index, _) in doubtful {
+            let Some(Ok(volume)) = sheet.place(index, Aspect::Volume).and_then(|place| told.get(place)) else {
+                continue;
+            };
+            for (at, row) in rows.iter_mut().filter(|(at, _)| volume.is_zero(*at)) {
+                if is_doubtful(index, *at, row) {
+                    row[index] = idle();
                 }
             }
         }
     }
-}
-
-/// A range answer, and how far the server's clock is from ours.
-struct Past {
-    rows: Rows,
-    skew: Option<Span>,
-}
-
-/// Instants that are asked for together.
-#[derive(Debug, Clone, Copy)]
-struct Part {
-    from: Timestamp,
-    to: Timestamp,
-    every: Span,
-}
-
-impl Part {
-    fn parts(self) -> Vec<Part> {
-        let mut parts = Vec::new();
-        let mut from = self.from;
-        while from <= self.to && self.every.0 > 0 {
-            let to = from.plus(Span(self.every.0.saturating_mul(POINTS_AT_MOST - 1))).min(self.to);
-            parts.push(Part { from, to, every: self.every });
-            from = to.plus(self.every);
-        }
-        parts
-    }
-
-    fn instants(self) -> impl Iterator<Item = Timestamp> {
-        std::iter::successors(Some(self.from), move |at| Some(at.plus(self.every))).take_while(move |at| *at <= self.to)
-    }
-}
-
-/// What is sent for some queries, each text once.
-fn texts(queries: &[Query]) -> BTreeSet<String> {
-    queries.iter().flat_map(|query| std::iter::once(promql::text(query)).chain(promql::age(query))).collect()
 }
 
 impl Source for Prometheus {
@@ -284,10 +257,6 @@ impl Source for Prometheus {
 /// Where NaN means that nothing happened.
 fn is_share(query: &Query) -> bool {
     matches!(query.form, Form::Ratio { .. } | Form::Quantile { .. } | Form::Slow { .. })
-}
-
-fn unknown(reason: Unknown, detail: String) -> Answered {
-    Answered { reading: Reading::Unknown(reason), detail: Some(detail) }
 }
 
 fn seconds(at: Timestamp) -> String {

@@ -1,9 +1,7 @@
 //! Whether a query names something that exists, before anybody is exposed.
 
-use serde_json::Value;
-
-use super::answer::number;
-use super::{Prometheus, promql};
+use super::answer::Said;
+use super::{Failed, Prometheus, promql};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Decimal, Timestamp, Unknown};
 use crate::telemetry::{Source as _, needed_metrics};
@@ -30,24 +28,24 @@ impl Prometheus {
     /// errors goes away with the pod that counted the last one.
     async fn knows(&self, metric: &str, at: Timestamp) -> Result<bool, String> {
         for text in [format!("count({metric})"), format!("count(count_over_time({metric}[1h]))")] {
-            if number(&self.ask(&text, at).await?).is_ok() {
+            if self.say(text, at).await?.number(at).is_ok() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn ask(&self, text: &str, at: Timestamp) -> Result<Value, String> {
+    async fn say(&self, text: String, at: Timestamp) -> Result<Said, String> {
         let until = self.until(&[]);
-        self.query(text, at, until).await.map(|heard| heard.body)
+        let heard = self.query(text, at, until, None).await.map_err(Failed::detail)?;
+        Ok(Said::all(heard.body, heard.skew))
     }
 
     /// A bucket that is not there is no answer, for ever.
     async fn has_bound(&self, bound: Decimal, histogram: &str, at: Timestamp) -> Result<(), String> {
-        let body = self.ask(&format!("count by (le) ({histogram}_bucket)"), at).await?;
-        let series = body["data"]["result"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let said = self.say(format!("count by (le) ({histogram}_bucket)"), at).await?;
         let mut bounds: Vec<Decimal> =
-            series.iter().filter_map(|series| series["metric"]["le"].as_str()?.parse().ok()).collect();
+            said.series.iter().filter_map(|series| series.labels.get("le")?.parse().ok()).collect();
         bounds.sort();
         if bounds.is_empty() || bounds.contains(&bound) {
             return Ok(());
@@ -59,10 +57,9 @@ impl Prometheus {
     /// A raw query must be one, and answer with one number. One that answers nothing because nobody is exposed yet
     /// answers once its matchers are gone.
     async fn answers(&self, query: &Query, at: Timestamp) -> Result<(), String> {
-        let body = self.ask(&promql::text(query), at).await?;
-        match number(&body) {
+        match self.say(promql::text(query), at).await?.number(at) {
             Err(Unknown::NoAnswer) if query.born_later => Ok(()),
-            Err(Unknown::NoAnswer) => match number(&self.ask(&promql::whatever_group(query), at).await?) {
+            Err(Unknown::NoAnswer) => match self.say(promql::whatever_group(query), at).await?.number(at) {
                 Err(Unknown::NoAnswer) => Err(format!("the query answers nothing, whatever the group{BORN_LATER}")),
                 _ => Ok(()),
             },

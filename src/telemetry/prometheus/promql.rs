@@ -1,58 +1,165 @@
 //! The forms as PromQL. Every label value is escaped as a PromQL string: templating is not pasting.
+//!
+//! A form is written in two ways: for one flag alone, or with a hole for the test of one label and grouped by that label, so
+//! that one query answers for many flags (`batch.rs`). Grouping leaves each group's number what it is alone.
 
+use super::batch::Aspect;
 use crate::engine::plan::{Form, LabelTest, Matcher, Query, Selector};
 use crate::engine::{Decimal, Span};
 
+/// Stands for the test of the label that a batch is grouped by: no escaped value has it.
+const HOLE: char = '\0';
+
 /// The query's text.
 pub fn text(query: &Query) -> String {
-    let window = duration(query.window);
-    let select = |of: &Selector, suffix: &str| format!("{}{suffix}{}", of.metric, braces(of, &query.matchers));
-    match &query.form {
-        Form::Ratio { of, over } => {
-            let (part, whole) = (select(of, ""), select(over, ""));
-            format!("(sum(rate({part}[{window}])) or 0 * sum(rate({whole}[{window}]))) / sum(rate({whole}[{window}]))")
-        }
-        Form::Count { of } => {
-            let (series, every) = (select(of, ""), duration(query.every));
-            // per series, without those that went down or miss an end; empty while the metric exists is zero
-            format!("sum(({series} - {series} offset {every}) >= 0) or 0 * sum({series})")
-        }
-        Form::RatioCount { of, over } => {
-            let (part, whole, every) = (select(of, ""), select(over, ""), duration(query.every));
-            // none of them yet is zero while there is anything that it is a part of
-            format!("sum(({part} - {part} offset {every}) >= 0) or 0 * sum({whole})")
-        }
-        Form::SlowCount { bound, of } => {
-            let bucket = |texts| select(&bucket(of, texts), "_bucket");
-            let (quick, all) = (bucket(written(*bound)), bucket(vec!["+Inf".to_owned()]));
-            let every = duration(query.every);
-            // what went down in either is left out of both; without such a bucket there is no answer
-            let grew = |series: &str| format!("(({series} - {series} offset {every}) >= 0)");
-            format!("sum(({} - ignoring(le) {}) >= 0) or 0 * sum({quick})", grew(&all), grew(&quick))
-        }
-        Form::Quantile { q, of } => {
-            format!("histogram_quantile({q}, sum by (le) (rate({}[{window}])))", select(of, "_bucket"))
-        }
-        Form::Slow { bound, of } => {
-            let (quick, all) = (select(&bucket(of, written(*bound)), "_bucket"), select(of, "_count"));
-            format!("1 - sum(rate({quick}[{window}])) / sum(rate({all}[{window}]))")
-        }
-        Form::Raw { text } => {
-            let matchers: Vec<String> = query.matchers.iter().map(matcher).collect();
-            fill(&fill(text, "match", &matchers.join(",")), "flag", &escape(&query.flag))
-        }
-    }
+    Writer { query, by: None }.value()
 }
 
 /// The age of the newest sample behind a query in seconds; none for raw queries.
 pub fn age(query: &Query) -> Option<String> {
-    let (of, suffix) = match &query.form {
-        Form::Ratio { over, .. } | Form::RatioCount { over, .. } => (over, ""),
-        Form::Count { of } => (of, ""),
-        Form::Quantile { of, .. } | Form::Slow { of, .. } | Form::SlowCount { of, .. } => (of, "_bucket"),
-        Form::Raw { .. } => return None,
-    };
-    Some(format!("time() - max(timestamp({}{suffix}{}))", of.metric, braces(of, &query.matchers)))
+    Writer { query, by: None }.age()
+}
+
+/// What happened in the window at all, as a rate; none where no number is a share of it. It tells no traffic from no answer
+/// where a server leaves out what is not a number.
+pub fn volume(query: &Query) -> Option<String> {
+    Writer { query, by: None }.volume()
+}
+
+/// One aspect of a query, for it alone.
+pub(super) fn alone(query: &Query, aspect: Aspect) -> Option<String> {
+    Writer { query, by: None }.aspect(aspect)
+}
+
+/// One aspect of a query with a hole in place of the test of `label`, grouped by it. None for raw queries: nobody knows what
+/// grouping would do to them.
+pub(super) fn shape(query: &Query, aspect: Aspect, label: &str) -> Option<String> {
+    let grouped = Writer { query, by: Some(label) };
+    if matches!(query.form, Form::Raw { .. }) { None } else { grouped.aspect(aspect) }
+}
+
+/// A shape for some values of its label.
+pub(super) fn filled<'v>(shape: &str, label: &str, values: impl IntoIterator<Item = &'v str>) -> String {
+    shape.replace(HOLE, &format!("{label}=~\"{}\"", any_of(values)))
+}
+
+/// How many bytes a shape has with values that take so many.
+pub(super) fn filled_len(shape: &str, label: &str, values: usize) -> usize {
+    shape.len() + shape.matches(HOLE).count() * (label.len() + values + 4)
+}
+
+/// How many bytes a value takes in the test of a label, with what parts it from the next.
+pub(super) fn value_len(value: &str) -> usize {
+    any_of([value]).len() + 1
+}
+
+/// Writes a form, for one value of a label or grouped by it.
+struct Writer<'q> {
+    query: &'q Query,
+    by: Option<&'q str>,
+}
+
+impl Writer<'_> {
+    fn aspect(&self, aspect: Aspect) -> Option<String> {
+        match aspect {
+            Aspect::Value => Some(self.value()),
+            Aspect::Age => self.age(),
+            Aspect::Volume => self.volume(),
+        }
+    }
+
+    fn value(&self) -> String {
+        let window = duration(self.query.window);
+        match &self.query.form {
+            Form::Ratio { of, over } => {
+                let (part, whole) = (self.rate(of, "", &window), self.rate(over, "", &window));
+                format!("({part} or 0 * {whole}) / {whole}")
+            }
+            Form::Count { of } => {
+                let (series, every) = (self.select(of, ""), duration(self.query.every));
+                // per series, without those that went down or miss an end; empty while the metric exists is zero
+                let (increase, there) = (self.of("sum", &[]), self.of("sum", &[]));
+                format!("{increase}(({series} - {series} offset {every}) >= 0) or 0 * {there}({series})")
+            }
+            Form::RatioCount { of, over } => {
+                let (part, whole) = (self.select(of, ""), self.select(over, ""));
+                let (every, sum) = (duration(self.query.every), self.of("sum", &[]));
+                // none of them yet is zero while there is anything that it is a part of
+                format!("{sum}(({part} - {part} offset {every}) >= 0) or 0 * {sum}({whole})")
+            }
+            Form::SlowCount { bound, of } => {
+                let bucket = |texts| self.select(&bucket(of, texts), "_bucket");
+                let (quick, all) = (bucket(written(*bound)), bucket(vec!["+Inf".to_owned()]));
+                let (every, sum) = (duration(self.query.every), self.of("sum", &[]));
+                // what went down in either is left out of both; without such a bucket there is no answer
+                let grew = |series: &str| format!("(({series} - {series} offset {every}) >= 0)");
+                format!("{sum}(({} - ignoring(le) {}) >= 0) or 0 * {sum}({quick})", grew(&all), grew(&quick))
+            }
+            Form::Quantile { q, of } => {
+                let sum = self.of("sum", &["le"]);
+                format!("histogram_quantile({q}, {sum}(rate({}[{window}])))", self.select(of, "_bucket"))
+            }
+            Form::Slow { bound, of } => {
+                let (quick, all) = self.quick_and_all(bound, of, &window);
+                format!("1 - {quick} / {all}")
+            }
+            Form::Raw { text } => {
+                let matchers: Vec<String> = self.query.matchers.iter().map(matcher).collect();
+                fill(&fill(text, "match", &matchers.join(",")), "flag", &escape(&self.query.flag))
+            }
+        }
+    }
+
+    fn age(&self) -> Option<String> {
+        let (of, suffix) = match &self.query.form {
+            Form::Ratio { over, .. } | Form::RatioCount { over, .. } => (over, ""),
+            Form::Count { of } => (of, ""),
+            Form::Quantile { of, .. } | Form::Slow { of, .. } | Form::SlowCount { of, .. } => (of, "_bucket"),
+            Form::Raw { .. } => return None,
+        };
+        Some(format!("time() - {}(timestamp({}))", self.of("max", &[]), self.select(of, suffix)))
+    }
+
+    fn volume(&self) -> Option<String> {
+        let window = duration(self.query.window);
+        match &self.query.form {
+            Form::Ratio { over, .. } => Some(self.rate(over, "", &window)),
+            Form::Quantile { of, .. } => Some(self.rate(of, "_bucket", &window)),
+            Form::Slow { bound, of } => {
+                let (quick, all) = self.quick_and_all(bound, of, &window);
+                Some(format!("{quick} + {all}"))
+            }
+            Form::Count { .. } | Form::RatioCount { .. } | Form::SlowCount { .. } | Form::Raw { .. } => None,
+        }
+    }
+
+    fn quick_and_all(&self, bound: &Decimal, of: &Selector, window: &str) -> (String, String) {
+        let quick = bucket(of, written(*bound));
+        (self.rate(&quick, "_bucket", window), self.rate(of, "_count", window))
+    }
+
+    fn rate(&self, of: &Selector, suffix: &str, window: &str) -> String {
+        format!("{}(rate({}[{window}]))", self.of("sum", &[]), self.select(of, suffix))
+    }
+
+    /// An aggregation by the label that this is grouped by, and by others.
+    fn of(&self, aggregation: &str, others: &[&str]) -> String {
+        let labels: Vec<&str> = self.by.iter().chain(others).copied().collect();
+        match labels.as_slice() {
+            [] => aggregation.to_owned(),
+            labels => format!("{aggregation} by ({}) ", labels.join(", ")),
+        }
+    }
+
+    fn select(&self, of: &Selector, suffix: &str) -> String {
+        let common = self.query.matchers.iter().map(|common| match &common.is {
+            LabelTest::Equal(_) if self.by == Some(common.label.as_str()) => HOLE.to_string(),
+            _ => matcher(common),
+        });
+        let matchers: Vec<String> = of.matchers.iter().map(matcher).chain(common).collect();
+        let braces = if matchers.is_empty() { String::new() } else { format!("{{{}}}", matchers.join(",")) };
+        format!("{}{suffix}{braces}", of.metric)
+    }
 }
 
 /// A raw query without its matchers, to tell an empty group from a metric that is not there: every series is without
@@ -74,23 +181,38 @@ fn written(bound: Decimal) -> Vec<String> {
     vec![bound.to_string(), format!("{bound}.0")]
 }
 
-fn braces(of: &Selector, common: &[Matcher]) -> String {
-    let matchers: Vec<String> = of.matchers.iter().chain(common).map(matcher).collect();
-    if matchers.is_empty() { String::new() } else { format!("{{{}}}", matchers.join(",")) }
-}
-
 fn matcher(matcher: &Matcher) -> String {
     let (op, value) = match &matcher.is {
         LabelTest::Equal(value) => ("=", escape(value)),
         LabelTest::NotEqual(value) => ("!=", escape(value)),
         LabelTest::Matches(value) => ("=~", escape(value)),
         LabelTest::NotMatches(value) => ("!~", escape(value)),
-        LabelTest::AnyOf(values) => {
-            let literal: Vec<String> = values.iter().map(|value| regex::escape(value)).collect();
-            ("=~", escape(&literal.join("|")))
-        }
+        LabelTest::AnyOf(values) => ("=~", any_of(values.iter().map(String::as_str))),
     };
     format!("{}{op}\"{value}\"", matcher.label)
+}
+
+/// One of these texts, literally, as the inside of a PromQL string.
+fn any_of<'v>(values: impl IntoIterator<Item = &'v str>) -> String {
+    let mut pattern = String::new();
+    for (index, value) in values.into_iter().enumerate() {
+        if index > 0 {
+            pattern.push('|');
+        }
+        quote(value, &mut pattern);
+    }
+    escape(&pattern)
+}
+
+/// A text as a regular expression (RE2) that matches it and nothing else: what servers know to be a plain list of texts stays
+/// one, so no more is escaped than has a meaning.
+fn quote(text: &str, into: &mut String) {
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            into.push('\\');
+        }
+        into.push(c);
+    }
 }
 
 /// Inside a PromQL string in double quotes.

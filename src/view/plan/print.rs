@@ -119,8 +119,9 @@ fn general(plan: &Plan) -> Vec<(String, String)> {
     ];
     for (name, address) in &plan.sources {
         let place = match address {
-            SourceAddress::Prometheus { url, scrape_every } => {
-                format!("{name}: Prometheus at {url}, which scrapes every {scrape_every}")
+            SourceAddress::Prometheus { url, scrape_every, headers } => {
+                let headers: Vec<String> = headers.iter().map(|(name, value)| format!(", {name}: {value}")).collect();
+                format!("{name}: Prometheus at {url}{}, which scrapes every {scrape_every}", headers.concat())
             }
             SourceAddress::Scrape { targets, every } => {
                 format!("{name}: pages read every {every}: {}", targets.join(", "))

@@ -50,7 +50,7 @@ fn a_real_prometheus_is_well_once_it_scrapes() {
     let version = scrapes.check(SOURCE, "version")["seen"].as_str().unwrap();
     assert!(version.split(' ').nth(1).unwrap().starts_with(|c: char| c.is_ascii_digit()), "{version}");
     scrapes.is(SOURCE, "ready", "ok", "it says so").is(SOURCE, "data", "ok", "targets that it scrapes: 1");
-    scrapes.is(SOURCE, "clock", "ok", "s from ours").leaves_out(SOURCE, "token").leaves_out(SOURCE, "transport");
+    scrapes.is(SOURCE, "clock", "ok", "s from ours").leaves_out(SOURCE, "login").leaves_out(SOURCE, "transport");
     drop(server);
     examine(5).is(SOURCE, "reachable", "failed", "refused").advises(SOURCE, "reachable", "check the source's `url`");
 }
@@ -146,12 +146,12 @@ fn what_is_no_prometheus_or_does_not_let_us_is_told() {
 fn a_token_that_cannot_be_had_or_is_shown_around_is_told() {
     let server = Fake::serve(|asked| reticent(asked, 0.0));
     for (named, seen) in [
-        ("token_file: none", "cannot read none"),
-        ("token_file: empty", "empty holds no token"),
+        ("token_file: none", "/none: entity not found"),
+        ("token_file: empty", "/empty holds no token"),
         ("token_env: DOCTOR_TOKEN", "the variable DOCTOR_TOKEN is not set"),
     ] {
         let found = found(&format!("prometheus: {{ url: \"{}\", {named} }}", server.url), 4);
-        found.is(SOURCE, "token", "failed", seen).is(SOURCE, "reachable", "ok", "");
+        found.is(SOURCE, "login", "failed", seen).leaves_out(SOURCE, "reachable");
     }
     // nothing answers at an address that documents use as examples
     let clear = prometheus("http://198.51.100.7:9090", 5);

@@ -166,7 +166,11 @@ pub(super) fn plan() -> Plan {
         audiences: BTreeMap::from([("employees".to_owned(), Audience { any: Vec::new() })]),
         sources: BTreeMap::from([(
             "prom".to_owned(),
-            SourceAddress::Prometheus { url: "http://127.0.0.1:9090".to_owned(), scrape_every: Span::seconds(5) },
+            SourceAddress::Prometheus {
+                url: "http://127.0.0.1:9090".to_owned(),
+                scrape_every: Span::seconds(5),
+                headers: BTreeMap::new(),
+            },
         )]),
         every: EVERY,
         delay: DELAY,

@@ -265,7 +265,7 @@ fn unleash_backends() {
     unleash(&format!("{url}, environment: production, token_env: T, projekt: x"), "unknown-key `projekt`");
     unleash(&format!("{url}, token_env: T"), "missing-key");
     unleash(&format!("{url}, environment: production"), "token `url`");
-    unleash(&format!("{url}, environment: production, token_env: T, token_file: t"), "token `url`");
+    unleash(&format!("{url}, environment: production, token_env: T, token_file: t"), "token `token_file`");
     unleash(
         &format!("{url}, environment: production, token_env: T, client_key_file: k"),
         "missing-key `client_key_file`",
@@ -316,4 +316,51 @@ fn a_file_has_no_segments() {
 fn arms() {
     let written = "arms: { flag: feature_flag_key, variant: feature_flag_result_variant }";
     check("flagstaff.yaml", written, "arms: unleash-impacts", "arms `unleash-impacts`");
+}
+
+/// The example's Prometheus with more beside its address.
+fn prometheus(inner: &str, expected: &str) {
+    let mut files = example_files();
+    let (_, text) = files.iter_mut().find(|(name, _)| name.ends_with("flagstaff.yaml")).expect("the project");
+    let written = "prometheus: { url: \"";
+    assert!(text.contains(written), "{text}");
+    *text = text.replacen(written, &format!("prometheus: {{ {inner}, url: \""), 1);
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let told = told(&flagstaff::spec::load(project_dir(&files).path()));
+    match expected {
+        "" => assert!(told.is_empty(), "{told:?}"),
+        expected => assert!(told.iter().any(|line| line.contains(expected)), "`{expected}` is not in {told:?}"),
+    }
+}
+
+#[test]
+fn how_a_prometheus_is_got_at() {
+    prometheus("username: ops, password_file: p, ca_file: c, client_cert_file: c, client_key_file: k", "");
+    prometheus("username: ops", "missing-key `ops` a name needs a password");
+    prometheus("password_env: P", "missing-key");
+    prometheus("username: \"o:s\", password_env: P", "login `o:s`");
+    prometheus("username: ops, password_env: P, password_file: p", "token");
+    prometheus("username: ops, password_env: P, token_env: T", "login");
+    prometheus("client_key_file: k", "missing-key `client_key_file`");
+    let oauth2 = |inner: &str| format!("oauth2: {{ client_id: flagstaff, {inner} }}");
+    let url = "token_url: \"https://id.example/token\"";
+    prometheus(&oauth2(&format!("{url}, client_secret_command: [pass, show], scopes: [read], audience: a")), "");
+    prometheus(&oauth2(url), "token `client_id`");
+    prometheus(&oauth2("client_secret_env: S"), "missing-key");
+    prometheus(&oauth2("token_url: \"https://a:b@id.example/\", client_secret_env: S"), "url `a:b@`");
+    prometheus(&oauth2("token_url: \"http://id.example/\", client_secret_env: S"), "in-the-clear `http://id.example/`");
+    prometheus(&oauth2("token_url: id.example, client_secret_env: S"), "address `id.example`");
+    prometheus(&oauth2(&format!("{url}, client_secret: hunter2")), "unknown-key `client_secret`");
+    prometheus("headers: { X-Scope-OrgID: \"a|b\", X-Api-Key: { env: KEY }, Authorization: { file: f } }", "");
+    prometheus("headers: { Authorization: \"Bearer hunter2\" }", "header `Bearer hunter2`");
+    prometheus("headers: { X-Api-Key: hunter2 }", "header `hunter2`");
+    prometheus("headers: { \"X Y\": a }", "header `X Y`");
+    prometheus("headers: { Host: elsewhere }", "header `Host`");
+    prometheus("headers: { X-A: \"a\\nB: c\" }", "header");
+    prometheus("headers: { X-A: { file: f, env: E } }", "token");
+    prometheus("headers: { X-A: {} }", "missing-key");
+    prometheus("token_env: T, headers: { authorization: { file: f } }", "header `authorization`");
+    check("flagstaff.yaml", "\"http://127.0.0.1:9090\"", "\"http://metrics.example?x\"", "address");
+    let clear = "\"http://metrics.example\", token_env: T";
+    check("flagstaff.yaml", "\"http://127.0.0.1:9090\"", clear, "in-the-clear `http://metrics.example`");
 }

@@ -1,5 +1,6 @@
 //! What several test modules need.
 
+pub(crate) mod certificates;
 pub(crate) mod gate;
 pub(crate) mod model;
 pub(crate) mod page;

@@ -28,13 +28,17 @@ pub(crate) struct Reply {
     pub(crate) after: Duration,
     pub(crate) status: u16,
     pub(crate) date: Option<String>,
+    /// More header lines, each with its end.
+    pub(crate) headers: String,
     pub(crate) body: String,
+    /// Instead of the body, where that is no text.
+    pub(crate) bytes: Option<Vec<u8>>,
 }
 
 impl Reply {
     /// At once, 200.
     pub(crate) fn with(body: impl Into<String>) -> Reply {
-        Reply { after: Duration::ZERO, status: 200, date: None, body: body.into() }
+        Reply { after: Duration::ZERO, status: 200, date: None, headers: String::new(), body: body.into(), bytes: None }
     }
 }
 
@@ -112,6 +116,9 @@ fn decoded(text: &str) -> String {
 
 fn write(mut connection: TcpStream, reply: &Reply) -> std::io::Result<()> {
     let date = reply.date.as_ref().map(|date| format!("date: {date}\r\n")).unwrap_or_default();
-    let Reply { status, body, .. } = reply;
-    write!(connection, "HTTP/1.1 {status} X\r\n{date}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    let Reply { status, headers, body, bytes, .. } = reply;
+    let body = bytes.as_deref().unwrap_or(body.as_bytes());
+    let length = body.len();
+    write!(connection, "HTTP/1.1 {status} X\r\n{date}{headers}content-length: {length}\r\nconnection: close\r\n\r\n")?;
+    connection.write_all(body)
 }

@@ -1,4 +1,12 @@
-//! A real Prometheus scraping a page of the tests' own: the same forms from both sources, and everything that is no evidence.
+//! Sources of this kind: a real Prometheus and what a small server says where no real one can be made to.
+//!
+//! Here: a real Prometheus scraping a page of the tests' own: the same forms from both sources, and everything that is no evidence.
+
+mod access;
+mod batches;
+mod days;
+mod verdicts;
+mod victoria;
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,6 +18,7 @@ use std::time::Duration;
 use flagstaff::clock::{Clock, SystemClock};
 use flagstaff::engine::plan::{Form, LabelTest, Matcher, Query, Selector};
 use flagstaff::engine::{Decimal, Reading, Span, Timestamp, Unknown};
+use flagstaff::http::{Access, Credential, Login};
 use flagstaff::telemetry::Source;
 use flagstaff::telemetry::prometheus::Prometheus;
 use flagstaff::telemetry::scrape::Scrape;
@@ -36,13 +45,26 @@ fn free_port() -> u16 {
 }
 
 pub(crate) fn serve(folder: &Path, page: &Page) -> Server {
-    let target = page.url.trim_start_matches("http://").trim_end_matches("/metrics");
+    serve_page(folder, &page.url)
+}
+
+pub(crate) fn serve_page(folder: &Path, page: &str) -> Server {
+    let target = page.trim_start_matches("http://").trim_end_matches("/metrics");
     let config = format!(
         "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: shop\n    static_configs: [ {{ targets: ['{target}'] }} ]\n"
     );
     fs::write(folder.join("prometheus.yml"), config).unwrap();
-    let port = free_port();
+    started::<&str>(folder, &[], "http")
+}
+
+/// A server by the configuration in a folder.
+fn started<A: AsRef<std::ffi::OsStr>>(folder: &Path, args: &[A], scheme: &str) -> Server {
+    started_at(folder, args, scheme, free_port())
+}
+
+fn started_at<A: AsRef<std::ffi::OsStr>>(folder: &Path, args: &[A], scheme: &str, port: u16) -> Server {
     let child = Command::new("prometheus")
+        .args(args)
         .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
         .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
@@ -50,7 +72,7 @@ pub(crate) fn serve(folder: &Path, page: &Page) -> Server {
         .stderr(Stdio::null())
         .spawn()
         .expect("no `prometheus` on this machine: tests/install-servers installs it");
-    Server { child, url: format!("http://127.0.0.1:{port}") }
+    Server { child, url: format!("{scheme}://127.0.0.1:{port}") }
 }
 
 fn named(metric: &str) -> Selector {
@@ -115,7 +137,7 @@ async fn a_real_prometheus_and_our_own_reading_agree() {
     page.failing.store(true, std::sync::atomic::Ordering::SeqCst);
     let server = serve(folder.path(), &page);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let prometheus = Prometheus::new(&server.url, None, Span::seconds(1), clock.clone());
+    let prometheus = Prometheus::new(&server.url, Access::default(), Span::seconds(1), clock.clone());
     let scrape = Scrape::new(vec![page.url.clone()], Span::seconds(1), clock.clone());
     scrape.watch(&forms());
     let reading = scrape.clone();
@@ -255,8 +277,11 @@ async fn what_a_bad_server_says_is_no_evidence() {
         seen
     });
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let token = Some("canary-token".to_owned());
-    let prometheus = Prometheus::new(&url, token, Span::seconds(1), clock.clone());
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "canary-token\n").unwrap();
+    let login = Login::Token(Credential::File(folder.path().join("token")));
+    let access = Access { login, ..Access::default() };
+    let prometheus = Prometheus::new(&url, access, Span::seconds(1), clock.clone());
     let queries = [query(Form::Raw { text: "x{ {{ match }} }".to_owned() }, "shop")];
     for _ in 0..count {
         let answered = prometheus.instant(&queries, clock.now()).await.remove(0);
