@@ -154,6 +154,8 @@ fn plan() -> Plan {
             rule("restarts", compare(7, Comparison::Greater, "3"), 0, Action::Notify),
         ],
         no_data: Some(NoData { after: Span::minutes(10), then: Action::Pause }),
+        windows: Vec::new(),
+        after: Vec::new(),
     }
 }
 

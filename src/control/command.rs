@@ -157,6 +157,10 @@ impl Site {
         if refusal.kind != RefusalKind::Frozen {
             return refusal.at(&plan.release, &plan.environment).into();
         }
+        if self.dated().freezes.iter().any(|freeze| refusal.reason.contains(&format!("`{}`", freeze.name))) {
+            // nobody can lift what stands in the documents
+            return Refusal { instead: None, ..refusal }.into();
+        }
         // what is lifted is the freeze, with its own scope
         let named = |freeze: &&&Freeze| refusal.reason.contains(&format!("`{}`", freeze.name));
         let freezes = self.store.freezes(self.now());

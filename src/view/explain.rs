@@ -11,8 +11,9 @@ use super::text;
 use super::words::{self, StateWord};
 use crate::control::drift::Drift;
 use crate::control::{Rollout, Trouble};
-use crate::engine::explain::explain;
-use crate::engine::input::{Hold, HoldKind};
+use crate::engine::event::Missing;
+use crate::engine::explain::Explanation;
+use crate::engine::input::HoldKind;
 use crate::engine::{Phase, Timestamp};
 
 /// What `explain` answers: why a rollout is where it is, and what happens next.
@@ -71,14 +72,14 @@ impl ExplainAnswer {
     }
 }
 
-/// Explains a rollout.
-pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswer {
+/// Explains a rollout to people.
+pub fn answer(rollout: &Rollout, explained: &Explanation, now: Timestamp) -> ExplainAnswer {
     let (plan, state) = (&rollout.plan, &rollout.state);
-    let explained = explain(plan, state, Some(holds), now);
     let newest = rollout.ticks.last_key_value().map(|(_, readings)| readings.as_slice()).unwrap_or_default();
     let values = plan.series.iter().zip(newest);
     let on = format!("{} -e {}", plan.release, plan.environment);
-    let moved = holds.iter().any(|hold| hold.kind == HoldKind::AddressChanged);
+    let is_moved = |missing: &Missing| matches!(missing, Missing::Held { kind: HoldKind::AddressChanged, .. });
+    let moved = explained.missing.iter().any(is_moved);
     let commands = match state.phase {
         // until then nothing else that grows is accepted
         Phase::Paused | Phase::Running if moved => {

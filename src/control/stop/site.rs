@@ -9,6 +9,7 @@ use super::report::Recorded;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::control::backends;
+use crate::control::dated::Dated;
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear, Observer};
 use crate::control::rollout::Rollout;
@@ -47,6 +48,8 @@ pub struct StopSite {
     access: BTreeMap<String, AccessDoc>,
     /// Flags by the releases and environments that the documents declare; read only where the journal knows no rollout.
     pub(super) flags: BTreeMap<(String, String), String>,
+    /// Freezes by date, where the Project document can be read.
+    dated: Dated,
     /// The documents' audiences, read likewise: without them our part of a flag looks like another hand's.
     pub(super) audiences: BTreeMap<String, Audience>,
     pub(super) clock: Arc<dyn Clock>,
@@ -117,6 +120,7 @@ impl StopSite {
         let journal = project.as_ref().map_or(spec::documents::JOURNAL, |project| project.journal.as_str());
         let journal_path = dir.join(journal);
         let (store, reading) = read(&journal_path, ear.as_ref());
+        let dated = project.as_ref().map(|project| Dated::of(project, clock.now())).unwrap_or_default();
         let (backends, access, project_fault) = match project {
             Ok(project) => (backends::all(dir, &project, ear.as_ref()), backends::access(&project), None),
             Err(findings) if store.is_ok() || reading.is_some() => (BTreeMap::new(), BTreeMap::new(), Some(findings)),
@@ -131,6 +135,7 @@ impl StopSite {
             backends,
             access,
             flags: BTreeMap::new(),
+            dated,
             audiences: BTreeMap::new(),
             journal_path,
             clock,
@@ -158,6 +163,7 @@ impl StopSite {
             backends,
             access: BTreeMap::new(),
             flags: BTreeMap::new(),
+            dated: Dated::default(),
             audiences: BTreeMap::new(),
             clock,
             actor,
@@ -174,6 +180,11 @@ impl StopSite {
             }
         }
         all
+    }
+
+    /// Freezes by date.
+    pub fn dated(&self) -> &Dated {
+        &self.dated
     }
 
     /// Why the Project document cannot be read, where the journal's pinned plans stand in for it.

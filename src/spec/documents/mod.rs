@@ -2,6 +2,7 @@
 
 mod audience;
 mod backend;
+mod calendar;
 mod flag;
 mod layer;
 mod metric;
@@ -13,12 +14,13 @@ mod template;
 
 pub use audience::AudienceDoc;
 pub use backend::{AccessDoc, TokenDoc};
+pub use calendar::{AfterDoc, FreezeDoc, WindowDoc};
 pub use flag::FlagDoc;
 pub use layer::Layer;
 pub use metric::{FormDoc, MetricDoc, Preset};
 pub use policy::{PolicyDoc, SafeguardDoc};
 pub use project::{EnvironmentDoc, JOURNAL, ProjectDoc};
-pub use release::ReleaseDoc;
+pub use release::{EntryDoc, ReleaseDoc};
 pub use source::{Arms, SourceDoc};
 pub use template::{StageDoc, TemplateDoc};
 
