@@ -174,7 +174,7 @@ fn next(window: &Window, zone: &TimeZone, after: jiff::Timestamp) -> Option<jiff
     let mut by_clock = dates.flat_map(|date| {
         let moment = zone.to_ambiguous_timestamp(date.to_datetime(begins));
         // an hour that comes twice begins twice
-        [moment.clone().earlier().ok(), moment.later().ok()].into_iter().flatten()
+        [moment.earlier().ok(), moment.later().ok()].into_iter().flatten()
     });
     let is_open = |at: &jiff::Timestamp| *at > after && is_open(window, zone, *at);
     // ascending: a day is longer than what clocks jump
