@@ -242,6 +242,22 @@ async fn a_release_waits_until_another_one_is_completed() {
 }
 
 #[tokio::test]
+async fn a_stage_that_a_hand_took_away_is_not_reached() {
+    let mut desk = Desk::open(&project("", "after: { release: q, reached: half }", ""), "2026-07-01T03:00:00Z");
+    desk.start("r", None).await.unwrap();
+    desk.start("q", None).await.unwrap();
+    let path = desk.dir().join("here.json");
+    let tenth = std::fs::read(&path).unwrap();
+    desk.command("q", Command::Force { stage: 1 }, None).await.unwrap();
+    assert_eq!(desk.served("q"), 50);
+    std::fs::write(&path, tenth).unwrap();
+    desk.ticks_to("2026-07-01T03:10:00Z").await;
+    assert_eq!((desk.stage("q").as_str(), desk.served("q"), desk.stage("r").as_str()), ("paused at half", 10, "tenth"));
+    let why = "waits for q@here at half: it is on for 10% only, as far as was read back".to_owned();
+    assert_eq!(desk.held("r"), [(HoldKind::Dependency, why)]);
+}
+
+#[tokio::test]
 async fn what_was_stopped_or_has_no_such_stage_any_more_is_waited_for() {
     let mut desk = Desk::open(&project("", "after: { release: q, reached: tenth }", ""), "2026-07-01T03:00:00Z");
     desk.start("r", None).await.unwrap();

@@ -177,6 +177,32 @@ fn releases_that_wait_for_each_other_are_told_with_all_their_names() {
     );
 }
 
+/// The page's YAML, put into the example.
+#[test]
+fn what_the_page_writes_is_valid() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/calendars.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let blocks: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+    let [checkout, freezes, search] = blocks.as_slice() else { panic!("{blocks:?}") };
+    let mut files = example_files();
+    for (name, text) in &mut files {
+        match name.rsplit('/').next() {
+            Some(CHECKOUT) => *text = format!("{checkout}  match: {{ service: checkout }}\n"),
+            Some(SEARCH) => *text = format!("{search}  match: {{ service: search }}\n"),
+            Some(PROJECT) => *text = text.replacen("  defaults:", &format!("{freezes}  defaults:"), 1),
+            _ => {}
+        }
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let dir = project_dir(&files);
+    let loaded = spec::load(dir.path());
+    assert_eq!(told(&loaded), Vec::<String>::new());
+    assert_eq!(windows(&loaded, "checkout-v2", "production").len(), 1);
+    assert_eq!(loaded.plan("search-rank", "production").expect("a plan").plan.after.len(), 2);
+    assert_eq!(loaded.project().expect("it is there").freezes.len(), 2);
+}
+
 /// Puts a freeze into the project.
 fn freeze(inner: &str) -> String {
     format!("  freezes: [ {{ {inner} }} ]\n  defaults:")
