@@ -3,7 +3,6 @@
 use crate::engine::Timestamp;
 use crate::engine::input::{Hold, HoldKind};
 use crate::spec::documents::{FreezeDoc, ProjectDoc};
-use crate::spec::finding::At;
 
 /// A freeze by date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +73,7 @@ impl Dated {
         let mut freezes: Vec<DatedFreeze> =
             project.freezes.iter().filter(|doc| doc.to > now).map(DatedFreeze::of).collect();
         freezes.sort_by(|left, right| (left.until, &left.name).cmp(&(right.until, &right.name)));
-        let at = project.freezes_fault.as_ref().map(At::place);
-        Dated { freezes, fault: at.map(|place| format!("a freeze in the documents cannot be read ({place})")) }
+        Dated { freezes, fault: fault(project) }
     }
 
     /// Those that touch anything of a scope, or have its name.
@@ -87,12 +85,16 @@ impl Dated {
     }
 }
 
+fn fault(project: &ProjectDoc) -> Option<String> {
+    let place = project.freezes_fault.as_ref()?.place();
+    Some(format!("a freeze in the documents cannot be read ({place})"))
+}
+
 /// What holds a release in an environment by date, now. What cannot be read may have been meant for it.
 pub(super) fn holds(project: &ProjectDoc, now: Timestamp, release: &str, environment: &str) -> Vec<Hold> {
-    let Dated { freezes, fault } = Dated::of(project, now);
-    let frozen = freezes.into_iter();
-    let frozen = frozen.filter(|freeze| freeze.holds_at(now) && freeze.touches(Some(environment), Some(release)));
-    let fault = fault.map(|why| Hold {
+    let present = project.freezes.iter().filter(|doc| doc.from <= now && now < doc.to).map(DatedFreeze::of);
+    let frozen = present.filter(|freeze| freeze.touches(Some(environment), Some(release)));
+    let fault = fault(project).map(|why| Hold {
         kind: HoldKind::DocumentGone,
         detail: format!("{why}: it may be meant for this"),
         until: None,

@@ -168,3 +168,53 @@ fn outside(plan: &Plan, tick: Timestamp, now: Timestamp) -> Option<Hold> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::window::parse;
+    use crate::engine::Span;
+
+    fn plan(windows: &[&str]) -> Plan {
+        let mut plan: Plan = serde_json::from_str(include_str!("../../tests/fixtures/plan.json")).unwrap();
+        (plan.every, plan.delay) = (Span::seconds(30), Span::seconds(15));
+        plan.windows = windows.iter().map(|text| parse(text).unwrap()).collect();
+        plan
+    }
+
+    /// So many minutes of a Thursday, the first of January 1970.
+    fn at(minutes: u64) -> Timestamp {
+        Timestamp(0).plus(Span::minutes(minutes))
+    }
+
+    #[test]
+    fn a_moment_is_put_off_until_nothing_that_is_known_holds() {
+        let delay = Span::seconds(15);
+        let asked = |minutes| at(minutes).plus(delay);
+        let free = plan(&[]);
+        assert_eq!(put_off(&free, asked(60), &[]), Some(asked(60)));
+        let window = plan(&["daily 09:00-10:00 UTC"]);
+        assert_eq!(put_off(&window, asked(60), &[]), Some(asked(540)));
+        assert_eq!(put_off(&window, asked(560), &[]), Some(asked(560)));
+        // the tick is inside, and the window is over when it is asked
+        let last = at(600).minus(Span::seconds(30)).plus(Span::seconds(45));
+        assert_eq!(put_off(&window, last, &[]), Some(asked(540 + 1440)));
+        // one freeze after another, then the window of the next day
+        let frozen = [(at(550), at(580)), (at(570), at(1000))];
+        assert_eq!(put_off(&window, asked(560), &frozen), Some(asked(540 + 1440)));
+        // the first tick that is asked when it is over
+        assert_eq!(put_off(&free, asked(560), &[(at(0), at(570))]), Some(asked(570)));
+    }
+
+    #[test]
+    fn there_is_no_moment_where_no_tick_fits() {
+        let mut narrow = plan(&["daily 09:00-09:01 UTC"]);
+        narrow.delay = Span::minutes(2);
+        assert_eq!(put_off(&narrow, at(2), &[]), None);
+        let mut unknown = plan(&["daily 09:00-10:00 UTC"]);
+        unknown.windows[0].zone = "Europe/Atlantis".to_owned();
+        assert_eq!(put_off(&unknown, at(2), &[]), None);
+        let held = outside(&unknown, at(0), at(0)).expect("what nobody can say holds");
+        assert!(held.until.is_none() && held.detail.contains("Europe/Atlantis"), "{held:?}");
+    }
+}

@@ -235,4 +235,18 @@ proptest! {
             Opening::Unknown(why) => prop_assert!(false, "{}", why),
         }
     }
+    #[test]
+    fn any_text_is_read_or_refused_at_its_own_bytes(
+        text in "\\PC{0,40}|(daily|Mon|Fri-|,|-| |[0-9:]{1,6}|UTC|é|/){0,8}",
+    ) {
+        match parse(&text) {
+            Ok(window) => prop_assert_eq!(&window.text, &text),
+            Err(fault) => prop_assert!(text.get(fault.start..fault.end).is_some(), "{:?}", fault),
+        }
+        for end in [crate::calendar::End::From, crate::calendar::End::To] {
+            if let Err(fault) = crate::calendar::moment(&text, "Europe/Madrid", end) {
+                prop_assert!(text.get(fault.start..fault.end).is_some(), "{:?}", fault);
+            }
+        }
+    }
 }
