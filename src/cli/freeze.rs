@@ -78,10 +78,11 @@ impl Freeze {
         let mut site = context.site()?;
         let scope = self.release.clone().or_else(|| context.environment.clone()).unwrap_or_else(|| "all".to_owned());
         let (environment, release) = (context.environment.as_deref(), self.release.as_deref());
-        let saw = site.store.freeze_of(site.now(), environment, release).map(|known| known.until);
+        // nobody is asked about what cannot be lifted
+        let saw = site.typed_until(environment, release)?;
         let protected = self.protected(context, &site);
         context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
-        let lifted = site.lift(environment, release, self.growing.reason.clone(), saw)?;
+        let lifted = site.lift(environment, release, self.growing.reason.clone(), Some(saw))?;
         let dated = site.dated();
         let meant = dated.meant(environment, release).into_iter().filter(|freeze| freeze.holds_at(site.now()));
         let still: Vec<_> = meant.cloned().collect();

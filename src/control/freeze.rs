@@ -113,6 +113,15 @@ impl StopSite {
 }
 
 impl Site {
+    /// Until when the freeze of a scope holds that was typed, for whoever is about to lift it.
+    ///
+    /// # Errors
+    /// There is none; where one by date holds, that it stands in the documents.
+    pub fn typed_until(&self, environment: Option<&str>, release: Option<&str>) -> Result<Timestamp, ControlError> {
+        let found = self.store.freeze_of(self.now(), environment, release).map(|known| known.until);
+        found.ok_or_else(|| self.not_typed(&name(environment, release), environment, release))
+    }
+
     /// Why there is nothing to lift: what stands in the documents is changed there, and by nobody who types.
     fn not_typed(&self, name: &str, environment: Option<&str>, release: Option<&str>) -> ControlError {
         let now = self.now();

@@ -72,10 +72,13 @@ fn freezes_by_date_are_listed_and_are_not_lifted() {
     let rows = json(dir, &["freeze"], 0)["dated"].clone();
     assert_eq!((rows[0]["holds"].as_bool(), rows[1]["holds"].as_bool()), (Some(true), Some(false)));
     assert_eq!(rows[1]["releases"], serde_json::json!(["q"]));
+    // nobody is asked for a key where nothing can be lifted
+    replace(&dir.join("flagstaff.yaml"), "here.json } }", "here.json } }, protected: true");
     for args in [&["freeze", "--lift"][..], &["freeze", "-e", "here", "--lift"], &["freeze", "sale", "--lift"]] {
         let told = ends(dir, args, 1).err;
         assert!(told.contains("stands in flagstaff.yaml:12: change it there"), "{args:?}: {told}");
     }
+    replace(&dir.join("flagstaff.yaml"), ", protected: true", "");
     // a typed one beside it is lifted, and what still holds is told
     ends(dir, &["freeze", "-e", "here", "--for", "1h"], 0);
     let told = ends(dir, &["freeze", "-e", "here", "--lift"], 0).out;
