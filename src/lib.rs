@@ -2,9 +2,10 @@
 //!
 //! `ARCHITECTURE.md` maps the rooms and their invariants. Each room stands only on those below it:
 //! `cli` and `demo`, then `view`, `control`, the three ports (`backend`, `telemetry`, `journal`), `spec`,
-//! then `http` and `checkup`, and at the bottom `engine`, which is pure.
+//! then `http`, `calendar` and `checkup`, and at the bottom `engine`, which is pure.
 
 pub mod backend;
+pub mod calendar;
 pub mod canonical;
 pub mod checkup;
 pub mod cli;

@@ -21,7 +21,7 @@ impl Explain {
         let drivers = site.drivers();
         let rollout = context.rollout(&site, &self.release)?;
         // what holds growth now, whether or not a tick has said so yet
-        let mut answer = explain::answer(rollout, &site.holds(&rollout.plan), site.now());
+        let mut answer = explain::answer(rollout, &site.explain(rollout), site.now());
         if rollout.state.is_live() {
             answer.telemetry = site.trouble_of(rollout).await;
         }

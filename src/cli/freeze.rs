@@ -6,10 +6,11 @@ use super::abort::{environments, open, open_in_haste};
 use super::args::{Growing, duration};
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::control::dated::Dated;
 use crate::control::stop::{Recorded, StopSite};
 use crate::control::{self, Site};
 use crate::engine::Span;
-use crate::view::freezes::{self, FreezeAnswer};
+use crate::view::freezes::{self, DatedRow, FreezeAnswer};
 use crate::view::safe::safe;
 
 /// How long a freeze of an environment that the documents do not name waits for the journal.
@@ -65,7 +66,7 @@ impl Freeze {
         let release = release.transpose()?;
         let reason = self.growing.reason.clone();
         let (freeze, recorded) = site.freeze(context.environment.clone(), release, hold_for, reason);
-        show(context, std::slice::from_ref(&freeze));
+        show(context, std::slice::from_ref(&freeze), Vec::new());
         Ok(match recorded {
             Recorded::Journal => Exit::Done,
             Recorded::Spool(why) => {
@@ -84,11 +85,15 @@ impl Freeze {
         let mut site = context.site()?;
         let scope = self.release.clone().or_else(|| context.environment.clone()).unwrap_or_else(|| "all".to_owned());
         let (environment, release) = (context.environment.as_deref(), self.release.as_deref());
-        let saw = site.store.freeze_of(site.now(), environment, release).map(|known| known.until);
+        // nobody is asked about what cannot be lifted
+        let saw = site.typed_until(environment, release)?;
         let protected = self.protected(context, &site);
         context.confirm(protected, &scope, &self.growing, "lift the freeze of")?;
-        let lifted = site.lift(environment, release, self.growing.reason.clone(), saw)?;
-        show(context, &[lifted]);
+        let lifted = site.lift(environment, release, self.growing.reason.clone(), Some(saw))?;
+        let dated = site.dated();
+        let meant = dated.meant(environment, release).into_iter().filter(|freeze| freeze.holds_at(site.now()));
+        let still: Vec<_> = meant.cloned().collect();
+        show(context, &[lifted], freezes::dated(&Dated { freezes: still, fault: None }, site.now()));
         Ok(Exit::Done)
     }
 
@@ -102,7 +107,10 @@ impl Freeze {
 
 fn list(context: &Context, site: &StopSite) -> Result<Exit, Failure> {
     let (frozen, unreadable) = site.freezes();
-    show(context, &frozen);
+    show(context, &frozen, freezes::dated(site.dated(), context.clock.now()));
+    if let Some(fault) = &site.dated().fault {
+        context.printer.err(&format!("{fault}: until it can be, rules grow nothing (flagstaff validate)"));
+    }
     match unreadable {
         None => Ok(Exit::Done),
         Some(why) => Err(Failure::new(Exit::Unreachable, format!("the journal cannot be read: {why}"))
@@ -110,11 +118,11 @@ fn list(context: &Context, site: &StopSite) -> Result<Exit, Failure> {
     }
 }
 
-fn show(context: &Context, frozen: &[control::record::Freeze]) {
+fn show(context: &Context, frozen: &[control::record::Freeze], dated: Vec<DatedRow>) {
     let rows: Vec<_> = frozen.iter().map(freezes::row).collect();
     if context.printer.machine() {
-        context.printer.answer(&FreezeAnswer { freezes: rows });
+        context.printer.answer(&FreezeAnswer { freezes: rows, dated });
     } else {
-        freezes::print(&context.printer, &rows);
+        freezes::print(&context.printer, &rows, &dated);
     }
 }

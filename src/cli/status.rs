@@ -68,11 +68,13 @@ impl Status {
             rollouts.iter_mut().filter(|row| row.address == drift.address).for_each(|row| row.see(drift));
         }
         let freezes: Vec<_> = site.store.freezes(site.now()).into_iter().map(freezes::row).collect();
+        let dated = freezes::dated(&site.dated(), site.now());
         let (spooled, orphans) = (site.spool.waiting(), orphans(&site.spool.orphans()));
         if context.printer.machine() {
-            context.printer.answer(&StatusAnswer { rollouts, freezes, spooled, orphans, journal: None, served: None });
+            let (journal, served) = (None, None);
+            context.printer.answer(&StatusAnswer { rollouts, freezes, dated, spooled, orphans, journal, served });
         } else {
-            status::print(&context.printer, &rollouts, &freezes, self.is_narrowed(context));
+            status::print(&context.printer, &rollouts, &freezes, &dated, self.is_narrowed(context));
             if spooled > 0 {
                 let what = "stops or freezes wait beside the journal; the next driver takes them in";
                 context.printer.err(&format!("{spooled} {what}"));
@@ -118,7 +120,8 @@ impl Status {
         if let (Ok(store), false) = (site.store(), context.printer.machine()) {
             let rows = status::rows_of(store.rollouts().filter(is_meant), &drivers, context.clock.now());
             let freezes: Vec<_> = site.freezes().0.iter().map(freezes::row).collect();
-            status::print(&context.printer, &rows, &freezes, self.is_narrowed(context));
+            let dated = freezes::dated(site.dated(), context.clock.now());
+            status::print(&context.printer, &rows, &freezes, &dated, self.is_narrowed(context));
         }
         Failure::invalid(findings)
     }
@@ -155,8 +158,10 @@ impl Status {
         };
         let journal = begun.then(|| why.unwrap_or_else(none));
         let freezes = site.freezes().0.iter().map(freezes::row).collect();
+        let dated = freezes::dated(site.dated(), context.clock.now());
         let (spooled, orphans) = (site.waiting(), orphans(&site.orphans()));
-        let answer = StatusAnswer { rollouts: Vec::new(), freezes, spooled, orphans, journal, served: Some(served) };
+        let (rollouts, served) = (Vec::new(), Some(served));
+        let answer = StatusAnswer { rollouts, freezes, dated, spooled, orphans, journal, served };
         if answer.journal.is_none() {
             self.refuse_unknown(context)?;
         }
@@ -165,7 +170,7 @@ impl Status {
         } else if answer.journal.is_some() {
             served::print_served(&context.printer, &answer);
         } else {
-            status::print(&context.printer, &[], &answer.freezes, self.is_narrowed(context));
+            status::print(&context.printer, &[], &answer.freezes, &answer.dated, self.is_narrowed(context));
         }
         if !context.printer.machine() {
             status::print_orphans(&context.printer, &answer.orphans);

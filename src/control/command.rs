@@ -158,6 +158,10 @@ impl Site {
         let RefusalKind::Frozen(name) = &refusal.kind else {
             return refusal.at(&plan.release, &plan.environment).into();
         };
+        if self.dated().freezes.iter().any(|freeze| freeze.name == *name) {
+            // nobody can lift what stands in the documents
+            return Refusal { instead: None, ..refusal }.into();
+        }
         // what is lifted is the freeze, with its own scope
         let named = |freeze: &&&Freeze| freeze.name == *name;
         let freezes = self.store.freezes(self.now());

@@ -113,6 +113,30 @@ impl StopSite {
 }
 
 impl Site {
+    /// Until when the freeze of a scope holds that was typed, for whoever is about to lift it.
+    ///
+    /// # Errors
+    /// There is none; where one by date holds, that it stands in the documents.
+    pub fn typed_until(&self, environment: Option<&str>, release: Option<&str>) -> Result<Timestamp, ControlError> {
+        let found = self.store.freeze_of(self.now(), environment, release).map(|known| known.until);
+        found.ok_or_else(|| self.not_typed(&name(environment, release), environment, release))
+    }
+
+    /// Why there is nothing to lift: what stands in the documents is changed there, and by nobody who types.
+    fn not_typed(&self, name: &str, environment: Option<&str>, release: Option<&str>) -> ControlError {
+        let now = self.now();
+        let dated = self.dated();
+        let meant = dated.meant(environment, release).into_iter().filter(|freeze| freeze.holds_at(now));
+        let standing: Vec<String> = meant
+            .map(|freeze| format!("`{}` holds until {} and stands in {}", freeze.name, freeze.until, freeze.place))
+            .collect();
+        let nothing = format!("there is no freeze `{name}`");
+        ControlError::NotFound(match standing.is_empty() {
+            true => nothing,
+            false => format!("{nothing} that was typed; {}: change it there", standing.join("; ")),
+        })
+    }
+
     /// Ends the freeze of a scope. `saw` is until when it was to hold, as the person saw it.
     ///
     /// # Errors
@@ -129,7 +153,7 @@ impl Site {
             self.hear()?;
             let now = self.now();
             let found = self.store.freeze_of(now, environment, release).cloned();
-            let found = found.ok_or_else(|| ControlError::NotFound(format!("there is no freeze `{name}`")))?;
+            let found = found.ok_or_else(|| self.not_typed(&name, environment, release))?;
             if let Some(saw) = saw.filter(|saw| *saw != found.until) {
                 let why = format!("`{name}` holds until {} now, not until {saw} as you saw", found.until);
                 return Err(ControlError::Failed(why));

@@ -6,6 +6,7 @@
 pub mod apply;
 mod backends;
 pub mod command;
+pub mod dated;
 pub mod doctor;
 mod documents;
 pub mod drift;
@@ -13,6 +14,7 @@ pub mod drive;
 pub mod effects;
 pub mod error;
 pub mod freeze;
+pub mod gates;
 mod gather;
 mod late;
 pub mod observe;

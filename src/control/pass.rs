@@ -272,7 +272,7 @@ impl Site {
             // asking may have taken so long that a newer tick is due: then this one grows nothing
             present: open.present == asked.present,
             readings: readings(asked.present),
-            gates: Gates { backend: seen, holds: self.holds(&rollout.plan) },
+            gates: Gates { backend: seen, holds: self.holds_at(&rollout.plan, asked.present) },
         };
         self.fold_fact(batch, &need.id, Input::Tick(tick))
     }

@@ -13,7 +13,7 @@ use super::under_way::UnderWay;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::engine::decide::{Refusal, RefusalKind};
-use crate::engine::input::{Actor, Hold, HoldKind, Observation, Observed};
+use crate::engine::input::{Actor, Observation, Observed};
 use crate::engine::plan::{SourceAddress, Target};
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
@@ -254,38 +254,6 @@ impl Site {
             }),
             _ => Ok(()),
         }
-    }
-
-    /// Everything outside a rollout that holds its growth now.
-    pub fn holds(&self, plan: &Plan) -> Vec<Hold> {
-        let mut holds = self.store.frozen(self.now(), &plan.release, &plan.environment);
-        let moved = match self.loaded.target(&plan.environment) {
-            Some(target) => (target != plan.target).then_some("the environment names another backend than the plan"),
-            // without a project nothing is known of it, and that holds anyway
-            None => self.loaded.project().map(|_| "the project has no such environment any more"),
-        };
-        if let Some(detail) = moved {
-            holds.push(Hold { kind: HoldKind::AddressChanged, detail: detail.to_owned(), until: None });
-        }
-        if let Some(project) = self.loaded.project() {
-            for (name, address) in &plan.sources {
-                let now = project.sources.iter().find(|source| source.name.value == *name);
-                if now.is_some_and(|now| now.address != *address) {
-                    let detail = format!("source `{name}` has another address than the plan");
-                    holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
-                }
-            }
-        }
-        if self.watched.as_ref().is_some_and(|watched| watched.is_broken) {
-            let detail = "the Project document cannot be read".to_owned();
-            holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
-        }
-        let declared = self.declared.contains(&(plan.release.clone(), plan.environment.clone()));
-        if !declared {
-            let detail = format!("no document declares {}", plan.address());
-            holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
-        }
-        holds
     }
 }
 

@@ -194,7 +194,7 @@ impl Site {
             at: now,
             reason: options.reason.clone(),
             saw: None,
-            holds: self.store.frozen(now, &plan.release, &plan.environment),
+            holds: self.frozen(&plan.release, &plan.environment),
             backend: backend.clone(),
         };
         let folded = self.store.fold(&mut batch, &id, now, Input::Command(Box::new(issued)));

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::{Dependency, Window};
 use super::condition::Condition;
 use super::decimal::Decimal;
 use super::detector::Detector;
@@ -60,6 +61,12 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// What happens when evidence is missing for long.
     pub no_data: Option<NoData>,
+    /// When rules may grow it: while any of these is open; always where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Other releases that must be far enough before rules grow it: all of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Dependency>,
 }
 
 /// One step of the release.

@@ -11,6 +11,11 @@ pub const PAGES: &[(&str, &str)] = &[
         "api-version",
         "The document is not `apiVersion: flagstaff/v1`. In flagstaff's own files every document is; other tools' documents live elsewhere.",
     ),
+    (
+        "after",
+        "`after` names another release and how far it must be, in one way: `reached: STAGE` or `completed: true`, in an environment to which that release goes.",
+    ),
+    ("after-circle", "Releases that wait for each other wait for ever. One of them must be first."),
     ("approval", "A stage asks for more people than its groups have: it could never be left."),
     (
         "arms",
@@ -25,10 +30,14 @@ pub const PAGES: &[(&str, &str)] = &[
         "constant-condition",
         "The condition is true or false whatever is measured, so the rule always fires or never does.",
     ),
+    (
+        "date",
+        "A freeze goes from one date to another: `2026-12-20`, the whole day, or `2026-12-20T18:00`, in its zone.",
+    ),
     ("duplicate-key", "A mapping has the same key twice. Readers disagree about which one counts."),
     (
         "duplicate-name",
-        "Names are unique: documents per kind, stages per template, rules per policy (`no_data` is taken).",
+        "Names are unique: documents per kind, stages per template, rules per policy (`no_data` is taken), freezes per project.",
     ),
     ("duration", "Durations are written `90s`, `2m`, `1h30m`, `24h`, `7d`. See `flagstaff help durations`."),
     ("every", "`every` is the distance of ticks and more than zero."),
@@ -46,6 +55,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "A release is named like the flag of another one. `abort`, `pause` and `freeze` take a release's name or a flag's key, so one word would mean two things.",
     ),
     ("flag-type", "Types of flags are release, experiment, operational, kill-switch, permission and sunset."),
+    (
+        "freeze-name",
+        "Whoever goes past a freeze names it in the reason, so no freeze by date has the name of one that people type: `all`, `environment-…` and `release-…` are taken.",
+    ),
     (
         "header",
         "Headers for a source are texts that everybody may know, like a tenant's name, or say where a secret comes from: `X-Api-Key: { env: NAME }`, `{ file: PATH }` or `{ command: [WORD] }`. A secret never stands in a document.",
@@ -67,6 +80,10 @@ pub const PAGES: &[(&str, &str)] = &[
     (
         "name",
         "Names are typed as arguments and stand in addresses like `release@environment`: letters, digits, `-`, `_` and `.`, a letter or digit first, at most 100 characters. A flag's key may have `:` and `/` too.",
+    ),
+    (
+        "narrow-window",
+        "The window is shorter than the distance of two ticks and the time after which a tick is asked: it may be over before anything can grow.",
     ),
     ("no-arms", "The source does not say which labels tell the exposed from the control group."),
     ("no-data", "The policy does not say what happens when evidence is missing for long. It will hold and never stop."),
@@ -150,9 +167,17 @@ pub const PAGES: &[(&str, &str)] = &[
     ("unknown-metric", "The policy has no such metric: neither its preset nor its `metrics` name it."),
     ("unknown-policy", "No ThresholdPolicy document has this name."),
     ("unknown-preset", "Presets are `otel` and `prometheus`, or `{ duration: …, failed: … }` spelled out."),
+    ("unknown-release", "No Release document has this name."),
     ("unknown-source", "The project has no source of this name."),
-    ("unknown-stage", "A rollback names a stage that the template does not have."),
+    (
+        "unknown-stage",
+        "A rollback, or a release that waits for another one, names a stage that the template does not have.",
+    ),
     ("unknown-template", "No ReleaseTemplate document has this name."),
+    (
+        "unknown-zone",
+        "Time zones have IANA names like `Europe/Madrid`, or are `UTC`. Abbreviations like `EST` mean several zones.",
+    ),
     (
         "unleash-address",
         "`url` is the address of the server itself, a path prefix included; `/api/admin` is put behind it.",
@@ -167,6 +192,10 @@ pub const PAGES: &[(&str, &str)] = &[
     (
         "whole-percent",
         "Unleash deals users into a hundred buckets: only whole percents mean the same to all of its clients.",
+    ),
+    (
+        "window",
+        "A window is `DAYS HH:MM-HH:MM ZONE`: `Mon-Fri 09:00-16:00 Europe/Madrid`. Days are `Mon-Fri`, `Mon,Wed` or `daily`; hours go to `24:00`, and over midnight.",
     ),
     ("yaml-anchor", "Anchors and aliases are refused: what is meant stands where it is read."),
     ("yaml-limit", "The document is nested too deep or has too many values."),

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use super::checks::{apart, read_the_same};
 use super::documents::{
-    AudienceDoc, Body, Document, EnvironmentDoc, Layer, PolicyDoc, ProjectDoc, ReleaseDoc, SourceDoc, TemplateDoc,
+    AfterDoc, AudienceDoc, Body, Document, EnvironmentDoc, Layer, PolicyDoc, ProjectDoc, ReleaseDoc, SourceDoc,
+    TemplateDoc, WindowDoc,
 };
 use super::finding::{At, Finding, Severity};
 use super::reader::Text;
@@ -51,6 +52,20 @@ impl<'d> Index<'d> {
         }
         index
     }
+
+    /// Whether a release goes to an environment.
+    pub(super) fn goes_to(&self, release: &str, environment: &str) -> bool {
+        let (Some(release), Some(project)) = (self.releases.get(release), self.project) else { return false };
+        let project = project.doc;
+        let is_it = |name: &Text| name.value == environment;
+        if !release.doc.environments.is_empty() {
+            return release.doc.environments.iter().any(|entry| is_it(&entry.name));
+        }
+        match project.default_environments.is_empty() {
+            true => project.environments.iter().any(|known| is_it(&known.name)),
+            false => project.default_environments.iter().any(is_it),
+        }
+    }
 }
 
 /// What a release uses in an environment.
@@ -62,6 +77,8 @@ pub(super) struct Parts<'i, 'd> {
     pub(super) policy: &'d PolicyDoc,
     pub(super) source: &'d SourceDoc,
     pub(super) audiences: &'i Named<'d, AudienceDoc>,
+    /// All documents: what the release waits for is among them.
+    pub(super) index: &'i Index<'d>,
     /// What is said where, what goes first first.
     pub(super) layers: [&'d Layer; 4],
     /// The documents' places.
@@ -89,6 +106,7 @@ impl<'i, 'd> Parts<'i, 'd> {
             policy: policy.doc,
             source: project.sources.first()?,
             audiences: &index.audiences,
+            index,
             layers: [&stand_in.layer, &stand_in.layer, &environment.layer, &project.defaults],
             places: vec![at, template.at, policy.at],
         })
@@ -100,8 +118,8 @@ impl<'i, 'd> Parts<'i, 'd> {
         let Some(Found { doc: release, at: release_at }) = index.releases.get(release).copied() else {
             return Err(Vec::new());
         };
-        let entry = release.environments.iter().find(|(name, _)| name.value == environment);
-        let at = entry.map_or(&release.name.at, |(name, _)| &name.at);
+        let entry = release.environments.iter().find(|entry| entry.name.value == environment);
+        let at = entry.map_or(&release.name.at, |entry| &entry.name.at);
         let known = || project.environments.iter().map(|known| known.name.value.as_str());
         let Some(found) = project.environments.iter().find(|known| known.name.value == environment) else {
             let finding = Finding::error("unknown-environment", at, format!("there is no environment `{environment}`"));
@@ -112,7 +130,7 @@ impl<'i, 'd> Parts<'i, 'd> {
             let finding = Finding::error("unknown-environment", &release.name.at, message);
             return Err(vec![finding.help("its `environments:` say where it goes")]);
         }
-        let entry = entry.map_or(&*NO_LAYER, |(_, layer)| layer);
+        let entry = entry.map_or(&*NO_LAYER, |entry| &entry.layer);
         let layers = [entry, &release.layer, &found.layer, &project.defaults];
         let mut findings = Vec::new();
         let mut name = |what: &'static str, pick, only| match said(layers, pick, only) {
@@ -153,9 +171,20 @@ impl<'i, 'd> Parts<'i, 'd> {
             policy: policy.doc,
             source,
             audiences: &index.audiences,
+            index,
             layers,
             places: [project_at, release_at, template.at, policy.at].into_iter().chain(audiences).collect(),
         })
+    }
+
+    /// When rules may grow it: what the most specific layer says, alone.
+    pub(super) fn window(&self) -> Option<&'d WindowDoc> {
+        self.layers.into_iter().find_map(|layer| layer.window.as_ref())
+    }
+
+    /// What it waits for here.
+    pub(super) fn after(&self) -> &'d [AfterDoc] {
+        self.release.after(&self.environment.name.value)
     }
 
     /// Where the release's series are read in this environment, and which.

@@ -191,7 +191,7 @@ impl Loaded {
         let default = self.default_environments();
         for document in &self.documents {
             if let Body::Release(release) = &document.body {
-                let named = release.environments.iter().map(|(name, _)| name.value.clone());
+                let named = release.environments.iter().map(|entry| entry.name.value.clone());
                 let mut environments: Vec<String> = named.collect();
                 if environments.is_empty() {
                     environments.clone_from(&default);

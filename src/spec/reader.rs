@@ -309,7 +309,8 @@ fn key_text(node: &Node) -> &str {
     }
 }
 
-fn first_line(at: &At) -> usize {
+/// How many bytes of a place stand in its first line.
+pub(super) fn first_line(at: &At) -> usize {
     at.marked().find('\n').unwrap_or(at.end - at.start)
 }
 

@@ -11,8 +11,9 @@ use super::text;
 use super::words::{self, StateWord};
 use crate::control::drift::Drift;
 use crate::control::{Rollout, Trouble};
-use crate::engine::explain::explain;
-use crate::engine::input::{Hold, HoldKind};
+use crate::engine::event::Missing;
+use crate::engine::explain::Explanation;
+use crate::engine::input::HoldKind;
 use crate::engine::plan::Rule;
 use crate::engine::state::Timer;
 use crate::engine::{Phase, Plan, State, Timestamp};
@@ -92,16 +93,16 @@ impl ExplainAnswer {
     }
 }
 
-/// Explains a rollout.
-pub fn answer(rollout: &Rollout, holds: &[Hold], now: Timestamp) -> ExplainAnswer {
+/// Explains a rollout to people.
+pub fn answer(rollout: &Rollout, explained: &Explanation, now: Timestamp) -> ExplainAnswer {
     let (plan, state) = (&rollout.plan, &rollout.state);
-    let explained = explain(plan, state, Some(holds), now);
     let newest = rollout.ticks.last_key_value().map(|(_, readings)| readings.as_slice()).unwrap_or_default();
     // what is counted for a rule is told by its evidence
     let values = plan.series.iter().zip(newest).enumerate();
     let values = values.filter(|(index, _)| !plan.is_only_counted(*index)).map(|(_, value)| value);
     let on = format!("{} -e {}", plan.release, plan.environment);
-    let moved = holds.iter().any(|hold| hold.kind == HoldKind::AddressChanged);
+    let is_moved = |missing: &Missing| matches!(missing, Missing::Held { kind: HoldKind::AddressChanged, .. });
+    let moved = explained.missing.iter().any(is_moved);
     let commands = match state.phase {
         // until then nothing else that grows is accepted
         Phase::Paused | Phase::Running if moved => {

@@ -46,7 +46,7 @@ pub fn served_row(served: &Served) -> ServedRow {
 
 /// What is served, for people.
 pub fn print_served(printer: &Printer, answer: &StatusAnswer) {
-    frozen(printer, &answer.freezes);
+    frozen(printer, &answer.freezes, &answer.dated);
     printer.out(&printer.tone("the journal cannot be used; below is what the backends serve", Tone::Warn));
     for row in answer.served.iter().flatten() {
         let mark = if row.may_reach() { "!" } else { " " };

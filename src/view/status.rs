@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::answer::Answer;
 use super::attention::{Attention, attention, counts, rollouts};
-use super::freezes::FreezeRow;
+use super::freezes::{DatedRow, FreezeRow};
 use super::printer::{Printer, Tone};
 use super::safe::safe;
 use super::served::ServedRow;
@@ -238,8 +238,8 @@ fn tone_of(row: &StatusRow) -> Option<Tone> {
 }
 
 /// The table for people: one line for all of them, shared causes, then a row each, most urgent first.
-pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow], narrowed: bool) {
-    frozen(printer, freezes);
+pub fn print(printer: &Printer, rows: &[StatusRow], freezes: &[FreezeRow], dated: &[DatedRow], narrowed: bool) {
+    frozen(printer, freezes, dated);
     if rows.is_empty() {
         let what = if narrowed { "no rollout of it yet" } else { "no rollouts yet" };
         printer.out(&format!("{what}: `flagstaff start RELEASE -e ENVIRONMENT` begins one"));
@@ -321,10 +321,11 @@ fn muted(printer: &Printer, rows: &[&StatusRow]) {
     }
 }
 
-pub(super) fn frozen(printer: &Printer, freezes: &[FreezeRow]) {
-    for freeze in freezes {
-        let text = format!("frozen: {} until {}", safe(&freeze.name), freeze.until);
-        printer.out(&printer.tone(&text, Tone::Warn));
+pub(super) fn frozen(printer: &Printer, freezes: &[FreezeRow], dated: &[DatedRow]) {
+    let typed = freezes.iter().map(|freeze| format!("{} until {}", safe(&freeze.name), freeze.until));
+    let dated = dated.iter().filter(|freeze| freeze.holds).map(DatedRow::text);
+    for freeze in typed.chain(dated) {
+        printer.out(&printer.tone(&format!("frozen: {freeze}"), Tone::Warn));
     }
 }
 
@@ -341,8 +342,10 @@ pub fn print_orphans(printer: &Printer, orphans: &[String]) {
 pub struct StatusAnswer {
     /// The newest rollout of every release and environment that is meant.
     pub rollouts: Vec<StatusRow>,
-    /// Freezes that hold.
+    /// Freezes that were typed and hold.
     pub freezes: Vec<FreezeRow>,
+    /// Freezes by date that are not over, from the documents.
+    pub dated: Vec<DatedRow>,
     /// Stops that wait beside the journal; the next driver takes them in.
     pub spooled: usize,
     /// Files beside the journal that were put away: it knows no rollout that they are about.

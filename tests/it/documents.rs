@@ -28,12 +28,14 @@ const EVERYTHING: &str = r#"
       two: { scrape: { targets: [t], every: 5s } }
       three: { scrape: { targets: [t] }, arms: unleash-impact }
     environments:
-      here: { backend: { flagd: { path: p } }, protected: true, template: t, policy: p, source: s, match: { env: here, canary: true } }
+      here: { backend: { flagd: { path: p } }, protected: true, template: t, policy: p, source: s, match: { env: here, canary: true }, window: ["daily 00:00-24:00 UTC"] }
       there: { backend: { unleash: { url: u, project: p, environment: e, token_env: T, ca_file: a, client_cert_file: c, client_key_file: k, shutdown: own } } }
       file: { backend: { unleash: { url: u, environment: e, token_file: f } } }
       command: { backend: { unleash: { url: u, environment: e, token_command: [a, b] } } }
-    defaults: { environments: [here], template: t, policy: p, source: s, match: { a: 1 } }
+    defaults: { environments: [here], template: t, policy: p, source: s, match: { a: 1 }, window: "Mon-Fri 09:00-16:00 Europe/Madrid" }
     people: { group: [a], other: b }
+    freezes:
+      - { name: n, from: "2026-12-20", to: "2027-01-03T18:00", zone: UTC, environments: [here], releases: r, reason: why }
 - kind: Audience
   spec:
     any:
@@ -72,7 +74,15 @@ const EVERYTHING: &str = r#"
     no_data: { after: 10m, then: pause }
     observe: false
 - kind: Release
-  spec: { flag: f, environments: [a, { b: { template: t, policy: p, source: s, match: { x: y } } }], template: t, policy: p, source: s, match: { x: y } }
+  spec:
+    flag: f
+    environments: [a, { b: { template: t, policy: p, source: s, match: { x: y }, window: [], after: { release: r, completed: true } } }]
+    template: t
+    policy: p
+    source: s
+    match: { x: y }
+    window: "Fri,Sun 22:00-02:00 UTC"
+    after: [ { release: r, environment: a, reached: half }, { release: q, completed: true } ]
 - kind: Flag
   spec: { key: k, type: boolean, description: d, owner: o, expected_lifetime: 40d, project: p }
 "#;
@@ -132,6 +142,12 @@ fn wrong_documents_are_not_valid_by_the_schema() {
     broken("Release", "/kind", json!("Relaese"));
     broken("Release", "/metadata", json!({}));
     broken("Release", "/spec/environments", json!("a"));
+    broken("Release", "/spec/window", json!("Mon-Fri 9:00-16:00 UTC"));
+    broken("Release", "/spec/window", json!("Mon-Fri 09:00-16:00"));
+    broken("Release", "/spec/after/0", json!({ "release": "r" }));
+    broken("Release", "/spec/after/0", json!({ "release": "r", "reached": "a", "completed": true }));
+    broken("Project", "/spec/freezes/0/from", json!("20.12.2026"));
+    broken("Project", "/spec/freezes/0", json!({ "name": "n", "from": "2026-12-20", "to": "2026-12-21" }));
     broken("Project", "/spec", json!({}));
     broken("Project", "/spec/environments/here/backend", json!({ "unleash": {} }));
     broken("Project", "/spec/sources/two", json!({ "graphite": {} }));

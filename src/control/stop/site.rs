@@ -11,6 +11,7 @@ use super::report::Recorded;
 use crate::backend::Backend;
 use crate::clock::{Clock, within};
 use crate::control::backends;
+use crate::control::dated::Dated;
 use crate::control::drive::alive;
 use crate::control::error::ControlError;
 use crate::control::observe::{self, Ear, Observer};
@@ -59,6 +60,8 @@ pub struct StopSite {
     access: BTreeMap<String, AccessDoc>,
     /// Flags by the releases and environments that the documents declare; read only where the journal knows no rollout.
     pub(super) flags: BTreeMap<(String, String), String>,
+    /// Freezes by date, where the Project document can be read.
+    dated: Dated,
     /// The documents' audiences, read likewise: without them our part of a flag looks like another hand's.
     pub(super) audiences: BTreeMap<String, Audience>,
     pub(super) clock: Arc<dyn Clock>,
@@ -129,6 +132,7 @@ impl StopSite {
         let journal = project.as_ref().map_or(spec::documents::JOURNAL, |project| project.journal.as_str());
         let journal_path = dir.join(journal);
         let (store, reading) = read(&journal_path, ear.as_ref());
+        let dated = project.as_ref().map(|project| Dated::of(project, clock.now())).unwrap_or_default();
         let (backends, unusable, access, project_fault) = match project {
             Ok(project) => {
                 let without = project.environments.iter().filter(|environment| environment.target.is_none());
@@ -154,6 +158,7 @@ impl StopSite {
             unusable,
             access,
             flags: BTreeMap::new(),
+            dated,
             audiences: BTreeMap::new(),
             journal_path,
             clock,
@@ -182,6 +187,7 @@ impl StopSite {
             unusable: BTreeSet::new(),
             access: BTreeMap::new(),
             flags: BTreeMap::new(),
+            dated: Dated::default(),
             audiences: BTreeMap::new(),
             clock,
             actor,
@@ -204,6 +210,11 @@ impl StopSite {
             }
         }
         all
+    }
+
+    /// Freezes by date.
+    pub fn dated(&self) -> &Dated {
+        &self.dated
     }
 
     /// Why the Project document cannot be read, where the journal's pinned plans stand in for it.

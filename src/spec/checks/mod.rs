@@ -1,6 +1,8 @@
 //! What documents must satisfy beyond their shape: within a document, between documents, and of a resolved plan.
 
+mod after;
 mod backend;
+mod freezes;
 mod names;
 mod plan;
 mod policy;
@@ -34,9 +36,11 @@ pub(super) fn all(documents: &[Document], index: &Index<'_>, releases: &[Release
     }
     if let Some(found) = index.project {
         project::check(found.doc, &mut findings);
+        freezes::check(found.doc, index, &mut findings);
     }
     one_release_per_flag(index, releases, &mut findings);
     names_of_flags(index, releases, &mut findings);
+    after::cycles(index, releases, &mut findings);
     findings
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::calendar::{WindowDoc, windows};
 use crate::spec::finding::Finding;
 use crate::spec::metrics::is_label;
 use crate::spec::reader::{Reader, Text, read_text};
@@ -18,11 +19,19 @@ pub struct Layer {
     pub source: Option<Text>,
     /// Label matchers that are added.
     pub matchers: BTreeMap<String, String>,
+    /// When rules may grow. Of several layers the first one that says anything counts alone.
+    pub window: Option<WindowDoc>,
 }
 
 pub(super) fn layer(reader: &mut Reader<'_, '_>) -> Layer {
     let matchers = reader.get("match").map(|node| label_map(node, reader.findings())).unwrap_or_default();
-    Layer { template: reader.text("template"), policy: reader.text("policy"), source: reader.text("source"), matchers }
+    Layer {
+        template: reader.text("template"),
+        policy: reader.text("policy"),
+        source: reader.text("source"),
+        matchers,
+        window: windows(reader),
+    }
 }
 
 /// A mapping from labels to values.

@@ -3,6 +3,7 @@
 mod access;
 mod audience;
 mod backend;
+mod calendar;
 mod flag;
 mod layer;
 mod metric;
@@ -16,13 +17,14 @@ mod template;
 pub use access::{CertificatesDoc, LoginDoc, SourceAccessDoc, TokenDoc, TokenServerDoc};
 pub use audience::AudienceDoc;
 pub use backend::AccessDoc;
+pub use calendar::{AfterDoc, FreezeDoc, WindowDoc};
 pub use flag::FlagDoc;
 pub use layer::Layer;
 pub use metric::{FormDoc, MetricDoc, Preset};
 pub use policy::{PolicyDoc, SafeguardDoc};
 pub use project::{EnvironmentDoc, JOURNAL, ProjectDoc};
 pub use promise::{Caught, PromiseDoc};
-pub use release::ReleaseDoc;
+pub use release::{EntryDoc, ReleaseDoc};
 pub use source::{Arms, SourceDoc};
 pub use template::{StageDoc, TemplateDoc};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::backend::{AccessDoc, backend};
+use super::calendar::{FreezeDoc, freezes};
 use super::layer::{Layer, layer};
 use super::source::{SourceDoc, source};
 use crate::engine::plan::Target;
@@ -31,6 +32,10 @@ pub struct ProjectDoc {
     pub default_environments: Vec<Text>,
     /// Groups of people.
     pub people: BTreeMap<String, Vec<String>>,
+    /// Freezes by date.
+    pub freezes: Vec<FreezeDoc>,
+    /// Where something of them could not be read: what it would hold is not known.
+    pub freezes_fault: Option<At>,
 }
 
 /// An environment.
@@ -87,6 +92,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
             people.insert(group.value, names.into_iter().map(|name| name.value).collect());
         }
     }
+    let (freezes, freezes_fault) = freezes(spec);
     ProjectDoc {
         name,
         journal,
@@ -97,6 +103,8 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         defaults,
         default_environments,
         people,
+        freezes,
+        freezes_fault,
     }
 }
 

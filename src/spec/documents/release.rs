@@ -1,5 +1,6 @@
 //! `kind: Release`: a flag on its way.
 
+use super::calendar::{AfterDoc, after};
 use super::layer::{Layer, layer};
 use crate::spec::reader::{Reader, Text, read_text};
 use crate::spec::yaml::Kind;
@@ -14,7 +15,29 @@ pub struct ReleaseDoc {
     /// What it says for all environments.
     pub layer: Layer,
     /// Where it goes, and what it says there.
-    pub environments: Vec<(Text, Layer)>,
+    pub environments: Vec<EntryDoc>,
+    /// What it waits for, where its entry for an environment says nothing of it.
+    pub after: Option<Vec<AfterDoc>>,
+}
+
+/// What a release says for one of its environments.
+#[derive(Debug, Clone)]
+pub struct EntryDoc {
+    /// The environment.
+    pub name: Text,
+    /// What it says there.
+    pub layer: Layer,
+    /// What it waits for there.
+    pub after: Option<Vec<AfterDoc>>,
+}
+
+impl ReleaseDoc {
+    /// What it waits for in an environment.
+    pub fn after(&self, environment: &str) -> &[AfterDoc] {
+        let entry = self.environments.iter().find(|entry| entry.name.value == environment);
+        let said = entry.and_then(|entry| entry.after.as_ref()).or(self.after.as_ref());
+        said.map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 pub(super) fn release(name: Text, spec: &mut Reader<'_, '_>) -> ReleaseDoc {
@@ -25,15 +48,17 @@ pub(super) fn release(name: Text, spec: &mut Reader<'_, '_>) -> ReleaseDoc {
             Kind::Map(_) => {
                 for (name, node) in Reader::new(node, "an environment", spec.findings()).entries() {
                     let mut inner = Reader::new(node, "an environment", spec.findings());
-                    let layer = layer(&mut inner);
+                    let (layer, after) = (layer(&mut inner), after(&mut inner));
                     inner.finish();
-                    environments.push((name, layer));
+                    environments.push(EntryDoc { name, layer, after });
                 }
             }
-            _ => environments.extend(read_text(node, spec.findings()).map(|name| (name, Layer::default()))),
+            _ => {
+                let name = read_text(node, spec.findings());
+                environments.extend(name.map(|name| EntryDoc { name, layer: Layer::default(), after: None }));
+            }
         }
     }
-    let layer = layer(spec);
-    spec.later(&["after"]);
-    ReleaseDoc { name, flag, layer, environments }
+    let (layer, after) = (layer(spec), after(spec));
+    ReleaseDoc { name, flag, layer, environments, after }
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scrape_every;
+use crate::engine::calendar::Dependency;
 use crate::engine::condition::Condition;
 use crate::engine::detector::Detector;
 use crate::engine::plan::{Approval, Form, HealthLine, NoData, Plan, Rule, Samples, Series, Stage};
 use crate::engine::proof::Proof;
 use crate::engine::{Exposure, Percentage, Span};
 use crate::spec::condition::{self, Fault, Name, Written};
-use crate::spec::documents::SafeguardDoc;
+use crate::spec::documents::{AfterDoc, SafeguardDoc};
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
 use crate::spec::promise::{self, Wrong};
@@ -127,7 +128,19 @@ impl Building<'_, '_> {
             }),
             stages,
             series,
+            windows: self.parts.window().map(|window| window.windows.clone()).unwrap_or_default(),
+            after: self.after(),
         })
+    }
+
+    fn after(&self) -> Vec<Dependency> {
+        let here = &self.parts.environment.name;
+        let dependency = |after: &AfterDoc| Dependency {
+            release: after.release.value.clone(),
+            environment: after.environment.as_ref().unwrap_or(here).value.clone(),
+            reached: after.reached.as_ref().map(|stage| stage.value.clone()),
+        };
+        self.parts.after().iter().map(dependency).collect()
     }
 
     fn condition(&mut self, text: &Text) -> Option<Condition> {

@@ -63,7 +63,8 @@ pub(super) fn unused(index: &Index<'_>, policy: &Found<'_, PolicyDoc>) -> Vec<Fi
     const DEPENDS: [&str; 7] =
         ["no-arms", "no-evidence", "samples", "settle", "short-every", "short-window", "unknown-stage"];
     let name = policy.doc.name.clone();
-    let stand_in = ReleaseDoc { flag: name.clone(), name, layer: Layer::default(), environments: Vec::new() };
+    let stand_in =
+        ReleaseDoc { flag: name.clone(), name, layer: Layer::default(), environments: Vec::new(), after: None };
     let Some(parts) = Parts::of_unused(index, *policy, &stand_in) else { return Vec::new() };
     let (_, mut findings) = draft(&parts);
     findings.retain(|finding| !DEPENDS.contains(&finding.code) && Arc::ptr_eq(&finding.at.file, &policy.at.file));

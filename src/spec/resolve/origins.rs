@@ -19,6 +19,12 @@ pub(super) fn origins(parts: &Parts<'_, '_>) -> BTreeMap<String, String> {
     if let Some((_, at)) = &environment.target {
         add("target", at.place());
     }
+    if let Some(window) = parts.window() {
+        add("windows", window.at.place());
+    }
+    for (index, after) in parts.after().iter().enumerate() {
+        add(&format!("after[{index}]"), after.release.at.place());
+    }
     for (index, stage) in template.stages.iter().enumerate() {
         add(&format!("stages[{index}]"), stage.at.place());
     }

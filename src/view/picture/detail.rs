@@ -7,6 +7,7 @@ use super::super::text::{clip, pad, tone, width, wrap};
 use super::super::words;
 use super::{Look, rows};
 use crate::control::Rollout;
+use crate::control::gates::put_off;
 use crate::engine::explain::explain;
 use crate::engine::plan::{Rule, Stage};
 use crate::engine::state::Timer;
@@ -89,7 +90,9 @@ fn next(rollout: &Rollout, now: Timestamp, look: Look) -> String {
                 Some(stage) => safe(&stage.name),
                 None => "completed".to_owned(),
             };
-            let Some(at) = explain(plan, state, None, now).earliest else { return to };
+            // freezes to come are in documents, which a picture does not read
+            let earliest = explain(plan, state, None, now).earliest;
+            let Some(at) = earliest.and_then(|at| put_off(plan, at, &[])) else { return to };
             let left = words::lasting(at.since(now));
             let clock = words::clock(at);
             let brief = format!("{to} in {left} at the earliest");

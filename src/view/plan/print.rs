@@ -134,6 +134,11 @@ fn general(plan: &Plan) -> Vec<(String, String)> {
         format!("every {}, each asked {} late, missed ones caught up for {}", plan.every, plan.delay, plan.catch_up),
     ));
     pairs.push(("settle".to_owned(), format!("{} after a change before evidence counts", plan.settle)));
+    if !plan.windows.is_empty() {
+        let windows: Vec<&str> = plan.windows.iter().map(|window| window.text.as_str()).collect();
+        pairs.push(("window".to_owned(), format!("rules grow it in {}", windows.join(", or in "))));
+    }
+    pairs.extend(plan.after.iter().map(|after| ("after".to_owned(), after.to_string())));
     if plan.protected {
         pairs.push(("protected".to_owned(), "growing asks for a reason and the flag's key".to_owned()));
     }

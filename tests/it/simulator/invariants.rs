@@ -9,7 +9,7 @@ use flagstaff::control::record::{FOLD, FREEZE, FoldBody, Freeze, PLAN, PlanBody,
 use flagstaff::control::stop::Recorded;
 use flagstaff::control::{StopKind, StopOutcome};
 use flagstaff::engine::decide::fold;
-use flagstaff::engine::input::{Late, LateTick, Observed};
+use flagstaff::engine::input::{HoldKind, Late, LateTick, Observed};
 use flagstaff::engine::plan::Arm;
 use flagstaff::engine::{
     Command, Decimal, Effect, EffectKind, Event, Exposure, Input, Observation, Phase, Plan, Reading, State, Tick,
@@ -21,11 +21,13 @@ use flagstaff::journal::{Journal, Record, Sequence};
 use super::backend::{Change, Writer, is_foreign};
 use super::crew::Ack;
 use super::ledger::Ledger;
+use super::people::OPEN_MINUTES;
 use super::telemetry::Trouble;
 use super::world::{Inner, Shared};
 
 pub(super) const RECORDED_REASON: &str = "exposure_has_a_recorded_reason";
 pub(super) const HELD: &str = "never_grows_while_held";
+pub(super) const WINDOW: &str = "never_grows_outside_its_window";
 pub(super) const BAD_EVIDENCE: &str = "never_grows_on_bad_evidence";
 pub(super) const STOP_STAYS: &str = "stop_arrives_and_stays";
 pub(super) const BAKE_PROVEN: &str = "bake_is_proven";
@@ -91,6 +93,11 @@ struct HostView {
     waiting: Vec<(i64, String)>,
     /// The host's clock was ahead of the source's not long ago: instants may be asked for before they happen.
     ahead_until: i64,
+}
+
+/// Whether the window of lives that have one is open, by the hour alone.
+fn is_open(at: Timestamp) -> bool {
+    at.0.div_euclid(60_000).rem_euclid(60) < OPEN_MINUTES
 }
 
 /// What a person was told, where and when.
@@ -340,6 +347,9 @@ impl Checker {
             }
         }
         if let Input::Tick(tick) = &entry.input {
+            if tick.gates.holds.iter().any(|hold| hold.kind == HoldKind::Window) {
+                self.happened.insert("Windowed".to_owned());
+            }
             prove(inner, track, &before, tick, view.ahead_until);
             if let Err(why) = breach(track, &before, tick) {
                 found.push((BREACH_STOPS, format!("{stream}: {why}")));
@@ -363,6 +373,9 @@ impl Checker {
                         found.push((HELD, format!("{stream} goes on at {at} while a person holds it")));
                     }
                     let grows = matches!(event, Event::Advancing { .. });
+                    if grows && !track.plan.windows.is_empty() && !(is_open(*at) && is_open(entry.at)) {
+                        found.push((WINDOW, format!("{stream} goes on at {at}, decided {}", entry.at)));
+                    }
                     if let Some(freeze) = view.freezes.iter().find(|freeze| grows && holds(freeze, &track.plan, local))
                     {
                         found.push((HELD, format!("{stream} goes on at {at} through {}", freeze.name)));

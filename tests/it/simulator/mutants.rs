@@ -1,14 +1,14 @@
 //! For each invariant something deliberately broken, which it must catch: an invariant that never fires proves nothing.
 
 use flagstaff::engine::decide::{Refusal, fold};
-use flagstaff::engine::input::{Gates, Outcome};
+use flagstaff::engine::input::{Gates, HoldKind, Outcome};
 use flagstaff::engine::{Decimal, EffectKind, Event, Input, Observation, Observed, Phase, Plan, Reading, State, Tick};
 
 use super::backend::Lie;
 use super::crew::Broken;
 use super::invariants::{
     BAD_EVIDENCE, BAKE_PROVEN, BREACH_STOPS, CHAIN, EVERYTHING_ENDS, FOREIGN, HELD, LATE_HEARD, OBEYED, OFF_IS_SERVED,
-    ONE_LIVE, RECORDED_REASON, REPLAY, SPOOL_FIRST, STOP_STAYS,
+    ONE_LIVE, RECORDED_REASON, REPLAY, SPOOL_FIRST, STOP_STAYS, WINDOW,
 };
 use super::ledger::Leak;
 use super::run::{Scenario, simulate};
@@ -137,6 +137,15 @@ fn freezeless(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event
     fold(plan, state, &input)
 }
 
+/// A fold that grows at any hour.
+fn sleepless(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
+    let mut input = input.clone();
+    if let Input::Tick(tick) = &mut input {
+        tick.gates.holds.retain(|hold| hold.kind != HoldKind::Window);
+    }
+    fold(plan, state, &input)
+}
+
 /// A fold that decides stops and never asks for them at the backend.
 fn forgetful(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
     let before = state.clone();
@@ -216,6 +225,11 @@ fn ticks_that_do_not_hear_a_pause() {
 #[test]
 fn ticks_that_do_not_hear_a_freeze() {
     caught(HELD, folding(freezeless));
+}
+
+#[test]
+fn ticks_that_grow_at_any_hour() {
+    caught(WINDOW, folding(sleepless));
 }
 
 #[test]

@@ -37,11 +37,20 @@ struct Choices {
     approval: &'static str,
     first: &'static str,
     releases: usize,
+    window: String,
+}
+
+/// The release of lives with a window grows in the first half of each hour.
+pub(super) const OPEN_MINUTES: i64 = 30;
+
+fn every_hour() -> String {
+    let windows = (0..24).map(|hour| format!("\"daily {hour:02}:00-{hour:02}:{OPEN_MINUTES} UTC\""));
+    format!(", window: [{}]", windows.collect::<Vec<_>>().join(", "))
 }
 
 impl Documents {
-    /// Four stages with short bakes; what the rules do is up to the seed.
-    pub(super) fn write(dir: &Path, rng: &mut Rng) -> Documents {
+    /// Four stages with short bakes; what the rules do is up to the seed. `windows`: whether there are hours for growth.
+    pub(super) fn write(dir: &Path, rng: &mut Rng, windows: bool) -> Documents {
         let choices = Choices {
             then: rng.pick(&["pause", "shutdown", "{ rollback: previous }", "{ rollback: internal }"]),
             for_line: if rng.chance(700) { ", for: 30s" } else { "" },
@@ -59,6 +68,7 @@ impl Documents {
                 "bake: 30s, samples: 20",
             ]),
             releases: if rng.chance(300) { 2 } else { 1 },
+            window: if windows { every_hour() } else { String::new() },
         };
         let current = text(&choices, "checkout-v2", "90s");
         let renamed = text(&choices, "checkout-v3", "90s");
@@ -83,7 +93,7 @@ fn load(dir: &Path, text: &str) -> Loaded {
 }
 
 fn text(choices: &Choices, first_release: &str, ten_bakes: &str) -> String {
-    let Choices { then, for_line, blame, no_data, approval, first, releases } = choices;
+    let Choices { then, for_line, blame, no_data, approval, first, releases, window } = choices;
     let second = "---\napiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: search }\nspec: { flag: search }\n";
     let second = if *releases > 1 { second } else { "" };
     format!(
@@ -98,7 +108,7 @@ spec:
       arms: {{ flag: flag, variant: variant, exposed: ["on"], control: ["off"] }}
   environments:
     production: {{ backend: {{ flagd: {{ path: flags.json }} }}, match: {{ env: production }} }}
-  defaults: {{ environments: [production], source: model, template: standard, policy: web }}
+  defaults: {{ environments: [production], source: model, template: standard, policy: web{window} }}
 ---
 apiVersion: flagstaff/v1
 kind: Audience

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use flagstaff::control::StopKind;
 use flagstaff::engine::event::Missing;
+use flagstaff::engine::input::HoldKind;
 use flagstaff::engine::{Cause, Command, Phase, Span, Unknown};
 use flagstaff::spec::Loaded;
 
@@ -114,7 +115,7 @@ impl Life {
         let hosts = if rng.chance(300) { 2 } else { 1 };
         let healthy = scenario.lie == Lie::None && scenario.broken.leak == super::ledger::Leak::None;
         let cas = rng.chance(750) || !healthy;
-        let documents = Documents::write(folder.path(), &mut rng);
+        let documents = Documents::write(folder.path(), &mut rng, seed % 5 == 3);
         // the real journal costs an fsync a record: one life in sixteen
         let real = seed % 16 == 7 && !scenario.tampers && healthy;
         let memories: Vec<Memory> = (0..hosts).map(Memory::new).collect();
@@ -453,7 +454,7 @@ impl Life {
                 let deed = match state.phase {
                     // another journal's, or a name that nobody knows any more
                     _ if foreign || !known.contains(&&release) => Deed::Stop(StopKind::Abort),
-                    _ if state.missing.iter().any(|missing| matches!(missing, Missing::Held { .. })) => Deed::Lift,
+                    _ if state.missing.iter().any(is_frozen) => Deed::Lift,
                     Phase::Paused => Deed::Order(Command::Resume),
                     Phase::Running if approval => Deed::Order(Command::Approve),
                     _ => continue,
@@ -465,6 +466,10 @@ impl Life {
             }
         }
     }
+}
+
+fn is_frozen(missing: &Missing) -> bool {
+    matches!(missing, Missing::Held { kind: HoldKind::Freeze, .. })
 }
 
 fn any_key(inner: &mut super::world::Inner) -> String {
@@ -566,6 +571,7 @@ fn no_seed_breaks_an_invariant() {
         "Stopped",
         "Touched",
         "Unserved",
+        "Windowed",
         "Withdrawn",
     ] {
         assert!(count < 100 || happened.contains(kind), "{kind} never came about");

@@ -1,17 +1,6 @@
 //! One changed line of the example, and the finding it must give: `file:line:column code marked`.
 
-use super::{example_files, project_dir, told};
-
-fn check(file: &str, from: &str, to: &str, expected: &str) {
-    let mut files = example_files();
-    let (_, text) = files.iter_mut().find(|(name, _)| name.ends_with(file)).expect("an example file");
-    assert!(text.contains(from), "{file} has no `{from}`");
-    *text = text.replacen(from, to, 1);
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let dir = project_dir(&files);
-    let told = told(&flagstaff::spec::load(dir.path()));
-    assert!(told.iter().any(|line| line.contains(expected)), "{to}: `{expected}` is not in:\n{}", told.join("\n"));
-}
+use super::{check, example_files, project_dir, told};
 
 #[test]
 fn project() {

@@ -7,6 +7,7 @@ use std::process::Command;
 use flagstaff::spec::{self, Loaded, Severity, codes};
 
 mod bombs;
+mod calendar;
 mod cases;
 mod exact;
 mod fuzz;
@@ -45,6 +46,17 @@ fn told(loaded: &Loaded) -> Vec<String> {
         format!("{file}:{line}:{column} {} `{}` {}{help}", finding.code, finding.at.marked(), finding.message)
     };
     loaded.findings.iter().map(tell).collect()
+}
+
+fn check(file: &str, from: &str, to: &str, expected: &str) {
+    let mut files = example_files();
+    let (_, text) = files.iter_mut().find(|(name, _)| name.ends_with(file)).expect("an example file");
+    assert!(text.contains(from), "{file} has no `{from}`");
+    *text = text.replacen(from, to, 1);
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let dir = project_dir(&files);
+    let told = told(&spec::load(dir.path()));
+    assert!(told.iter().any(|line| line.contains(expected)), "{to}: `{expected}` is not in:\n{}", told.join("\n"));
 }
 
 #[test]
