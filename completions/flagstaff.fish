@@ -46,6 +46,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "apply" -d 'Make
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "doctor" -d 'Look whether everything that releases need is there and lets us, and say what to do where not'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground; releases that are named and not started yet are started'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "serve" -d 'Drive every rollout, also those that are started later, until told to end'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "status" -d 'Show where every rollout is'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "watch" -d 'Show one rollout live'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "wait" -d 'Wait until a rollout reaches a state'
@@ -184,6 +185,20 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l stay -d 'Go 
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l listen -d 'Listen here; port 0 takes a free one and says which' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'

@@ -24,6 +24,7 @@ mod resume;
 mod rollback;
 mod run;
 mod schema;
+mod serve;
 mod signals;
 mod start;
 mod status;
@@ -61,6 +62,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Start(start::Start),
     Run(run::Run),
+    Serve(serve::Serve),
     Status(status::Status),
     Watch(watch::Watch),
     Wait(wait::Wait),
@@ -125,6 +127,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => args.run(context).await,
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
+        Command::Serve(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Watch(args) => args.run(context).await,
         Command::Wait(args) => args.run(context).await,

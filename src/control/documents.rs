@@ -6,9 +6,11 @@ use std::time::SystemTime;
 
 use super::backends;
 use super::observe::Did;
-use super::site::Site;
+use super::site::{self, Site};
 use crate::clock::Clock;
+use crate::engine::plan::SourceAddress;
 use crate::engine::{Span, Timestamp};
+use crate::spec::documents::SourceDoc;
 use crate::spec::load::ReleaseRef;
 use crate::spec::{self, Loaded};
 
@@ -66,8 +68,29 @@ pub(super) fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
 }
 
 impl Site {
-    /// Reads the documents again if their files have changed. What is asked of sources stays as this process began: a
-    /// changed address of one holds growth. While the Project document cannot be read, all that is known stays, and growth
+    /// Takes in sources that the documents name by now: new ones, and those that moved once no rollout in progress is pinned
+    /// to where they were. Until then they are asked there, and growth by the other address is held.
+    pub(super) fn follow_sources(&mut self) {
+        let is_usable = self.watched.as_ref().is_some_and(|watched| !watched.is_broken);
+        let Some(project) = self.loaded.project().filter(|_| is_usable) else { return };
+        let is_pinned = |name: &str, address: &SourceAddress| {
+            let mut live = self.store.rollouts().filter(|rollout| rollout.state.is_live());
+            live.any(|rollout| rollout.plan.sources.iter().any(|(known, at)| known == name && at == address))
+        };
+        let is_due = |doc: &&SourceDoc| match self.asked_at.get(&doc.name.value) {
+            Some(asked) => *asked != doc.address && !is_pinned(&doc.name.value, asked),
+            None => true,
+        };
+        for doc in project.sources.iter().filter(is_due).cloned().collect::<Vec<_>>() {
+            let (source, scrape) = site::source(&self.dir, &doc, &self.clock, self.ear.as_ref());
+            self.sources.insert(doc.name.value.clone(), source);
+            self.scrapes.extend(scrape);
+            self.asked_at.insert(doc.name.value, doc.address);
+        }
+    }
+
+    /// Reads the documents again if their files have changed. Where sources are asked stays as it is: a changed
+    /// address of one holds growth. While the Project document cannot be read, all that is known stays, and growth
     /// is held.
     pub fn reread(&mut self) {
         let Some(watched) = &self.watched else { return };

@@ -21,6 +21,7 @@ pub mod record;
 pub mod replay;
 pub mod rollout;
 pub mod served;
+pub mod serving;
 pub mod site;
 pub mod spooled;
 pub mod start;

@@ -55,6 +55,8 @@ pub struct Site {
     pub(super) put_aside: BTreeSet<String>,
     /// Releases and environments that the documents declare.
     pub(super) declared: BTreeSet<(String, String)>,
+    /// Where sources are asked, by name; nothing where they were given.
+    pub(super) asked_at: BTreeMap<String, SourceAddress>,
     /// What tells that documents have changed; nothing where they are no files.
     pub(super) watched: Option<Watched>,
     /// How backends are got at, by environment; the newest that could be read.
@@ -109,6 +111,7 @@ impl Site {
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
             declared: documents::declared(&loaded),
+            asked_at: project.sources.iter().map(|it| (it.name.value.clone(), it.address.clone())).collect(),
             watched: Some(watched),
             access: backends::access(project),
             driving: None,
@@ -133,6 +136,7 @@ impl Site {
             dir: dir.to_owned(),
             declared: documents::declared(&loaded),
             watched: None,
+            asked_at: BTreeMap::new(),
             access: loaded.project().map(backends::access).unwrap_or_default(),
             loaded,
             store,
@@ -233,6 +237,12 @@ impl Site {
                 }
             }
         }
+        for (name, address) in &plan.sources {
+            if self.asked_at.get(name).is_some_and(|asked| asked != address) {
+                let detail = format!("source `{name}` is still asked at another address than the plan's");
+                holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
+            }
+        }
         if self.watched.as_ref().is_some_and(|watched| watched.is_broken) {
             let detail = "the Project document cannot be read".to_owned();
             holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });
@@ -257,28 +267,37 @@ pub(super) type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);
 pub(super) fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, ear: Option<&Ear>) -> Sources {
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut scrapes = Vec::new();
-    for source in &project.sources {
-        let name = source.name.value.clone();
-        match &source.address {
-            SourceAddress::Scrape { targets, every } => {
-                let mut scrape = Scrape::new(targets.clone(), *every, clock.clone());
-                if let Some(ear) = ear.cloned() {
-                    scrape = scrape.telling(Arc::new(move |address, read, began| {
-                        ear.did(&Did::Page { address, read }, began);
-                    }));
-                }
-                scrapes.push(scrape.clone());
-                let told = observe::source(ear, &name, Arc::new(scrape));
-                sources.insert(name, told);
-            }
-            SourceAddress::Prometheus { url, scrape_every } => {
-                let prometheus = Prometheus::new(url, token(dir, source), *scrape_every, clock.clone());
-                let told = observe::source(ear, &name, Arc::new(prometheus));
-                sources.insert(name, told);
-            }
-        }
+    for doc in &project.sources {
+        let (told, scrape) = source(dir, doc, clock, ear);
+        sources.insert(doc.name.value.clone(), told);
+        scrapes.extend(scrape);
     }
     (sources, scrapes)
+}
+
+/// A source, and what must be kept reading for it.
+pub(super) fn source(
+    dir: &Path,
+    source: &SourceDoc,
+    clock: &Arc<dyn Clock>,
+    ear: Option<&Ear>,
+) -> (Arc<dyn Source>, Option<Scrape>) {
+    let name = &source.name.value;
+    match &source.address {
+        SourceAddress::Scrape { targets, every } => {
+            let mut scrape = Scrape::new(targets.clone(), *every, clock.clone());
+            if let Some(ear) = ear.cloned() {
+                scrape = scrape.telling(Arc::new(move |address, read, began| {
+                    ear.did(&Did::Page { address, read }, began);
+                }));
+            }
+            (observe::source(ear, name, Arc::new(scrape.clone())), Some(scrape))
+        }
+        SourceAddress::Prometheus { url, scrape_every } => {
+            let prometheus = Prometheus::new(url, token(dir, source), *scrape_every, clock.clone());
+            (observe::source(ear, name, Arc::new(prometheus)), None)
+        }
+    }
 }
 
 /// The bearer token, from where the documents say; what cannot be read is told by the first query.

@@ -14,6 +14,7 @@ pub mod findings;
 mod fixture;
 pub mod freezes;
 pub mod live;
+pub mod log;
 pub mod made;
 pub mod picture;
 pub mod plan;

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &["engine", "clock", "checkup", "http"]),
     ("backend", &["engine", "canonical", "clock", "checkup", "http"]),
     ("control", &["engine", "canonical", "clock", "checkup", "env", "http", "spec", "journal", "telemetry", "backend"]),
-    ("view", &["engine", "canonical", "checkup", "env", "spec", "journal", "telemetry", "backend", "control"]),
+    ("serve", &["engine", "canonical", "clock", "http", "spec", "control"]),
+    ("view", &["engine", "canonical", "checkup", "env", "spec", "journal", "telemetry", "backend", "control", "serve"]),
     (
         "demo",
         &["engine", "canonical", "clock", "env", "http", "spec", "journal", "telemetry", "backend", "control", "view"],
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "backend",
             "control",
+            "serve",
             "view",
             "demo",
         ],

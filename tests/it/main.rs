@@ -17,6 +17,7 @@ mod layers;
 mod machine;
 mod prometheus;
 mod readme;
+mod serve;
 mod simulator;
 mod spec;
 mod spool;
