@@ -25,6 +25,7 @@ mod rollback;
 mod run;
 mod schema;
 mod serve;
+mod signal;
 mod signals;
 mod start;
 mod status;
@@ -75,6 +76,7 @@ enum Command {
     Rollback(rollback::Rollback),
     Mute(mute::Mute),
     Freeze(freeze::Freeze),
+    Signal(signal::Signal),
     Audit(audit::Audit),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -140,6 +142,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Rollback(args) => args.run(context).await,
         Command::Mute(args) => args.run(context).await,
         Command::Freeze(args) => args.run(context).await,
+        Command::Signal(args) => args.run(context).await,
         Command::Audit(args) => args.run(context),
         Command::Demo(args) => args.run(context).await,
         Command::Completions(args) => args.run(context),

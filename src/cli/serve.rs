@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::signals::{self, Told};
+use crate::control::Site;
 use crate::control::drive::{Seen, is_news};
+use crate::control::signal::Desk;
 use crate::engine::Span;
+use crate::serve::intake::{Intake, WAIT_AT_MOST};
 use crate::serve::line::{Level, Line};
 use crate::serve::vitals::Vitals;
 use crate::serve::{self, watchdog};
@@ -54,12 +57,21 @@ impl Serve {
             log(&say(Level::Warn, "documents").with("why", why));
         }
         let vitals = Arc::new(Vitals::since(clock.now()));
+        let (end, ended) = watch::channel(false);
+        // with a connection of its own: a pass that waits keeps no signal waiting
+        let at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
+        let (desk, declared) = Desk::new(at_desk);
+        let (send, incoming) = mpsc::channel(WAIT_AT_MOST);
+        let (dir, environment) = (context.dir.clone(), context.environment.clone());
+        let (told, by, to) = (Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log));
+        let intake = Intake::new(dir, declared, send, environment, told, by, to);
         // they end with this one
         let mut beside = tokio::task::JoinSet::new();
-        beside.spawn(serve::answer(listener, Arc::clone(&vitals), Arc::clone(&clock)));
+        let (told, by) = (Arc::clone(&vitals), Arc::clone(&clock));
+        beside.spawn(serve::answer(listener, told, by, Some(Arc::new(intake))));
+        let mut desk = tokio::spawn(desk.take_in(incoming, ended.clone()));
         beside.spawn(watchdog::watch(Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log)));
         site.declare_driver("serve", &context.host());
-        let (end, ended) = watch::channel(false);
         let told = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => {
@@ -89,11 +101,19 @@ impl Serve {
             let told = tokio::select! {
                 () = &mut drive => Told::Terminate,
                 told = signals::told() => told,
+                // nothing ends it but a fault: whoever starts the process anew is better than half of it
+                _ = &mut desk => {
+                    return Err(Failure::new(Exit::Failed, "whoever takes in signals has ended").help("start it again"));
+                }
             };
             log(&say(Level::Info, "ending").with("why", told.word()));
             let _ = end.send(true);
+            let both = async {
+                drive.await;
+                let _ = desk.await;
+            };
             let left = tokio::select! {
-                () = &mut drive => None,
+                () = both => None,
                 _ = signals::told() => Some("told twice"),
                 () = clock.sleep_until(clock.now().plus(LEAVE_WITHIN)) => Some("the pass in hand does not end"),
             };

@@ -22,6 +22,7 @@ pub mod replay;
 pub mod rollout;
 pub mod served;
 pub mod serving;
+pub mod signal;
 pub mod site;
 pub mod spooled;
 pub mod start;

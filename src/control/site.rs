@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backends;
 use super::documents::{self, Watched};
 use super::error::ControlError;
 use super::observe::{self, Did, Ear, Observer};
+use super::stop::RECORDING;
 use super::store::Store;
 use crate::backend::Backend;
 use crate::clock::Clock;
@@ -16,7 +18,7 @@ use crate::engine::input::{Actor, Hold, HoldKind, Observation, Observed};
 use crate::engine::plan::SourceAddress;
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
-use crate::journal::sqlite::SqliteJournal;
+use crate::journal::sqlite::{PATIENCE, SqliteJournal};
 use crate::spec::Loaded;
 use crate::spec::documents::{AccessDoc, ProjectDoc, SourceDoc};
 use crate::telemetry::Source;
@@ -53,6 +55,8 @@ pub struct Site {
     pub(super) looked: BTreeMap<String, Timestamp>,
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
+    /// Signals that could not be recorded yet, by rollout and key.
+    pub(super) aside_signals: BTreeSet<(String, String)>,
     /// Releases and environments that the documents declare.
     pub(super) declared: BTreeSet<(String, String)>,
     /// Where sources are asked, by name; nothing where they were given.
@@ -86,6 +90,29 @@ impl Site {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Site, ControlError> {
+        Site::open_within(dir, actor, clock, observer, PATIENCE)
+    }
+
+    /// As [`Site::open`], for whoever stops: a journal that is locked is waited for as long as stops wait for it.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_to_stop(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Site, ControlError> {
+        Site::open_within(dir, actor, clock, observer, RECORDING)
+    }
+
+    fn open_within(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+        patience: Duration,
+    ) -> Result<Site, ControlError> {
         let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
         let began = clock.now();
         let (loaded, watched) = documents::load(dir, &*clock);
@@ -94,7 +121,7 @@ impl Site {
         }
         let Some(project) = loaded.project() else { return Err(ControlError::Invalid(loaded.findings)) };
         let journal_path = dir.join(&project.journal);
-        let journal = observe::journal(ear.as_ref(), Box::new(SqliteJournal::open(&journal_path)?));
+        let journal = observe::journal(ear.as_ref(), Box::new(SqliteJournal::open_within(&journal_path, patience)?));
         let (sources, scrapes) = sources(dir, project, &clock, ear.as_ref());
         Ok(Site {
             dir: dir.to_owned(),
@@ -110,6 +137,7 @@ impl Site {
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
+            aside_signals: BTreeSet::new(),
             declared: documents::declared(&loaded),
             asked_at: project.sources.iter().map(|it| (it.name.value.clone(), it.address.clone())).collect(),
             watched: Some(watched),
@@ -151,6 +179,7 @@ impl Site {
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
+            aside_signals: BTreeSet::new(),
             driving: None,
             ear: None,
         }

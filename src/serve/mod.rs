@@ -2,6 +2,7 @@
 //!
 //! Nothing here touches a rollout: driving goes on whatever is asked here, and however often.
 
+pub mod intake;
 pub mod line;
 mod listener;
 pub mod metrics;
@@ -14,9 +15,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 
+use self::intake::Intake;
 use self::vitals::Vitals;
 use crate::clock::Clock;
 
@@ -27,13 +29,22 @@ struct Seen {
     clock: Arc<dyn Clock>,
 }
 
-/// Answers on a listener until it is dropped.
-pub async fn answer(listener: TcpListener, vitals: Arc<Vitals>, clock: Arc<dyn Clock>) {
+/// Answers on a listener until it is dropped; takes in signals where there is an intake.
+pub async fn answer(listener: TcpListener, vitals: Arc<Vitals>, clock: Arc<dyn Clock>, intake: Option<Arc<Intake>>) {
     let router = Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(measured))
         .with_state(Seen { vitals, clock });
+    let router = match intake {
+        None => router,
+        Some(intake) => router.merge(
+            Router::new()
+                .route("/signals/{name}", post(intake::receive))
+                .route("/api/signal-endpoint/{name}", post(intake::receive))
+                .with_state(intake),
+        ),
+    };
     let _ = axum::serve(listener::Bounded::new(listener), router).await;
 }
 

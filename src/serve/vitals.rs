@@ -272,6 +272,7 @@ mod tests {
             judged_late: None,
             judged_to: Timestamp(0),
             place_was_seen: true,
+            signals: Default::default(),
             anew: Timestamp(0),
             unfinished: BTreeSet::new(),
         }

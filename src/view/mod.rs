@@ -26,6 +26,7 @@ pub mod safe;
 pub mod schemas;
 mod screen;
 pub mod served;
+pub mod signal;
 pub mod status;
 pub mod stops;
 pub mod text;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::future::{join, join_all};
 
 pub use self::report::{Recorded, StopOutcome, StopReport};
+pub(super) use self::site::RECORDING;
 pub use self::site::StopSite;
 use self::stopping::{Haste, Stopping, switched_off};
 use super::drive::alive;

@@ -23,7 +23,7 @@ use crate::spec::documents::AccessDoc;
 use crate::spec::{self, Finding};
 
 /// How long a stop tries to record its intent before it acts.
-const RECORDING: Duration = Duration::from_millis(100);
+pub(in crate::control) const RECORDING: Duration = Duration::from_millis(100);
 /// How long a stop waits for a long journal to be read before it acts on what the documents say.
 const READING: Duration = Duration::from_millis(300);
 /// How often a record is written again because others appended meanwhile.

@@ -87,15 +87,20 @@ fn unleash(node: &Node, findings: &mut Vec<Finding>) -> Backend {
     (Some((Target::Unleash { url, project, environment: environment.value, own_only }, at)), access)
 }
 
+/// Where a secret comes from, by its keys for a variable, a file and a command; there should be one.
+pub(super) fn one_token(reader: &mut Reader<'_, '_>, [env, file, command]: [&'static str; 3]) -> Vec<TokenDoc> {
+    let from_env = reader.text(env).map(|text| TokenDoc::Env(text.value));
+    let from_file = reader.text(file).map(|text| TokenDoc::File(text.value));
+    let words = reader.texts(command);
+    let from_command = words.map(|words| TokenDoc::Command(words.into_iter().map(|word| word.value).collect()));
+    [from_env, from_file, from_command].into_iter().flatten().collect()
+}
+
 fn access(reader: &mut Reader<'_, '_>) -> AccessDoc {
     let mut text = |key| reader.text(key).map(|text| text.value);
     let (ca_file, client_cert_file) = (text("ca_file"), text("client_cert_file"));
     let client_key_file = text("client_key_file");
-    let from_env = text("token_env").map(TokenDoc::Env);
-    let from_file = text("token_file").map(TokenDoc::File);
-    let words = reader.texts("token_command");
-    let from_command = words.map(|words| TokenDoc::Command(words.into_iter().map(|word| word.value).collect()));
-    let mut tokens: Vec<TokenDoc> = [from_env, from_file, from_command].into_iter().flatten().collect();
+    let mut tokens = one_token(reader, ["token_env", "token_file", "token_command"]);
     let at = reader.at().clone();
     if tokens.len() != 1 {
         let message = "it needs one of `token_env`, `token_file`, `token_command`";

@@ -8,6 +8,7 @@ mod metric;
 mod policy;
 mod project;
 mod release;
+mod signal;
 mod source;
 mod template;
 
@@ -19,6 +20,7 @@ pub use metric::{FormDoc, MetricDoc, Preset};
 pub use policy::{PolicyDoc, SafeguardDoc};
 pub use project::{EnvironmentDoc, JOURNAL, ProjectDoc};
 pub use release::ReleaseDoc;
+pub use signal::{AlertLabels, HmacStyle, JsonDoc, ProofDoc, SenderDoc, SignalDoc};
 pub use source::{Arms, SourceDoc};
 pub use template::{StageDoc, TemplateDoc};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::backend::{AccessDoc, backend};
 use super::layer::{Layer, layer};
+use super::signal::{SignalDoc, signal};
 use super::source::{SourceDoc, source};
 use crate::engine::plan::Target;
 use crate::spec::finding::{At, Finding};
@@ -31,6 +32,8 @@ pub struct ProjectDoc {
     pub default_environments: Vec<Text>,
     /// Groups of people.
     pub people: BTreeMap<String, Vec<String>>,
+    /// Alerts from outside that may stop rollouts.
+    pub signals: Vec<SignalDoc>,
 }
 
 /// An environment.
@@ -87,6 +90,12 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
             people.insert(group.value, names.into_iter().map(|name| name.value).collect());
         }
     }
+    let mut signals = Vec::new();
+    if let Some(node) = spec.get("signals") {
+        for (name, node) in Reader::new(node, "`signals`", spec.findings()).entries() {
+            signals.extend(signal(name, node, spec.findings()));
+        }
+    }
     ProjectDoc {
         name,
         journal,
@@ -97,6 +106,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         defaults,
         default_environments,
         people,
+        signals,
     }
 }
 

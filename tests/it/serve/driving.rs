@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use super::kit::{FLAG_FILE, Serve, flagstaff, is_off, project, status, until, until_state};
+use super::kit::{FLAG_FILE, FLAGS, Serve, flagstaff, is_off, project, status, until, until_state};
 use crate::support::page::Page;
 
 #[test]
 fn it_drives_what_others_start_later_and_ends_when_told() {
     let folder = tempfile::tempdir().unwrap();
-    let page = Page::serve(&["r", "flag-of-s"]);
+    let page = Page::serve(FLAGS);
     project(folder.path(), &page, FLAG_FILE, "");
     let serve = Serve::start(folder.path(), &[]);
     assert_eq!((serve.get("/healthz").status, serve.get("/nothing").status), (200, 404));
@@ -43,7 +43,7 @@ fn it_drives_what_others_start_later_and_ends_when_told() {
 #[test]
 fn it_works_beside_a_run_and_an_interrupt_is_130() {
     let folder = tempfile::tempdir().unwrap();
-    let page = Page::serve(&["r", "flag-of-s"]);
+    let page = Page::serve(FLAGS);
     project(folder.path(), &page, FLAG_FILE, "");
     assert!(flagstaff(folder.path(), &["start", "r", "-e", "here"]).status.success());
     let serve = Serve::start(folder.path(), &[]);
@@ -61,7 +61,7 @@ fn it_works_beside_a_run_and_an_interrupt_is_130() {
 #[test]
 fn a_locked_journal_is_no_ready_one_and_stops_are_sent_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let page = Page::serve(&["r", "flag-of-s"]);
+    let page = Page::serve(FLAGS);
     project(folder.path(), &page, FLAG_FILE, "");
     let serve = Serve::start(folder.path(), &[]);
     assert!(flagstaff(folder.path(), &["start", "r", "-e", "here"]).status.success());

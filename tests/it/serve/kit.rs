@@ -26,7 +26,10 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// The project: two releases of one page, `r` and `s`, with more lines for the project's `spec`.
+/// The flags of the project's releases, for the page.
+pub(crate) const FLAGS: &[&str] = &["r", "flag-of-s", "q"];
+
+/// The project: releases of one page, `r`, `s` and `q`, which is over soon, with more lines for the project's `spec`.
 pub(crate) fn project(dir: &Path, page: &Page, backend: &str, more: &str) {
     let text = format!(
         r#"apiVersion: flagstaff/v1
@@ -50,6 +53,12 @@ spec:
     - {{ name: everyone, percentage: 100%, bake: 10m }}
 ---
 apiVersion: flagstaff/v1
+kind: ReleaseTemplate
+metadata: {{ name: quick }}
+spec:
+  stages: [ {{ name: half, percentage: 50%, bake: 1s }} ]
+---
+apiVersion: flagstaff/v1
 kind: ThresholdPolicy
 metadata: {{ name: web }}
 spec:
@@ -63,12 +72,17 @@ spec:
 apiVersion: flagstaff/v1
 kind: Release
 metadata: {{ name: r }}
-spec: {{}}
+spec: {{ template: slow }}
 ---
 apiVersion: flagstaff/v1
 kind: Release
 metadata: {{ name: s }}
-spec: {{ flag: flag-of-s }}
+spec: {{ flag: flag-of-s, template: slow }}
+---
+apiVersion: flagstaff/v1
+kind: Release
+metadata: {{ name: q }}
+spec: {{ template: quick }}
 "#,
         page.url
     );
@@ -113,6 +127,12 @@ pub(crate) fn is_off(dir: &Path, flag: &str) -> bool {
     let text = fs::read_to_string(dir.join("flags.json")).unwrap();
     let flag = serde_json::from_str::<Value>(&text).unwrap()["flags"][flag].clone();
     flag["defaultVariant"] == "off" && flag.get("targeting").is_none()
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
 }
 
 impl Serve {

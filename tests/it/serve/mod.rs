@@ -1,4 +1,7 @@
 //! `serve` as a process of its own: what it drives, what it answers, and how it ends.
 
+mod alertmanager;
+mod bad_days;
 mod driving;
 mod kit;
+mod signals;
