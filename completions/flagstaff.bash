@@ -1225,7 +1225,7 @@ _flagstaff() {
             return 0
             ;;
         flagstaff__subcmd__serve)
-            opts="-C -e -o -q -v -h --listen --environment --output --quiet --verbose --color --as --help"
+            opts="-C -e -o -q -v -h --listen --apply --environment --output --quiet --verbose --color --as --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -197,6 +197,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l color -d '
 always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l apply -d 'Apply the documents as `apply --yes` does, now and whenever they have changed: missing flags are made, off'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'

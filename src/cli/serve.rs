@@ -11,13 +11,14 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::signals::{self, Told};
 use crate::control::Site;
+use crate::control::apply::Follow;
 use crate::control::drive::{Seen, is_news};
 use crate::control::signal::Desk;
 use crate::engine::Span;
 use crate::serve::intake::{Intake, WAIT_AT_MOST};
 use crate::serve::line::{Level, Line};
 use crate::serve::vitals::Vitals;
-use crate::serve::{self, watchdog};
+use crate::serve::{self, applying, watchdog};
 use crate::view::{audit, log, words};
 
 /// A pass that takes longer than this to end, once it was told to, is left: what it intended is carried out by whoever
@@ -35,6 +36,9 @@ pub(crate) struct Serve {
     /// Listen here; port 0 takes a free one and says which
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4780")]
     pub(crate) listen: SocketAddr,
+    /// Apply the documents as `apply --yes` does, now and whenever they have changed: missing flags are made, off
+    #[arg(long)]
+    pub(crate) apply: bool,
 }
 
 impl Serve {
@@ -71,6 +75,12 @@ impl Serve {
         beside.spawn(serve::answer(listener, told, by, Some(Arc::new(intake))));
         let mut desk = tokio::spawn(desk.take_in(incoming, ended.clone()));
         beside.spawn(watchdog::watch(Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log)));
+        if self.apply {
+            let (dir, environment) = (context.dir.clone(), context.environment.clone());
+            let follow = Follow { dir, actor: context.actor(), clock: Arc::clone(&clock), environment };
+            let begun = applying::begin(follow, Arc::clone(&vitals), Arc::clone(&log));
+            begun.map_err(|error| Failure::new(Exit::Failed, format!("cannot begin to apply: {error}")))?;
+        }
         site.declare_driver("serve", &context.host());
         let told = {
             let mut see = |seen: Seen<'_>| match seen {

@@ -15,7 +15,7 @@ use crate::spec::load::ReleaseRef;
 use crate::spec::{self, Loaded};
 
 /// Whoever changes documents is done after this long: an editor, a checkout.
-const SETTLED: Span = Span::seconds(10);
+pub(super) const SETTLED: Span = Span::seconds(10);
 /// Looking whether anything changed takes no more than this share of the time.
 const SHARE: u64 = 20;
 
@@ -39,6 +39,11 @@ impl Watched {
         let now = clock.now();
         let next = now.plus(Span(now.since(began).0.saturating_mul(SHARE)));
         Watched { files, include, next, changed: None, is_broken: false }
+    }
+
+    /// Whether any of the files is another one than when this was looked at.
+    pub(super) fn have_changed(&self, dir: &Path, clock: &dyn Clock) -> bool {
+        Watched::look(dir, self.include.clone(), clock).files != self.files
     }
 
     /// Whether they are as somebody means them, and not in the middle of being written or checked out.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here touches a rollout: driving goes on whatever is asked here, and however often.
 
+pub mod applying;
 pub mod intake;
 pub mod line;
 mod listener;

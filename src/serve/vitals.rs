@@ -148,10 +148,10 @@ impl Vitals {
         counts.trouble.replace(why.to_owned()).is_none()
     }
 
-    /// The documents were applied, or why not.
-    pub fn applied(&self, result: Result<(), String>) {
+    /// The documents were applied, or could not be.
+    pub fn applied(&self, done: bool) {
         let mut counts = self.counts();
-        *counts.applied.entry(if result.is_ok() { "done" } else { "failed" }).or_default() += 1;
+        *counts.applied.entry(if done { "done" } else { "failed" }).or_default() += 1;
     }
 
     /// A signal came; what came of it in one word of ours.
