@@ -289,7 +289,7 @@ mod tests {
         // the tick of 90 s is asked at 105 s, and must have been judged 30 s later
         assert_eq!(vitals.faults(Timestamp(135_000)), [""; 0]);
         let faults = vitals.faults(Timestamp(135_001));
-        assert_eq!(faults, ["late@production is late: its tick fell due at 1970-01-01T00:01:45Z"]);
+        assert_eq!(faults, ["late@production is late: its tick fell due at 1970-01-01T00:01:45.000Z"]);
         assert!(vitals.faults(Timestamp(170_001))[0].starts_with("no pass has been finished for 1m"), "{faults:?}");
         vitals.pass(&[&rollout("late", Timestamp(120_000))], Timestamp(136_000));
         assert_eq!(vitals.faults(Timestamp(137_000)), [""; 0]);

@@ -73,7 +73,7 @@ mod tests {
         let text = logfmt(&line);
         assert_eq!(
             text,
-            "time=1970-01-01T00:00:00Z level=warn event=step what=\"paused\\nlevel=info \\\"x\\\" \\u{1b}[2J\\u{202e}\" rollout=a@b"
+            "time=1970-01-01T00:00:00.000Z level=warn event=step what=\"paused\\nlevel=info \\\"x\\\" \\u{1b}[2J\\u{202e}\" rollout=a@b"
         );
         let text = json(&line);
         assert!(!text.chars().any(dangerous), "{text}");
