@@ -46,6 +46,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "apply" -d 'Make
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "doctor" -d 'Look whether everything that releases need is there and lets us, and say what to do where not'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "start" -d 'Start rollouts: pin the plan and expose the first stage'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "run" -d 'Drive rollouts in the foreground; releases that are named and not started yet are started'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "serve" -d 'Drive every rollout, also those that are started later, until told to end'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "status" -d 'Show where every rollout is'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "watch" -d 'Show one rollout live'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "wait" -d 'Wait until a rollout reaches a state'
@@ -58,6 +59,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "force" -d 'Move
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "rollback" -d 'Go back to a smaller stage, and pause'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "mute" -d 'Silence a rule of one rollout for a while'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "freeze" -d 'Keep rules from growing anything; bare, list what is frozen'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "signal" -d 'Send a signal of the project\'s from a script: it acts as if an alert had come'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "audit" -d 'Show, verify and compute again what was decided'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "demo" -d 'Show three real rollouts against a small shop with faults, in 90 seconds'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -186,6 +188,21 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -l stay -d 'Go 
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l listen -d 'Listen here; port 0 takes a free one and says which' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -l apply -d 'Apply the documents as `apply --yes` does, now and whenever they have changed: missing flags are made, off'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand status" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -366,6 +383,21 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -l lift -d '
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand freeze" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -l release -d 'A release, or a flag\'s key' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -l detail -d 'Record this with it' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand signal" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'

@@ -24,6 +24,8 @@ mod resume;
 mod rollback;
 mod run;
 mod schema;
+mod serve;
+mod signal;
 mod signals;
 mod start;
 mod status;
@@ -61,6 +63,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Start(start::Start),
     Run(run::Run),
+    Serve(serve::Serve),
     Status(status::Status),
     Watch(watch::Watch),
     Wait(wait::Wait),
@@ -73,6 +76,7 @@ enum Command {
     Rollback(rollback::Rollback),
     Mute(mute::Mute),
     Freeze(freeze::Freeze),
+    Signal(signal::Signal),
     Audit(audit::Audit),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -125,6 +129,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => args.run(context).await,
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
+        Command::Serve(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Watch(args) => args.run(context).await,
         Command::Wait(args) => args.run(context).await,
@@ -137,6 +142,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Rollback(args) => args.run(context).await,
         Command::Mute(args) => args.run(context).await,
         Command::Freeze(args) => args.run(context).await,
+        Command::Signal(args) => args.run(context).await,
         Command::Audit(args) => args.run(context),
         Command::Demo(args) => args.run(context).await,
         Command::Completions(args) => args.run(context),

@@ -2,12 +2,39 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
+/// How the process was told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// By Ctrl-C.
+    Interrupt,
+    /// By an init system.
+    Terminate,
+    /// By a terminal that went away.
+    HangUp,
+}
+
+impl Told {
+    /// As people call the signal.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Told::Interrupt => "SIGINT",
+            Told::Terminate => "SIGTERM",
+            Told::HangUp => "SIGHUP",
+        }
+    }
+}
+
 /// Returns when the process is told to end.
 pub(crate) async fn told_to_end() {
+    told().await;
+}
+
+/// Returns when the process is told to end, and how.
+pub(crate) async fn told() -> Told {
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = told_by(SignalKind::terminate()) => {}
-        () = told_by(SignalKind::hangup()) => {}
+        _ = tokio::signal::ctrl_c() => Told::Interrupt,
+        () = told_by(SignalKind::terminate()) => Told::Terminate,
+        () = told_by(SignalKind::hangup()) => Told::HangUp,
     }
 }
 

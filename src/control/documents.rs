@@ -6,14 +6,16 @@ use std::time::SystemTime;
 
 use super::backends;
 use super::observe::Did;
-use super::site::Site;
+use super::site::{self, Site};
 use crate::clock::Clock;
+use crate::engine::plan::SourceAddress;
 use crate::engine::{Span, Timestamp};
+use crate::spec::documents::SourceDoc;
 use crate::spec::load::ReleaseRef;
 use crate::spec::{self, Loaded};
 
 /// Whoever changes documents is done after this long: an editor, a checkout.
-const SETTLED: Span = Span::seconds(10);
+pub(super) const SETTLED: Span = Span::seconds(10);
 /// Looking whether anything changed takes no more than this share of the time.
 const SHARE: u64 = 20;
 
@@ -37,6 +39,11 @@ impl Watched {
         let now = clock.now();
         let next = now.plus(Span(now.since(began).0.saturating_mul(SHARE)));
         Watched { files, include, next, changed: None, is_broken: false }
+    }
+
+    /// Whether any of the files is another one than when this was looked at.
+    pub(super) fn have_changed(&self, dir: &Path, clock: &dyn Clock) -> bool {
+        Watched::look(dir, self.include.clone(), clock).files != self.files
     }
 
     /// Whether they are as somebody means them, and not in the middle of being written or checked out.
@@ -66,8 +73,29 @@ pub(super) fn declared(loaded: &Loaded) -> BTreeSet<(String, String)> {
 }
 
 impl Site {
-    /// Reads the documents again if their files have changed. What is asked of sources stays as this process began: a
-    /// changed address of one holds growth. While the Project document cannot be read, all that is known stays, and growth
+    /// Takes in sources that the documents name by now: new ones, and those that moved once no rollout in progress is pinned
+    /// to where they were. Until then they are asked there, and growth by the other address is held.
+    pub(super) fn follow_sources(&mut self) {
+        let is_usable = self.watched.as_ref().is_some_and(|watched| !watched.is_broken);
+        let Some(project) = self.loaded.project().filter(|_| is_usable) else { return };
+        let is_pinned = |name: &str, address: &SourceAddress| {
+            let mut live = self.store.rollouts().filter(|rollout| rollout.state.is_live());
+            live.any(|rollout| rollout.plan.sources.iter().any(|(known, at)| known == name && at == address))
+        };
+        let is_due = |doc: &&SourceDoc| match self.asked_at.get(&doc.name.value) {
+            Some(asked) => *asked != doc.address && !is_pinned(&doc.name.value, asked),
+            None => true,
+        };
+        for doc in project.sources.iter().filter(is_due).cloned().collect::<Vec<_>>() {
+            let (source, scrape) = site::source(&self.dir, &doc, &self.clock, self.ear.as_ref());
+            self.sources.insert(doc.name.value.clone(), source);
+            self.scrapes.extend(scrape);
+            self.asked_at.insert(doc.name.value, doc.address);
+        }
+    }
+
+    /// Reads the documents again if their files have changed. Where sources are asked stays as it is: a changed
+    /// address of one holds growth. While the Project document cannot be read, all that is known stays, and growth
     /// is held.
     pub fn reread(&mut self) {
         let Some(watched) = &self.watched else { return };

@@ -12,7 +12,7 @@ use crate::engine::{Event, Phase, Span, Timestamp};
 use crate::journal::DriverSeen;
 
 /// A driver looks at the journal at least this often, so that other people's commands are noticed soon.
-const LOOK: Span = Span::seconds(1);
+pub(super) const LOOK: Span = Span::seconds(1);
 
 /// A journal that cannot be used for so long is not waited for any more, unless the driver is to stay.
 const TROUBLE_AT_MOST: Span = Span::minutes(10);
@@ -117,7 +117,7 @@ impl Site {
     }
 
     /// Says that this process drives. Failing to say so is no reason to stop.
-    fn beat(&mut self, ids: &BTreeSet<String>, now: Timestamp, next: Timestamp) {
+    pub(super) fn beat(&mut self, ids: &BTreeSet<String>, now: Timestamp, next: Timestamp) {
         let Some(driving) = &mut self.driving else { return };
         // once a few seconds is enough for others to see
         if now.since(driving.alive) < Span::seconds(5) {

@@ -39,11 +39,11 @@ pub(super) enum Patience {
 }
 
 /// One open effect and where it goes: all that a request needs while the store stands still.
-struct Errand {
-    id: String,
+pub(super) struct Errand {
+    pub(super) id: String,
     plan: Arc<Plan>,
     state: State,
-    effect: Effect,
+    pub(super) effect: Effect,
     /// At the plan's address.
     backend: Arc<dyn Backend>,
     /// At the present project's address, where that is another one and this is a stop.
@@ -90,7 +90,7 @@ impl Sent {
 
 impl Errand {
     /// A stop, from the request to the read-back, at every address. Why not, where a reduction could not even look.
-    async fn stop(&self, clock: &dyn Clock) -> Result<Input, String> {
+    pub(super) async fn stop(&self, clock: &dyn Clock) -> Result<Input, String> {
         let elsewhere = async {
             match &self.other {
                 Some(other) => self.left_at(&**other, clock).await,
@@ -349,6 +349,20 @@ impl Site {
         (growths, stops)
     }
 
+    /// What is to be stopped at backends, of some rollouts.
+    pub(super) fn stops_of(&mut self, ids: &BTreeSet<String>) -> Vec<Errand> {
+        self.errands(ids).1
+    }
+
+    /// Stops that could not be recorded, of rollouts that have their flags.
+    pub(super) fn errands_of(&self, stops: Vec<Stop>) -> Vec<Errand> {
+        stops
+            .into_iter()
+            .filter(|stop| self.store.rollout(&stop.id).is_some_and(|known| self.store.superseding(known).is_none()))
+            .map(|Stop { id, plan, state, effect, .. }| self.errand(id, plan, state, effect, None))
+            .collect()
+    }
+
     fn errand(&self, id: String, plan: Arc<Plan>, state: State, effect: Effect, decided_on: Option<String>) -> Errand {
         let is_stop = effect.kind != EffectKind::Grow;
         let other = self.other_backend_of(&plan).filter(|_| is_stop);
@@ -368,11 +382,7 @@ impl Site {
                 }
             }
         }
-        let errands: Vec<Errand> = stops
-            .into_iter()
-            .filter(|stop| self.store.rollout(&stop.id).is_some_and(|known| self.store.superseding(known).is_none()))
-            .map(|Stop { id, plan, state, effect, .. }| self.errand(id, plan, state, effect, None))
-            .collect();
+        let errands = self.errands_of(stops);
         let at_most = self.send_stops(errands, patience);
         let clock = Arc::clone(&self.clock);
         self.under_way.wait(&*clock, at_most).await;

@@ -34,6 +34,19 @@ pub enum ControlError {
     Failed(String),
 }
 
+impl ControlError {
+    /// With everything that led to it, in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        text
+    }
+}
+
 impl From<Refusal> for ControlError {
     fn from(refusal: Refusal) -> ControlError {
         ControlError::Refused(refusal)

@@ -62,6 +62,12 @@ impl Site {
                 }
             }
         }
+        for (name, address) in &plan.sources {
+            if self.asked_at.get(name).is_some_and(|asked| asked != address) {
+                let detail = format!("source `{name}` is still asked at another address than the plan's");
+                holds.push(Hold { kind: HoldKind::AddressChanged, detail, until: None });
+            }
+        }
         if self.watched.as_ref().is_some_and(|watched| watched.is_broken) {
             let detail = "the Project document cannot be read".to_owned();
             holds.push(Hold { kind: HoldKind::DocumentGone, detail, until: None });

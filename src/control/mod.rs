@@ -24,6 +24,8 @@ pub mod record;
 pub mod replay;
 pub mod rollout;
 pub mod served;
+pub mod serving;
+pub mod signal;
 pub mod site;
 pub mod spooled;
 pub mod start;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::record::Step;
-use crate::engine::input::{Command, Late, Tick};
+use crate::engine::input::{Command, Late, Signal, Tick};
 use crate::engine::plan::Target;
 use crate::engine::{Event, Input, Plan, Reading, State, Timestamp, Unknown, decide};
 use crate::journal::Sequence;
@@ -47,6 +47,8 @@ pub struct Rollout {
     pub judged_to: Timestamp,
     /// Whether what its flag stands in at the backend, a file, was ever seen there.
     pub place_was_seen: bool,
+    /// What told the signals apart that have reached it: one that comes again does nothing.
+    pub signals: BTreeSet<String>,
     /// The newest tick when timers last started anew: no run goes beyond it.
     pub anew: Timestamp,
 }
@@ -68,6 +70,7 @@ impl Rollout {
             unfinished: BTreeSet::new(),
             judged_to: Timestamp(i64::MIN),
             place_was_seen: false,
+            signals: BTreeSet::new(),
             anew: Timestamp(i64::MIN),
         }
     }
@@ -82,6 +85,7 @@ impl Rollout {
             Input::Late(late) => {
                 self.keep_late(late);
             }
+            Input::Signal(Signal { origin: Some(origin), .. }) => _ = self.signals.insert(origin.key.clone()),
             Input::Command(issued) => {
                 if let Command::Adopt { plan, hash } = &issued.command
                     && self.state.plan == *hash

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backends;
 use super::documents::{self, Watched};
 use super::error::ControlError;
 use super::observe::{self, Did, Ear, Observer};
+use super::stop::RECORDING;
 use super::store::Store;
 use super::under_way::UnderWay;
 use crate::backend::Backend;
@@ -17,9 +19,9 @@ use crate::engine::input::{Actor, Observation, Observed};
 use crate::engine::plan::{SourceAddress, Target};
 use crate::engine::{Plan, Timestamp};
 use crate::journal::spool::Spool;
-use crate::journal::sqlite::SqliteJournal;
+use crate::journal::sqlite::{PATIENCE, SqliteJournal};
 use crate::spec::Loaded;
-use crate::spec::documents::{AccessDoc, ProjectDoc};
+use crate::spec::documents::{AccessDoc, ProjectDoc, SourceDoc};
 use crate::telemetry::Source;
 use crate::telemetry::prometheus::Prometheus;
 use crate::telemetry::scrape::Scrape;
@@ -58,8 +60,12 @@ pub struct Site {
     pub(super) hurried: BTreeSet<(String, u64)>,
     /// Rollouts whose stop could not be recorded yet, and waits in the spool.
     pub(super) put_aside: BTreeSet<String>,
+    /// Signals that could not be recorded yet, by rollout and key.
+    pub(super) aside_signals: BTreeSet<(String, String)>,
     /// Releases and environments that the documents declare.
     pub(super) declared: BTreeSet<(String, String)>,
+    /// Where sources are asked, by name; nothing where they were given.
+    pub(super) asked_at: BTreeMap<String, SourceAddress>,
     /// What tells that documents have changed; nothing where they are no files.
     pub(super) watched: Option<Watched>,
     /// How backends are got at, by environment; the newest that could be read.
@@ -91,6 +97,29 @@ impl Site {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Site, ControlError> {
+        Site::open_within(dir, actor, clock, observer, PATIENCE)
+    }
+
+    /// As [`Site::open`], for whoever stops: a journal that is locked is waited for as long as stops wait for it.
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_to_stop(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Site, ControlError> {
+        Site::open_within(dir, actor, clock, observer, RECORDING)
+    }
+
+    fn open_within(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+        patience: Duration,
+    ) -> Result<Site, ControlError> {
         let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
         let began = clock.now();
         let (loaded, watched) = documents::load(dir, &*clock);
@@ -99,7 +128,7 @@ impl Site {
         }
         let Some(project) = loaded.project() else { return Err(ControlError::Invalid(loaded.findings)) };
         let journal_path = dir.join(&project.journal);
-        let journal = observe::journal(ear.as_ref(), Box::new(SqliteJournal::open(&journal_path)?));
+        let journal = observe::journal(ear.as_ref(), Box::new(SqliteJournal::open_within(&journal_path, patience)?));
         let (sources, scrapes) = sources(dir, project, &clock, ear.as_ref());
         Ok(Site {
             dir: dir.to_owned(),
@@ -117,7 +146,9 @@ impl Site {
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
+            aside_signals: BTreeSet::new(),
             declared: documents::declared(&loaded),
+            asked_at: project.sources.iter().map(|it| (it.name.value.clone(), it.address.clone())).collect(),
             watched: Some(watched),
             access: backends::access(project),
             known: backends::known(project),
@@ -143,6 +174,7 @@ impl Site {
             dir: dir.to_owned(),
             declared: documents::declared(&loaded),
             watched: None,
+            asked_at: BTreeMap::new(),
             access: loaded.project().map(backends::access).unwrap_or_default(),
             known: loaded.project().map(backends::known).unwrap_or_default(),
             loaded,
@@ -160,6 +192,7 @@ impl Site {
             put_aside: BTreeSet::new(),
             ended: BTreeSet::new(),
             looked: BTreeMap::new(),
+            aside_signals: BTreeSet::new(),
             driving: None,
             ear: None,
         }
@@ -268,27 +301,10 @@ pub(super) type Sources = (BTreeMap<String, Arc<dyn Source>>, Vec<Scrape>);
 pub(super) fn sources(dir: &Path, project: &ProjectDoc, clock: &Arc<dyn Clock>, ear: Option<&Ear>) -> Sources {
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut scrapes = Vec::new();
-    for source in &project.sources {
-        let name = source.name.value.clone();
-        match &source.address {
-            SourceAddress::Scrape { targets, every } => {
-                let mut scrape = Scrape::new(targets.clone(), *every, clock.clone());
-                if let Some(ear) = ear.cloned() {
-                    scrape = scrape.telling(Arc::new(move |address, read, began| {
-                        ear.did(&Did::Page { address, read }, began);
-                    }));
-                }
-                scrapes.push(scrape.clone());
-                let told = observe::source(ear, &name, Arc::new(scrape));
-                sources.insert(name, told);
-            }
-            SourceAddress::Prometheus { url, scrape_every, headers } => {
-                let access = backends::source_access(dir, &source.access, headers);
-                let prometheus = Prometheus::new(url, access, *scrape_every, clock.clone());
-                let told = observe::source(ear, &name, Arc::new(prometheus));
-                sources.insert(name, told);
-            }
-        }
+    for doc in &project.sources {
+        let (told, scrape) = source(dir, doc, clock, ear);
+        sources.insert(doc.name.value.clone(), told);
+        scrapes.extend(scrape);
     }
     (sources, scrapes)
 }
@@ -300,5 +316,31 @@ pub fn no_release(name: &str, known: impl Iterator<Item = String>) -> String {
     match known.iter().find(near) {
         Some(near) => format!("there is no release `{name}`; did you mean `{near}`?"),
         None => format!("there is no release `{name}`"),
+    }
+}
+
+/// A source, and what must be kept reading for it.
+pub(super) fn source(
+    dir: &Path,
+    source: &SourceDoc,
+    clock: &Arc<dyn Clock>,
+    ear: Option<&Ear>,
+) -> (Arc<dyn Source>, Option<Scrape>) {
+    let name = &source.name.value;
+    match &source.address {
+        SourceAddress::Scrape { targets, every } => {
+            let mut scrape = Scrape::new(targets.clone(), *every, clock.clone());
+            if let Some(ear) = ear.cloned() {
+                scrape = scrape.telling(Arc::new(move |address, read, began| {
+                    ear.did(&Did::Page { address, read }, began);
+                }));
+            }
+            (observe::source(ear, name, Arc::new(scrape.clone())), Some(scrape))
+        }
+        SourceAddress::Prometheus { url, scrape_every, headers } => {
+            let access = backends::source_access(dir, &source.access, headers);
+            let prometheus = Prometheus::new(url, access, *scrape_every, clock.clone());
+            (observe::source(ear, name, Arc::new(prometheus)), None)
+        }
     }
 }

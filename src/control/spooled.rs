@@ -12,7 +12,7 @@ use super::store::{Batch, is_conflict};
 use crate::canonical::sha256_hex;
 use crate::engine::Input;
 use crate::engine::Timestamp;
-use crate::engine::input::{Command, Gates, Issued, Observation, Tick};
+use crate::engine::input::{Command, Gates, Issued, Observation, Signal, Tick};
 use crate::journal::spool::{Spool, SpoolError, Spooled, Waiting};
 
 /// How long the folder beside the journal may take to take in what waits.
@@ -28,6 +28,24 @@ pub enum SpooledAct {
     Freeze(Freeze),
     /// Ticks at which a rule stopped a rollout.
     Ticks(SpooledTicks),
+    /// Signals that came in one moment.
+    Signals(Vec<SpooledSignal>),
+}
+
+/// A signal that waits to be recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SpooledSignal {
+    /// The rollout.
+    pub rollout: String,
+    /// The signal.
+    pub signal: Signal,
+}
+
+impl SpooledSignal {
+    /// The rollout, and what tells the signal from others.
+    pub(super) fn key(&self) -> Option<(String, String)> {
+        Some((self.rollout.clone(), self.signal.origin.as_ref()?.key.clone()))
+    }
 }
 
 /// Ticks that a driver judged while the journal could not be written, up to the one at which a rule stopped the rollout. The
@@ -63,6 +81,10 @@ impl SpooledAct {
             },
             SpooledAct::Freeze(freeze) => {
                 (freeze.until <= freeze.at).then(|| "it lifts a freeze, and only stops may wait here".to_owned())
+            }
+            SpooledAct::Signals(signals) => {
+                let ahead = signals.iter().find(|waits| waits.signal.at > now)?;
+                Some(format!("it tells of {}, which is yet to come", ahead.signal.at))
             }
             SpooledAct::Ticks(ticks) => {
                 let ahead = ticks.ticks.iter().find(|tick| tick.at > now || tick.evaluated > now)?;
@@ -174,6 +196,7 @@ impl Site {
                 let merged = match &act {
                     SpooledAct::Stop(stop) => self.merge_stop(&record.id, stop),
                     SpooledAct::Ticks(ticks) => self.merge_ticks(&record.id, ticks),
+                    SpooledAct::Signals(signals) => self.merge_signals(&record.id, signals),
                     SpooledAct::Freeze(freeze) => {
                         let freeze = Freeze { spooled: Some(record.id.clone()), ..freeze.clone() };
                         self.store.record_freeze(self.now(), &freeze).map(|_| Some(Vec::new()))
@@ -212,6 +235,27 @@ impl Site {
         let mut batch = Batch::default();
         self.fold_fact(&mut batch, &spooled.rollout, Input::Aside(ticks));
         batch.spooled(&spooled.rollout, record);
+        self.store.commit(self.now(), batch).map(Some)
+    }
+
+    /// Folds signals that could not be recorded when they came. One that has reached its rollout since does nothing more.
+    fn merge_signals(
+        &mut self,
+        record: &str,
+        signals: &[SpooledSignal],
+    ) -> Result<Option<Vec<(String, Step)>>, ControlError> {
+        let mut batch = Batch::default();
+        for waits in signals {
+            let Some(rollout) = self.store.rollout(&waits.rollout) else { continue };
+            let is_new = waits.key().is_none_or(|(_, key)| !rollout.signals.contains(&key));
+            if is_new {
+                self.fold_fact(&mut batch, &waits.rollout, Input::Signal(waits.signal.clone()));
+            }
+            batch.spooled(&waits.rollout, record);
+        }
+        if batch.is_empty() {
+            return Ok(None);
+        }
         self.store.commit(self.now(), batch).map(Some)
     }
 

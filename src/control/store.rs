@@ -20,6 +20,9 @@ use crate::journal::{Head, Journal, JournalError, NewRecord, Record, Sequence};
 /// How many records are loaded at once: a long journal is never whole in memory.
 const AT_ONCE: usize = 4096;
 
+/// So many signals of a rollout are recorded though they change nothing. After that only those that do.
+const SIGNALS_KEPT: usize = 1000;
+
 /// How an input is folded: the engine's, or, in tests of what watches over it, a broken one.
 pub type Fold = fn(&Plan, &mut State, &Input) -> Result<Vec<Event>, Refusal>;
 
@@ -215,8 +218,11 @@ impl Store {
         };
         let mut state = batch.states.get(id).or(known.map(|rollout| &rollout.state)).cloned().unwrap_or_default();
         let events = (self.fold)(&plan, &mut state, &input)?;
-        // what changes nothing and is no tick is not worth a record
-        let says_nothing = events.is_empty() && !matches!(input, Input::Late(_));
+        // what changes nothing and is no tick is not worth a record; a signal is, so that it does nothing when it is replayed
+        let is_new_signal = matches!(input, Input::Signal(_))
+            && state.is_live()
+            && known.is_some_and(|rollout| rollout.signals.len() < SIGNALS_KEPT);
+        let says_nothing = events.is_empty() && !matches!(input, Input::Late(_)) && !is_new_signal;
         if !says_nothing {
             batch.states.insert(id.to_owned(), state);
             let body = batch.steps.entry(id.to_owned()).or_insert_with(empty_body);

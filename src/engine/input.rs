@@ -1,5 +1,6 @@
 //! Everything the fold consumes, as it is recorded.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -327,6 +328,26 @@ pub struct Signal {
     pub then: Action,
     /// For people.
     pub detail: String,
+    /// Where it came from, as far as that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// Where a signal came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who sends such signals: `alertmanager`, `grafana`, `json`, or a command.
+    pub source: String,
+    /// What tells it from every other one: the same one that comes again does nothing.
+    pub key: String,
+    /// SHA-256 of the raw body, in hex; empty where there was none.
+    pub digest: String,
+    /// The labels or fields that named the rollout.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Who sent it by a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
 }
 
 /// The result of an effect, as read back.

@@ -27,7 +27,7 @@ pub use condition::{Condition, Term, Verdict};
 pub use decimal::Decimal;
 pub use event::{Event, Fired};
 pub use exposure::{Exposure, Percentage};
-pub use input::{Actor, Command, Gates, Input, Observation, Observed, Outcome, Signal, Tick};
+pub use input::{Actor, Command, Gates, Input, Observation, Observed, Origin, Outcome, Signal, Tick};
 pub use plan::Plan;
 pub use reading::{Reading, Unknown};
 pub use state::{Cause, Effect, EffectKind, Phase, State};

@@ -10,7 +10,7 @@ use super::words;
 use crate::control::Step;
 use crate::control::record::{APPLIED, AppliedBody, FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
 use crate::engine::event::{Event, Fired};
-use crate::engine::input::Tick;
+use crate::engine::input::{Signal, Tick};
 use crate::engine::plan::{HealthLine, Series, Unit};
 use crate::engine::proof::{Proof, Tally};
 use crate::engine::{Command, Decimal, Input, Plan, Reading, Timestamp};
@@ -243,7 +243,7 @@ fn applied(record: &Record, body: AppliedBody) -> AuditEntry {
 pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<AuditEntry> {
     let (who, reason) = match &step.input {
         Input::Command(issued) => (format!("{} ({})", issued.actor.name, issued.actor.known_by), issued.reason.clone()),
-        Input::Signal(signal) => (format!("signal {}", signal.name), None),
+        Input::Signal(signal) => signalled(signal),
         Input::Outcome(_) | Input::Seen { .. } => ("as read at the backend".to_owned(), None),
         Input::Tick(_) | Input::Late(_) | Input::Aside(_) => ("rule".to_owned(), None),
     };
@@ -277,6 +277,22 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
         })
     };
     step.events.iter().filter_map(entry).collect()
+}
+
+/// Who sent a signal, and what it said: enough to find it in its sender's own records.
+fn signalled(signal: &Signal) -> (String, Option<String>) {
+    let mut said = vec![signal.detail.clone()];
+    let mut from = String::new();
+    if let Some(origin) = &signal.origin {
+        from = match &origin.by {
+            Some(by) => format!(" ({}, {}, {})", origin.source, by.name, by.known_by),
+            None => format!(" ({})", origin.source),
+        };
+        said.extend(origin.labels.iter().map(|(label, value)| format!("{label}={value}")));
+        said.extend((!origin.digest.is_empty()).then(|| format!("sha256:{}", origin.digest)));
+    }
+    said.retain(|part| !part.is_empty());
+    (format!("signal {}{from}", signal.name), (!said.is_empty()).then(|| said.join("; ")))
 }
 
 /// What a growth was decided on: every line of `healthy` at the tick that lacked nothing, and all that was counted for those

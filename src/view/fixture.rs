@@ -63,6 +63,7 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
         judged_late: None,
         judged_to: Default::default(),
         place_was_seen: true,
+        signals: Default::default(),
         anew: Default::default(),
         unfinished: Default::default(),
     }

@@ -69,13 +69,7 @@ impl Live {
 
     /// Says what keeps the driver from going on; once, however often it tries again.
     pub fn trouble(&mut self, error: &ControlError, now: Timestamp) {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        let what = format!("nothing is recorded and nothing grows: {}; trying again", safe(&text));
+        let what = format!("nothing is recorded and nothing grows: {}; trying again", safe(&error.chain()));
         if self.trouble.as_ref() == Some(&what) {
             return;
         }

@@ -18,6 +18,7 @@ use super::plan::PlanAnswer;
 use super::progress::{EventRow, ProgressAnswer, WaitAnswer};
 use super::proof::{ReplayAnswer, VerifyAnswer};
 use super::proposal::{ApplyAnswer, ProposalAnswer};
+use super::signal::SignalAnswer;
 use super::status::StatusAnswer;
 use super::stops::StopAnswer;
 
@@ -39,6 +40,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<ProgressAnswer>(),
         of::<ProposalAnswer>(),
         of::<ReplayAnswer>(),
+        of::<SignalAnswer>(),
         of::<StatusAnswer>(),
         of::<StopAnswer>(),
         of::<VerifyAnswer>(),

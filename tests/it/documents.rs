@@ -36,6 +36,12 @@ const EVERYTHING: &str = r#"
     people: { group: [a], other: b }
     freezes:
       - { name: n, from: "2026-12-20", to: "2027-01-03T18:00", zone: UTC, environments: [here], releases: r, reason: why }
+    signals:
+      one: { alertmanager: { release: r, environment: e }, token_env: T, environments: [here], then: pause }
+      two: { grafana: { release: r }, hmac: { secret_file: f, style: grafana }, then: { rollback: previous } }
+      three: { json: { release: /a, environment: /b, id: /c, detail: /d, when: { /e: [x] } }, hmac: { secret_env: S, style: github }, then: shutdown }
+      four: { json: {}, releases: [a], token_command: [a, b], then: notify }
+      five: { json: {}, releases: a, hmac: { secret_command: c, style: standard-webhooks }, then: pause }
 - kind: Audience
   spec:
     any:
@@ -153,6 +159,10 @@ fn wrong_documents_are_not_valid_by_the_schema() {
     broken("Project", "/spec/sources/two", json!({ "graphite": {} }));
     broken("Project", "/spec/environments/here/protected", json!("yes"));
     broken("Project", "/spec/environments/here/match", json!({ "a b": "c" }));
+    broken("Project", "/spec/signals/one/then", json!("hold"));
+    broken("Project", "/spec/signals/three/json/release", json!("a"));
+    broken("Project", "/spec/signals/two/hmac/style", json!("md5"));
+    broken("Project", "/spec/signals/two", json!({ "grafana": { "release": "r" }, "then": "pause" }));
     broken("Audience", "/spec/any/0", json!({ "attribute": "a", "in": ["x"], "contains": "y" }));
     broken("ReleaseTemplate", "/spec/stages/0/percentage", json!(10));
     broken("ReleaseTemplate", "/spec/stages/0/percentage", json!("101%"));

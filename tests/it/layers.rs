@@ -33,7 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "backend",
         ],
     ),
-    ("view", &["engine", "canonical", "checkup", "env", "spec", "journal", "telemetry", "backend", "control"]),
+    ("serve", &["engine", "canonical", "clock", "http", "spec", "control"]),
+    ("view", &["engine", "canonical", "checkup", "env", "spec", "journal", "telemetry", "backend", "control", "serve"]),
     (
         "demo",
         &["engine", "canonical", "clock", "env", "http", "spec", "journal", "telemetry", "backend", "control", "view"],
@@ -51,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "telemetry",
             "backend",
             "control",
+            "serve",
             "view",
             "demo",
         ],

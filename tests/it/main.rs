@@ -20,6 +20,7 @@ mod layers;
 mod machine;
 mod prometheus;
 mod readme;
+mod serve;
 mod simulator;
 mod slow_journal;
 mod spec;

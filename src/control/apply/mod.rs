@@ -2,6 +2,7 @@
 
 mod changes;
 mod commit;
+mod follow;
 mod propose;
 mod rollouts;
 mod saved;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use self::changes::{Done, Options, Row};
 pub use self::commit::{Commit, commit_of};
+pub use self::follow::Follow;
 pub use self::rollouts::{Declared, RolloutRow};
 pub use self::saved::{Asked, Saved, SavedError};
 

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 
 use self::haste::Hasty;
 pub use self::report::{Recorded, StopOutcome, StopReport};
+pub(super) use self::site::RECORDING;
 pub use self::site::StopSite;
 use self::stopping::{Stopping, switched_off};
 use super::drive::alive;

@@ -28,7 +28,7 @@ use crate::spec::documents::AccessDoc;
 use crate::spec::{self, Finding};
 
 /// How long a stop tries to record its intent before it acts.
-const RECORDING: Duration = Duration::from_millis(100);
+pub(in crate::control) const RECORDING: Duration = Duration::from_millis(100);
 /// How long a stop waits for a long journal to be read before it acts on what the documents say.
 const READING: Duration = Duration::from_millis(300);
 /// How often a record is written again because others appended meanwhile.
@@ -361,8 +361,8 @@ impl StopSite {
         let store = self.store.as_mut().map_err(|why| why.clone())?;
         for _ in 0..CONFLICTS {
             match write(store) {
-                Err(error) if is_conflict(&error) => _ = store.refresh().map_err(|error| chain(&error))?,
-                done => return done.map_err(|error| chain(&error)),
+                Err(error) if is_conflict(&error) => _ = store.refresh().map_err(|error| error.chain())?,
+                done => return done.map_err(|error| error.chain()),
             }
         }
         Err("it is written faster than it can be read".to_owned())
@@ -374,7 +374,7 @@ impl StopSite {
             let made = SqliteJournal::open_within(&self.journal_path, RECORDING).map_err(ControlError::from);
             self.store = made
                 .and_then(|journal| Store::load(observe::journal(self.ear.as_ref(), Box::new(journal))))
-                .map_err(|error| chain(&error));
+                .map_err(|error| error.chain());
         }
     }
 
@@ -450,18 +450,8 @@ fn spool_of_slow(journal: &Path) -> Spool {
 
 fn open_store(path: &Path, ear: Option<&Ear>) -> Result<Store, String> {
     match SqliteJournal::open_existing(path, RECORDING) {
-        Ok(Some(journal)) => Store::load(observe::journal(ear, Box::new(journal))).map_err(|error| chain(&error)),
+        Ok(Some(journal)) => Store::load(observe::journal(ear, Box::new(journal))).map_err(|error| error.chain()),
         Ok(None) => Err(format!("there is no journal at {}", path.display())),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn chain(error: &ControlError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -41,7 +41,20 @@ pub(super) fn all(documents: &[Document], index: &Index<'_>, releases: &[Release
     one_release_per_flag(index, releases, &mut findings);
     names_of_flags(index, releases, &mut findings);
     after::cycles(index, releases, &mut findings);
+    signals_name_releases(index, releases, &mut findings);
     findings
+}
+
+/// A signal that is always about a release that nobody declares would stop nothing.
+fn signals_name_releases(index: &Index<'_>, releases: &[ReleaseRef], findings: &mut Vec<Finding>) {
+    let signals = index.project.iter().flat_map(|found| &found.doc.signals);
+    for name in signals.flat_map(|signal| &signal.releases) {
+        let known = || releases.iter().flat_map(|known| [known.release.as_str(), known.flag.as_str()]);
+        if !known().any(|known| known == name.value) {
+            let message = format!("there is no release or flag `{}`", name.value);
+            findings.push(Finding::error("unknown-release", &name.at, message).did_you_mean(&name.value, known()));
+        }
+    }
 }
 
 fn unique_names(documents: &[Document], findings: &mut Vec<Finding>) {

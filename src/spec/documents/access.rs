@@ -104,11 +104,7 @@ const SECRET_WORDS: [&str; 6] = ["auth", "token", "key", "secret", "password", "
 /// Where a secret comes from: at most one of an environment variable, a file and a command.
 pub(super) fn secret(reader: &mut Reader<'_, '_>, keys: [&'static str; 3]) -> Option<TokenDoc> {
     let [env, file, command] = keys;
-    let from_env = reader.text(env).map(|text| TokenDoc::Env(text.value));
-    let from_file = reader.text(file).map(|text| TokenDoc::File(text.value));
-    let words = reader.texts(command);
-    let from_command = words.map(|words| TokenDoc::Command(words.into_iter().map(|word| word.value).collect()));
-    let mut known: Vec<TokenDoc> = [from_env, from_file, from_command].into_iter().flatten().collect();
+    let mut known = secrets(reader, keys);
     let written: Vec<At> = keys.iter().filter_map(|key| reader.key_at(key)).collect();
     if let [_, second, ..] = written.as_slice() {
         let message = format!("it needs one of `{env}`, `{file}`, `{command}`");
@@ -116,6 +112,15 @@ pub(super) fn secret(reader: &mut Reader<'_, '_>, keys: [&'static str; 3]) -> Op
         reader.findings().push(finding.help("keep the one that says where it comes from"));
     }
     known.pop()
+}
+
+/// Where a secret comes from, by its keys for a variable, a file and a command; there should be one.
+pub(super) fn secrets(reader: &mut Reader<'_, '_>, [env, file, command]: [&'static str; 3]) -> Vec<TokenDoc> {
+    let from_env = reader.text(env).map(|text| TokenDoc::Env(text.value));
+    let from_file = reader.text(file).map(|text| TokenDoc::File(text.value));
+    let words = reader.texts(command);
+    let from_command = words.map(|words| TokenDoc::Command(words.into_iter().map(|word| word.value).collect()));
+    [from_env, from_file, from_command].into_iter().flatten().collect()
 }
 
 /// Files with certificates.

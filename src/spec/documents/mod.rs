@@ -11,6 +11,7 @@ mod policy;
 mod project;
 mod promise;
 mod release;
+mod signal;
 mod source;
 mod template;
 
@@ -25,6 +26,7 @@ pub use policy::{PolicyDoc, SafeguardDoc};
 pub use project::{EnvironmentDoc, JOURNAL, ProjectDoc};
 pub use promise::{Caught, PromiseDoc};
 pub use release::{EntryDoc, ReleaseDoc};
+pub use signal::{AlertLabels, HmacStyle, JsonDoc, ProofDoc, SenderDoc, SignalDoc};
 pub use source::{Arms, SourceDoc};
 pub use template::{StageDoc, TemplateDoc};
 

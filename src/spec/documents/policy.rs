@@ -130,7 +130,7 @@ fn safeguard(node: &Node, findings: &mut Vec<Finding>) -> Option<SafeguardDoc> {
     Some(SafeguardDoc { name: name?, when: when?, hold_for, promise, observe, then, then_at })
 }
 
-fn action(reader: &mut Reader<'_, '_>) -> Option<(Action, At)> {
+pub(super) fn action(reader: &mut Reader<'_, '_>) -> Option<(Action, At)> {
     let node = reader.need("then")?;
     if let Kind::Map(_) = node.kind {
         let mut inner = Reader::new(node, "`then`", reader.findings());

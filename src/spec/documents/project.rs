@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::backend::{AccessDoc, backend};
 use super::calendar::{FreezeDoc, freezes};
 use super::layer::{Layer, layer};
+use super::signal::{SignalDoc, signal};
 use super::source::{SourceDoc, source};
 use crate::engine::plan::Target;
 use crate::spec::finding::{At, Finding};
@@ -36,6 +37,8 @@ pub struct ProjectDoc {
     pub freezes: Vec<FreezeDoc>,
     /// Where something of them could not be read: what it would hold is not known.
     pub freezes_fault: Option<At>,
+    /// Alerts from outside that may stop rollouts.
+    pub signals: Vec<SignalDoc>,
 }
 
 /// An environment.
@@ -93,6 +96,12 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         }
     }
     let (freezes, freezes_fault) = freezes(spec);
+    let mut signals = Vec::new();
+    if let Some(node) = spec.get("signals") {
+        for (name, node) in Reader::new(node, "`signals`", spec.findings()).entries() {
+            signals.extend(signal(name, node, spec.findings()));
+        }
+    }
     ProjectDoc {
         name,
         journal,
@@ -105,6 +114,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         people,
         freezes,
         freezes_fault,
+        signals,
     }
 }
 

@@ -396,7 +396,7 @@ impl Timeline {
     }
 
     pub(super) fn signal(&mut self, then: Action) -> Vec<Event> {
-        let signal = Signal { name: "pager".to_owned(), at: self.later(), then, detail: String::new() };
+        let signal = Signal { name: "pager".to_owned(), at: self.later(), then, detail: String::new(), origin: None };
         self.feed(Input::Signal(signal)).unwrap()
     }
 

@@ -181,7 +181,16 @@ impl World {
             }
             83..=86 => {
                 let then = action(&mut self.dice, self.shape.stages.len());
-                (Input::Signal(Signal { name: rule_name(0), at: self.later(), then, detail: String::new() }), newest)
+                (
+                    Input::Signal(Signal {
+                        name: rule_name(0),
+                        at: self.later(),
+                        then,
+                        detail: String::new(),
+                        origin: None,
+                    }),
+                    newest,
+                )
             }
             87..=93 => (self.late(), newest),
             94..=97 => (Input::Seen { at: self.later(), backend: self.read() }, newest),

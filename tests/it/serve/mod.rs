@@ -1,0 +1,8 @@
+//! `serve` as a process of its own: what it drives, what it answers, and how it ends.
+
+mod alertmanager;
+mod applying;
+mod bad_days;
+mod driving;
+mod kit;
+mod signals;
