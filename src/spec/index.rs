@@ -123,7 +123,12 @@ impl<'i, 'd> Parts<'i, 'd> {
         let known = || project.environments.iter().map(|known| known.name.value.as_str());
         let Some(found) = project.environments.iter().find(|known| known.name.value == environment) else {
             let finding = Finding::error("unknown-environment", at, format!("there is no environment `{environment}`"));
-            return Err(vec![finding.did_you_mean(environment, known())]);
+            let mut findings = vec![finding.did_you_mean(environment, known())];
+            // what else is wrong with the names that it says itself is told in the same run
+            for layer in [entry.map(|entry| &entry.layer), Some(&release.layer)].into_iter().flatten() {
+                names(layer, project, index, &mut findings);
+            }
+            return Err(findings);
         };
         if entry.is_none() && !release.environments.is_empty() {
             let message = format!("`{}` does not go to {environment}", release.name.value);
@@ -256,6 +261,22 @@ fn said<'d>(layers: [&'d Layer; 4], pick: fn(&Layer) -> &Option<Text>, only: Opt
 fn only<'d, T>(named: &Named<'d, T>, name: fn(&T) -> &Text) -> Option<&'d Text> {
     let mut all = named.values();
     all.next().filter(|_| all.next().is_none()).map(|found| name(found.doc))
+}
+
+/// Names that a layer says, and nobody has.
+fn names(layer: &Layer, project: &ProjectDoc, index: &Index<'_>, findings: &mut Vec<Finding>) {
+    if let Some(name) = &layer.template {
+        resolved("template", "unknown-template", name, &index.templates, findings);
+    }
+    if let Some(name) = &layer.policy {
+        resolved("policy", "unknown-policy", name, &index.policies, findings);
+    }
+    if let Some(name) = &layer.source
+        && !project.sources.iter().any(|source| source.name.value == name.value)
+    {
+        let known = project.sources.iter().map(|source| source.name.value.as_str());
+        findings.push(unknown("source", "unknown-source", name, known));
+    }
 }
 
 fn resolved<'d, T>(

@@ -23,6 +23,18 @@ fn project() {
 }
 
 #[test]
+fn all_names_that_are_wrong_in_a_release_are_told_at_once() {
+    let both = "environments: [{ stagin: { template: quik } }, production]";
+    for code in ["unknown-environment `stagin`", "unknown-template `quik`"] {
+        check("checkout-v2.yaml", "environments: [{ staging: { template: quick } }, production]", both, code);
+    }
+    let three = "policy: wep\n  source: ap\n  environments: [stagin, production]";
+    for code in ["unknown-environment `stagin`", "unknown-policy `wep`", "unknown-source `ap`"] {
+        check("checkout-v2.yaml", "environments: [{ staging: { template: quick } }, production]", three, code);
+    }
+}
+
+#[test]
 fn an_address_carries_no_password_and_none_is_shown() {
     for (from, to, marked) in [
         ("http://127.0.0.1:9090", "http://bob:hunter2@127.0.0.1:9090", "bob:hunter2@"),
