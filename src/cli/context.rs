@@ -313,6 +313,7 @@ impl From<ControlError> for Failure {
                 let exit = match refusal.kind {
                     RefusalKind::Stopped => Exit::Stopped,
                     RefusalKind::NotAuthorised => Exit::NotAuthorised,
+                    RefusalKind::Unreachable => Exit::Unreachable,
                     _ => Exit::Failed,
                 };
                 let failure = Failure::new(exit, format!("refused: {}", refusal.reason));

@@ -178,6 +178,9 @@ pub enum Event {
         at: Timestamp,
         /// What is allowed from now on.
         exposure: Exposure,
+        /// Whose hand the backend recorded, and what they did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// The backend shows something larger than is allowed, by another hand. Left alone, and said.
     Drifted {

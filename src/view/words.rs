@@ -377,7 +377,10 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Adopted { plan, by, .. } => {
             format!("plan {} adopted by {}", plan.get(..12).unwrap_or(plan), safe(&by.name))
         }
-        Event::Reduced { exposure, .. } => format!("reduced by hand to {}: accepted", safe(&exposure.to_string())),
+        Event::Reduced { exposure, by, .. } => {
+            let hand = by.as_ref().map(|by| format!(", by {}", safe(by))).unwrap_or_default();
+            format!("reduced by hand to {}{hand}: accepted", safe(&exposure.to_string()))
+        }
         Event::Drifted { detail, .. } => format!("drift: {}", safe(detail)),
         Event::DriftEnded { .. } => "the backend shows what is allowed again".to_owned(),
         Event::LateWrite { exposure, .. } => {

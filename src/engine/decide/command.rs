@@ -136,7 +136,10 @@ impl Folding<'_> {
     fn seen<'i>(&self, issued: &'i Issued) -> Result<&'i Observed, Refusal> {
         match &issued.backend {
             Observation::Seen(seen) => Ok(seen),
-            Observation::Unreadable(detail) => Err(not_ready(format!("the backend cannot be read: {detail}"))),
+            Observation::Unreadable(detail) => Err(Refusal {
+                kind: RefusalKind::Unreachable,
+                ..not_ready(format!("the backend cannot be read: {detail}"))
+            }),
             Observation::NotRead => Err(not_ready("the backend was not read")),
         }
     }
@@ -157,7 +160,7 @@ impl Folding<'_> {
         if foreign && !(start.take_over && issued.reason.is_some()) {
             return Err(Refusal {
                 reason: "the flag carries the stamp of another journal".to_owned(),
-                instead: Some("start --take-over --reason …".to_owned()),
+                instead: Some("start --take-over --reason WHY".to_owned()),
                 kind: RefusalKind::ForeignStamp,
             });
         }

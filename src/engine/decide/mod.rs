@@ -57,8 +57,10 @@ pub enum RefusalKind {
     Changed,
     /// A freeze that the reason does not name; its name.
     Frozen(String),
-    /// Something is missing that the command needs (approval too early, backend not read …).
+    /// Something is missing that the command needs (approval too early …).
     NotReady,
+    /// The backend could not be read.
+    Unreachable,
     /// Another rollout's or journal's stamp.
     ForeignStamp,
     /// The actor may not do this: not a member of the groups that may.

@@ -80,7 +80,7 @@ impl Folding<'_> {
             if let Some(effect) = self.state.effect.as_ref().map(|effect| effect.id) {
                 self.emit(Event::Confirmed { effect, at });
             }
-            self.emit(Event::Reduced { at, exposure: Exposure::nobody() });
+            self.emit(Event::Reduced { at, exposure: Exposure::nobody(), by: seen.other_hand.clone() });
             self.pause(at, vec![Cause::Drift], Vec::new());
         }
     }
@@ -153,7 +153,7 @@ impl Folding<'_> {
                 self.emit(Event::Touched { at, hand });
             }
         } else if shown.within(&self.state.allowed) {
-            self.emit(Event::Reduced { at, exposure: shown });
+            self.emit(Event::Reduced { at, exposure: shown, by: seen.other_hand.clone() });
             self.pause(at, vec![Cause::Drift], Vec::new());
         } else if self.is_late_write(seen) {
             let back = self.state.allowed.clone();

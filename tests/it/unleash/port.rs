@@ -157,6 +157,8 @@ async fn archived_flags_and_wrong_places_are_named() {
     server().person("DELETE", "/api/admin/projects/default/features/archived", None);
     let seen = read(&backend, "archived").await;
     assert_eq!((seen.on, seen.shown(), seen.revision.as_str()), (false, Exposure::nobody(), "archived"));
+    // whoever accepts it as a reduction says whose hand it was, and what it did
+    assert!(seen.other_hand.as_ref().is_some_and(|hand| hand.contains("feature-archived")), "{seen:?}");
     backend.switch_off("archived").await.unwrap();
     let grown = expose(&backend, "archived", exposure(&[], 20), Switch::TurnOn).await;
     assert!(matches!(&grown, Err(BackendError::Refused { detail, .. }) if detail.contains("revive")), "{grown:?}");

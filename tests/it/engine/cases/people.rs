@@ -379,13 +379,16 @@ fn every_hold_holds_growth_and_stops_nothing() {
 
 #[test]
 fn commands_that_grow_fail_closed_without_a_backend() {
-    for backend in [Observation::NotRead, Observation::Unreadable("down".to_owned())] {
+    for (backend, kind) in [
+        (Observation::NotRead, RefusalKind::NotReady),
+        (Observation::Unreadable("down".to_owned()), RefusalKind::Unreachable),
+    ] {
         let mut timeline = Timeline::at(plan(), 1);
         timeline.pause();
         for command in [Command::Resume, Command::Force { stage: 2 }] {
             let mut issued = timeline.issued("ana", command);
             issued.backend = backend.clone();
-            assert_eq!(timeline.issue(issued).unwrap_err().kind, RefusalKind::NotReady);
+            assert_eq!(timeline.issue(issued).unwrap_err().kind, kind);
         }
         let mut asks = plan();
         asks.stages[1].approval = approval(&[], 1);
@@ -393,7 +396,7 @@ fn commands_that_grow_fail_closed_without_a_backend() {
         ready.healthy(2);
         let mut issued = ready.issued("ana", Command::Approve);
         issued.backend = backend.clone();
-        assert_eq!(ready.issue(issued).unwrap_err().kind, RefusalKind::NotReady);
+        assert_eq!(ready.issue(issued).unwrap_err().kind, kind);
         ready.command(Command::Approve).unwrap();
         let mut new = Timeline::new(plan());
         let mut issued = new.issued("ana", start());
