@@ -85,19 +85,35 @@ impl Dated {
     }
 }
 
+/// Named by the reason of whoever goes past a freeze that cannot be understood.
+pub(super) const UNREADABLE: &str = "freeze-unreadable";
+
 fn fault(project: &ProjectDoc) -> Option<String> {
     let place = project.freezes_fault.as_ref()?.place();
     Some(format!("a freeze in the documents cannot be read ({place})"))
 }
 
-/// What holds a release in an environment by date, now. What cannot be read may have been meant for it.
-pub(super) fn holds(project: &ProjectDoc, now: Timestamp, release: &str, environment: &str) -> Vec<Hold> {
+/// What holds a release in an environment by date, now. What cannot be read, or names what is not there, may have been meant
+/// for it.
+pub(super) fn holds(
+    project: &ProjectDoc,
+    now: Timestamp,
+    release: &str,
+    environment: &str,
+    is_release: &dyn Fn(&str) -> bool,
+) -> Vec<Hold> {
+    let is_environment = |name: &String| project.environments.iter().any(|known| known.name.value == *name);
     let present = project.freezes.iter().filter(|doc| doc.from <= now && now < doc.to).map(DatedFreeze::of);
-    let frozen = present.filter(|freeze| freeze.touches(Some(environment), Some(release)));
-    let fault = fault(project).map(|why| Hold {
-        kind: HoldKind::DocumentGone,
-        detail: format!("{why}: it may be meant for this"),
-        until: None,
+    let frozen = present.filter(|freeze| {
+        freeze.touches(Some(environment), Some(release))
+            || !freeze.environments.iter().all(is_environment)
+            || !freeze.releases.iter().all(|name| is_release(name))
     });
-    frozen.map(|freeze| freeze.hold()).chain(fault).collect()
+    let fault = fault(project).map(|why| {
+        let detail = format!("{why}: it may be meant for this");
+        let named = Hold { kind: HoldKind::Freeze, detail: format!("{UNREADABLE}: {detail}"), until: None };
+        // a person is needed at the documents, and whoever goes past it says so
+        [Hold { kind: HoldKind::DocumentGone, detail, until: None }, named]
+    });
+    frozen.map(|freeze| freeze.hold()).chain(fault.into_iter().flatten()).collect()
 }

@@ -374,7 +374,8 @@ impl Site {
     pub(super) async fn stop_unrecorded(&mut self, stops: Vec<Stop>, patience: Patience) {
         let now = self.now();
         for stop in &stops {
-            if self.put_aside.insert(stop.id.clone()) {
+            // a late run is asked again, and decides the same, for as long as it is not recorded
+            if !stop.ticks.is_empty() && self.put_aside.insert(stop.id.clone()) {
                 let ticks = SpooledTicks { rollout: stop.id.clone(), ticks: stop.ticks.clone() };
                 if spooled::put_aside(&self.spool, now, "ticks", &SpooledAct::Ticks(ticks)).is_err() {
                     // tried again at the next pass

@@ -33,7 +33,11 @@ impl Site {
         let now = self.now();
         let mut holds = self.store.frozen(now, release, environment);
         if let Some(project) = self.loaded.project() {
-            holds.extend(dated::holds(project, now, release, environment));
+            let is_release = |name: &str| {
+                self.declared.iter().any(|(known, _)| known == name)
+                    || self.store.rollouts().any(|rollout| rollout.plan.release == name)
+            };
+            holds.extend(dated::holds(project, now, release, environment, &is_release));
         }
         holds
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use super::effects::Patience;
 use super::error::ControlError;
 use super::questions::{Answers, Questions};
 use super::record::Step;
@@ -46,11 +47,16 @@ impl Site {
                 }
             }
         }
+        let stops = self.store.stops_in(&batch);
         match self.store.commit(self.now(), batch) {
             Ok(more) => steps.extend(more),
             // asked again at the next pass
             Err(error) if is_conflict(&error) => {}
-            Err(error) => return Err(error),
+            Err(error) => {
+                // a journal that cannot be written keeps no rule from stopping, late as it is
+                self.stop_unrecorded(stops, Patience::Short).await;
+                return Err(error);
+            }
         }
         Ok(steps)
     }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::drive::{LOOK, Seen};
+use super::effects::Patience;
+use super::pass::BACKEND_PATIENCE;
 use super::rollout::Rollout;
 use super::site::Site;
+use crate::clock::within;
 use crate::engine::{Phase, Span, Timestamp};
 
 impl Site {
@@ -34,12 +37,14 @@ impl Site {
                 Some(next) => next,
                 None => self.now().plus(LOOK),
             };
-            let clock = Arc::clone(&self.clock);
             tokio::select! {
-                () = clock.sleep_until(next) => {}
-                changed = end.changed() => if changed.is_err() { return },
+                () = self.rest(next) => {}
+                changed = end.changed() => if changed.is_err() { break },
             }
         }
+        // stops that were sent and have no end yet are what a process that leaves still owes
+        let (clock, ids) = (Arc::clone(&self.clock), self.to_be_driven(environment));
+        let _ = within(&*clock, BACKEND_PATIENCE, self.carry_out(&ids, Patience::ToTheEnd)).await;
     }
 
     /// One pass over everything, and when the next one is due; none where the journal could not be used.

@@ -35,9 +35,10 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    /// Whether this very effect is under way.
+    /// Whether this effect is under way. One that cannot be recorded is decided anew at each pass, and is the same one.
     pub(super) fn has(&self, id: &str, effect: &Effect) -> bool {
-        self.sent.get(id).is_some_and(|(sent, _)| sent == effect)
+        let what = |effect: &Effect| (effect.id, effect.kind, effect.to.clone(), effect.stage);
+        self.sent.get(id).is_some_and(|(sent, _)| what(sent) == what(effect))
     }
 
     /// Begins a stop, in the place of what was under way for this rollout: that is dropped where it stands, as if its

@@ -177,7 +177,8 @@ impl State {
                 }
                 self.proofs.extend(judged.proofs.iter().copied());
             }
-            Credit::Frozen => {}
+            // nothing is earned, and what was bad is counted all the same
+            Credit::Frozen => self.proofs.extend(judged.proofs.iter().copied()),
             Credit::Restarted => self.reset_bake(),
         }
         self.missing.clone_from(&judged.missing);

@@ -37,7 +37,12 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         }
         _ => None,
     };
-    let proofs = if credit == Credit::Earned { judging.proofs() } else { Vec::new() };
+    let proofs = match credit {
+        Credit::Earned => judging.proofs(|counts| counts),
+        // to leave out what failed at bad ticks would be to choose by the outcome; what went well there earns nothing
+        Credit::Frozen if judging.counts() && health.is_bad() => judging.proofs(|(failed, _)| (failed, failed)),
+        Credit::Frozen | Credit::Restarted => Vec::new(),
+    };
     let no_data = judging.no_data(&rules);
     let mut judged =
         Judged { at: tick.at, rules, weights, lines, credit, proofs, samples, no_data, missing: Vec::new() };
@@ -108,6 +113,13 @@ struct Health {
     obstacles: Vec<Missing>,
 }
 
+impl Health {
+    /// Whether anything measured was bad, as opposed to missing.
+    fn is_bad(&self) -> bool {
+        self.obstacles.iter().any(|it| matches!(it, Missing::Unhealthy { .. } | Missing::RuleTrue { .. }))
+    }
+}
+
 impl Judging<'_> {
     fn rules(&self) -> Vec<Says> {
         let fresh = Timer::default();
@@ -128,7 +140,13 @@ impl Judging<'_> {
                 }
                 if let Some(proof) = &line.proof {
                     // it is proven over many ticks: one of them says only whether it counts
-                    return if proof.counts.of(&self.tick.readings).is_some() { Mark::True } else { Mark::Unknown };
+                    let counted = proof.counts.of(&self.tick.readings);
+                    // nothing happened: that says no more than an idle tick does
+                    return if counted.is_some_and(|(_, total)| total > Decimal::ZERO) {
+                        Mark::True
+                    } else {
+                        Mark::Unknown
+                    };
                 }
                 let timer = self.state.lines.get(index).unwrap_or(&fresh);
                 let verdict = line.condition.judge(&self.tick.readings, self.state.allowed.percentage);
@@ -152,6 +170,11 @@ impl Judging<'_> {
                 Mark::Unknown | Mark::Lapsed => {
                     let mut needs = Vec::new();
                     line.each_series(&mut |index| needs.push(index));
+                    let is_known = needs.iter().all(|index| self.unknown_reason(*index).is_none());
+                    if is_known && !self.idle_enough(&needs) && !health.obstacles.contains(&Missing::NoEvidence) {
+                        // counts that say that nothing happened
+                        health.obstacles.push(Missing::NoEvidence);
+                    }
                     proven |= self.idle_enough(&needs) && self.plan.measures_exposed(&line.condition);
                     self.collect_unknown(&needs, &mut unknown);
                 }
@@ -185,13 +208,13 @@ impl Judging<'_> {
     }
 
     /// All that was counted for each line that is to be proven, with this tick's.
-    fn proofs(&self) -> Vec<(usize, Tally)> {
+    fn proofs(&self, counted: impl Fn((Decimal, Decimal)) -> (Decimal, Decimal)) -> Vec<(usize, Tally)> {
         let lines = self.plan.healthy.iter().enumerate();
-        let counted = lines.filter_map(|(index, line)| {
-            let counts = line.proof.as_ref()?.counts.of(&self.tick.readings)?;
+        let tallied = lines.filter_map(|(index, line)| {
+            let counts = counted(line.proof.as_ref()?.counts.of(&self.tick.readings)?);
             Some((index, self.state.proofs.get(&index).copied().unwrap_or_default().and(counts)))
         });
-        counted.collect()
+        tallied.collect()
     }
 
     fn unknown_reason(&self, index: usize) -> Option<Unknown> {
@@ -214,14 +237,18 @@ impl Judging<'_> {
         self.state.effective.map(|effective| effective.plus(self.plan.settle))
     }
 
-    fn credit(&self, health: &Health) -> Credit {
-        let counts = self.state.phase == Phase::Running
+    /// Whether what is measured at this tick is of this stage, and of its own time.
+    fn counts(&self) -> bool {
+        self.state.phase == Phase::Running
             && self.settled_at().is_some_and(|settled| self.tick.at >= settled)
-            && self.tick.at > self.state.earns_after;
+            && self.tick.at > self.state.earns_after
+    }
+
+    fn credit(&self, health: &Health) -> Credit {
         if health.unhealthy {
             // also while paused or settling: a pause freezes what is earned, it does not hide what is broken
             Credit::Restarted
-        } else if counts && health.obstacles.is_empty() {
+        } else if self.counts() && health.obstacles.is_empty() {
             Credit::Earned
         } else {
             Credit::Frozen

@@ -48,11 +48,16 @@ impl Unleash {
             Ok(after) => self.give_back(request, &seen, after).await,
             Err(_) => Ok(()),
         };
+        // a stop that came in between stands, whatever became of the write
+        let off = match &after {
+            Ok(after) => self.stays_off(request, after).await,
+            Err(_) => Ok(()),
+        };
         // whether a write may still land counts for more than who else was there
         written?;
         given?;
+        off?;
         let after = after?;
-        self.stays_off(request, &after).await?;
         if request.switch == Switch::TurnOn && !request.exposure.is_nobody() {
             self.turn_on(request, &seen, &after).await?;
         }
@@ -135,10 +140,13 @@ impl Unleash {
             alone.changed.is_some()
         };
         let mut steps: Vec<(Option<&Found>, String, Value)> = Vec::new();
+        let mut ended: Vec<&Found> = Vec::new();
         for (part, body) in wanted(flag, ours, &request.audiences, &seen.segments) {
             let title = Mark { stamp: ours.stamp.clone(), stickiness: ours.stickiness.clone(), part }.title();
             match take(&mut spare, &title, ours) {
-                Some(known) if careful && (known.disabled || changed(known)) => {}
+                Some(known) if careful && known.disabled => {}
+                // nobody can tell whether it is smaller than what is asked for; disabled, it is
+                Some(known) if careful && changed(known) => ended.push(known),
                 None if careful => {}
                 known => steps.push((known, title, body)),
             }
@@ -171,6 +179,9 @@ impl Unleash {
             if known.disabled {
                 enabled.push(known);
             }
+        }
+        for strategy in ended {
+            self.disable(flag, strategy).await?;
         }
         for strategy in spare {
             if request.switch == Switch::TurnOn && !seen.enabled {

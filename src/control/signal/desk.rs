@@ -13,7 +13,7 @@ use super::{Delivery, SignalRow, SignalWord};
 use crate::control::effects::Errand;
 use crate::control::site::Site;
 use crate::engine::input::{Observation, Outcome};
-use crate::engine::{Input, Span, Timestamp};
+use crate::engine::{EffectKind, Input, Phase, Span, Timestamp};
 use crate::spec::documents::SignalDoc;
 
 /// So many deliveries are taken in one commit.
@@ -42,13 +42,22 @@ struct Landed {
     fact: Result<Input, String>,
 }
 
+/// What tells an effect from others: its rollout, its number, and what it does. Of those that cannot be recorded several have one
+/// number.
+type Flight = (String, u64, String);
+
+fn flight(errand: &Errand) -> Flight {
+    let effect = &errand.effect;
+    (errand.id.clone(), effect.id, format!("{:?} {}", effect.kind, effect.to))
+}
+
 type Flying = FuturesUnordered<Pin<Box<dyn Future<Output = Landed> + Send>>>;
 
 /// An answer that waits for effects.
 struct Pending {
     rows: Vec<SignalRow>,
-    /// Rollouts whose effects are under way.
-    open: BTreeSet<String>,
+    /// Effects that are under way.
+    open: BTreeSet<Flight>,
     /// Rollouts whose effects came to nothing here, and why.
     failed: BTreeMap<String, String>,
     give_up: Timestamp,
@@ -61,8 +70,8 @@ pub struct Desk {
     declared: watch::Sender<Vec<SignalDoc>>,
     pending: Vec<Pending>,
     flying: Flying,
-    /// The effects that fly, by rollout.
-    sent: BTreeSet<(String, u64)>,
+    /// The effects that fly.
+    sent: BTreeSet<Flight>,
 }
 
 impl Desk {
@@ -145,14 +154,14 @@ impl Desk {
         let taken = self.site.take_signals(&deliveries);
         let give_up = self.site.now().plus(ANSWER_WITHIN);
         for (rows, answer) in taken.rows.into_iter().zip(answers) {
-            let is_sent = |id: &String| taken.errands.iter().any(|errand| errand.id == *id);
+            let sent = |id: String| taken.errands.iter().filter(move |errand| errand.id == id).map(flight);
             let acted = rows.iter().filter(|row| matches!(row.result, SignalWord::ShutDown | SignalWord::RolledBack));
-            let open = acted.filter_map(|row| row.rollout.clone()).filter(is_sent).collect();
+            let open = acted.filter_map(|row| row.rollout.clone()).flat_map(sent).collect();
             self.pending.push(Pending { rows, open, failed: BTreeMap::new(), give_up, answer: Some(answer) });
         }
         for errand in taken.errands {
             // what is under way is not sent once more because somebody asks again
-            if self.sent.insert((errand.id.clone(), errand.effect.id)) {
+            if self.sent.insert(flight(&errand)) {
                 self.send(errand, 1, taken.recorded, Span(0));
             }
         }
@@ -184,17 +193,35 @@ impl Desk {
             let open = self.site.store.rollout(&errand.id).and_then(|rollout| rollout.state.effect.as_ref());
             done = agrees && open.is_none_or(|open| open.id != errand.effect.id);
         }
-        if !done && tries < TRIES {
-            return self.send(errand, tries + 1, recorded, Span(200));
+        if !done && !self.is_over(&errand, recorded, tries) {
+            // what nobody can read in the journal is nobody else's to try
+            let after = if tries < TRIES { Span(200) } else { Span::seconds(1) };
+            return self.send(errand, tries + 1, recorded, after);
         }
-        self.sent.remove(&(errand.id.clone(), errand.effect.id));
+        let flight = flight(&errand);
+        self.sent.remove(&flight);
         let why = trouble.unwrap_or_else(|| "it was sent, and is still to be read back".to_owned());
         for pending in &mut self.pending {
-            if pending.open.remove(&errand.id) && !done {
+            if pending.open.remove(&flight) && !done {
                 pending.failed.insert(errand.id.clone(), why.clone());
             }
         }
         self.answer_what_is_done();
+    }
+
+    /// Whether an effect is not to be tried here any more: something else is to be done by now, or whoever drives goes on.
+    fn is_over(&self, errand: &Errand, recorded: bool, tries: usize) -> bool {
+        let off = |(id, _, what): &Flight| *id == errand.id && what.starts_with("Off");
+        if errand.effect.kind != EffectKind::Off && self.sent.iter().any(off) {
+            return true;
+        }
+        let state = self.site.store.rollout(&errand.id).map(|rollout| &rollout.state);
+        let open = state.and_then(|state| state.effect.as_ref()).is_some_and(|open| open.id == errand.effect.id);
+        match recorded {
+            true => !open || tries >= TRIES,
+            // taken in from beside the journal
+            false => open || state.is_none_or(|state| state.phase == Phase::Stopped),
+        }
     }
 
     fn answer_what_is_done(&mut self) {
@@ -217,7 +244,11 @@ impl Pending {
         if let Some(answer) = self.answer.take() {
             for row in &mut self.rows {
                 let Some(id) = &row.rollout else { continue };
-                let is_open = self.open.contains(id).then(|| "it was sent, and is still to be read back".to_owned());
+                let is_open = self
+                    .open
+                    .iter()
+                    .any(|(open, ..)| open == id)
+                    .then(|| "it was sent, and is still to be read back".to_owned());
                 let acted = matches!(row.result, SignalWord::ShutDown | SignalWord::RolledBack);
                 if let Some(why) = self.failed.get(id).cloned().or(is_open).filter(|_| acted) {
                     row.result = SignalWord::CarryingOut;

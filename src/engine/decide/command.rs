@@ -112,7 +112,7 @@ impl Folding<'_> {
             });
         }
         for hold in &issued.holds {
-            let name = hold.detail.split_whitespace().next().unwrap_or_default();
+            let name = hold.detail.split_whitespace().next().unwrap_or_default().trim_end_matches(':');
             let named = issued.reason.as_deref().is_some_and(|reason| names(reason, name));
             if hold.kind == HoldKind::Freeze && !named {
                 return Err(Refusal {

@@ -7,18 +7,14 @@ use serde_json::Value;
 use super::{clipped, parsed};
 use crate::control::signal::{Item, key};
 use crate::engine::{Span, Timestamp};
-use crate::spec::documents::{JsonDoc, ProofDoc, SignalDoc};
+use crate::spec::documents::{JsonDoc, SignalDoc};
 
 /// Without an id the same body is the same signal for this long: a sender that tries again.
 const SAME_FOR: Span = Span::minutes(5);
 
-/// What tells a body without an id from others. A signed one that comes again is a replay for good; behind a token its sender
-/// may mean it again.
-pub(super) fn sameness(doc: &SignalDoc, digest: &str, now: Timestamp) -> String {
-    match doc.proof {
-        ProofDoc::Hmac(..) => digest.to_owned(),
-        ProofDoc::Bearer(_) => format!("{digest} {}", now.floor_to(SAME_FOR)),
-    }
+/// What tells a body without an id from others. Later its sender may mean it again; a replay can only stop.
+pub(super) fn sameness(digest: &str, now: Timestamp) -> String {
+    format!("{digest} {}", now.floor_to(SAME_FOR))
 }
 
 /// What a body asks for: one thing, or nothing where `when` does not hold. `same` tells it from others unless the body has an

@@ -108,7 +108,7 @@ impl Intake {
                 (items, truncated, "grafana")
             }
             SenderDoc::Json(places) => {
-                let same = id.unwrap_or_else(|| json::sameness(doc, &digest, now));
+                let same = id.unwrap_or_else(|| json::sameness(&digest, now));
                 (json::items(doc, places, &body, &same).map_err(understood)?, 0, "json")
             }
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -17,6 +18,8 @@ use crate::spec::documents::{HmacStyle, ProofDoc, SignalDoc, TokenDoc};
 
 /// A secret is fetched anew after this long, so that one that was changed is taken up.
 const KEPT: Span = Span::minutes(1);
+/// A secret that cannot be had is not asked for again before this: a command that hangs is not run for every sender.
+const FAULT_KEPT: Span = Span::seconds(5);
 /// A signed time may be this far from ours, either way. <https://www.standardwebhooks.com>
 const WINDOW: Span = Span::minutes(5);
 
@@ -27,7 +30,18 @@ pub(super) struct Refused(pub(super) &'static str);
 /// What senders prove themselves with, as it was fetched.
 pub(super) struct Proofs {
     dir: PathBuf,
-    known: Mutex<BTreeMap<String, (ProofDoc, Timestamp, Secret)>>,
+    /// By signal: one that hangs keeps no other from being checked.
+    known: Mutex<BTreeMap<String, Arc<Mutex<Option<Known>>>>>,
+}
+
+/// A secret as it was fetched last.
+struct Known {
+    proof: ProofDoc,
+    since: Timestamp,
+    /// The newest that could be had.
+    secret: Option<Secret>,
+    /// Why it cannot be had now.
+    fault: Option<String>,
 }
 
 impl Proofs {
@@ -41,13 +55,15 @@ impl Proofs {
     /// Why it cannot be had.
     pub(super) async fn secret(&self, doc: &SignalDoc, now: Timestamp) -> Result<Secret, String> {
         // one fetch at a time: a flood runs no command a thousand times
-        let mut known = self.known.lock().await;
-        if let Some((proof, since, secret)) = known.get(&doc.name.value)
-            && *proof == doc.proof
-            && now >= *since
-            && now.since(*since) < KEPT
-        {
-            return Ok(secret.clone());
+        let known = Arc::clone(self.known.lock().await.entry(doc.name.value.clone()).or_default());
+        let mut known = known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.proof == doc.proof && now >= known.since) {
+            let kept = if known.fault.is_some() { FAULT_KEPT } else { KEPT };
+            match (&known.secret, &known.fault) {
+                (Some(secret), _) if now.since(known.since) < kept => return Ok(secret.clone()),
+                (None, Some(why)) if now.since(known.since) < kept => return Err(why.clone()),
+                _ => {}
+            }
         }
         let (ProofDoc::Bearer(from) | ProofDoc::Hmac(from, _)) = &doc.proof;
         let credential = match from {
@@ -55,9 +71,16 @@ impl Proofs {
             TokenDoc::File(path) => Credential::File(self.dir.join(path)),
             TokenDoc::Command(words) => Credential::Command(words.clone(), self.dir.clone()),
         };
-        let secret = credential.fetch().await?;
-        known.insert(doc.name.value.clone(), (doc.proof.clone(), now, secret.clone()));
-        Ok(secret)
+        let (secret, fault) = match credential.fetch().await {
+            Ok(secret) => (Some(secret), None),
+            // what was good a moment ago stops things still
+            Err(why) => {
+                (known.take().filter(|known| known.proof == doc.proof).and_then(|known| known.secret), Some(why))
+            }
+        };
+        let answer = secret.clone().ok_or_else(|| fault.clone().unwrap_or_default());
+        *known = Some(Known { proof: doc.proof.clone(), since: now, secret, fault });
+        answer
     }
 }
 

@@ -83,7 +83,8 @@ fn a_stage_is_left_once_enough_was_counted() {
 fn silence_proves_nothing() {
     let mut timeline = settled(vec![one_percent()]);
     timeline.ticks(3000, &count(0, 0));
-    timeline.running(0).baked(3000).lacks(is_unproven);
+    // nor does it bake, where the stage does not say so
+    timeline.running(0).baked(0).lacks(is_unproven);
     let mut blind = settled(vec![one_percent()]);
     for reason in [Unknown::Idle, Unknown::NoAnswer, Unknown::Error, Unknown::Unobserved] {
         for series in [FAILED, TOTAL] {
@@ -118,13 +119,15 @@ fn only_ticks_that_earn_count_and_what_restarts_the_bake_restarts_the_proof() {
     timeline.tick(read(unknown(ERRORS, Unknown::Error), 0, 10_000));
     timeline.running(0).baked(4);
     assert_eq!(tally(&timeline).1, "400", "frozen ticks count for nothing");
+    timeline.tick(read(with(P99, value("0.6")), 3, 10_000));
+    assert_eq!(tally(&timeline), ("3".to_owned(), "403".to_owned()), "but what failed at bad ones counts");
     timeline.caught_up(count(0, 10));
-    assert_eq!(tally(&timeline).1, "410", "a missed tick that earns counts");
+    assert_eq!(tally(&timeline).1, "413", "a missed tick that earns counts");
     timeline.pause();
     timeline.tick(count(0, 10_000));
-    assert_eq!(tally(&timeline).1, "410", "a person's pause freezes");
+    assert_eq!(tally(&timeline).1, "413", "a person's pause freezes");
     timeline.resume();
-    assert_eq!(tally(&timeline).1, "410");
+    assert_eq!(tally(&timeline).1, "413");
     timeline.ticks(2, &count(0, 0));
     timeline.tick(read(errors(50), 0, 10_000));
     timeline.running(0).baked(0);

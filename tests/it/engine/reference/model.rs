@@ -334,7 +334,7 @@ impl<'a> Model<'a> {
             .sum()
     }
 
-    /// "Counted over the ticks that earned the bake": how much likelier all of it is below the limit, for the best of some
+    /// "Counted over the ticks that earned the bake", and over those that were bad: how much likelier all of it is below the limit, for the best of some
     /// shares there.
     fn is_proven(&self) -> bool {
         let of_bake: Vec<&Fact> = match self.is(Mutant::ProofOutlivesRestart) {
@@ -342,7 +342,7 @@ impl<'a> Model<'a> {
             false => self.since_bake().collect(),
         };
         let counted = of_bake.into_iter().filter_map(|fact| match fact {
-            Fact::Judged { credit: Credit::Earned, counts, .. } => *counts,
+            Fact::Judged { counts, .. } => *counts,
             _ => None,
         });
         let (failed, total) = counted.fold((0.0, 0.0), |all, tick| (all.0 + tick.0, all.1 + tick.1));

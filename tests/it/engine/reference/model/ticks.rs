@@ -182,7 +182,7 @@ impl Model<'_> {
             let idle = [shape::FAILED, shape::TOTAL].into_iter().all(|series| {
                 matches!(readings.get(series), Some(Reading::Value(_) | Reading::Unknown(Unknown::Idle)))
             });
-            let excused = counts.is_some() || (stage.idle && idle);
+            let excused = counts.is_some_and(|(_, total)| total > 0.0) || (stage.idle && idle);
             proven |= excused;
             blocked |= !excused && !self.is(Mutant::EarnsOnUnknown);
         }
@@ -190,9 +190,12 @@ impl Model<'_> {
         let settle = if self.is(Mutant::NoSettling) { 0 } else { self.shape.settle as i64 };
         let settled = self.effective().is_some_and(|at| tick.at.0 >= at.0 + settle);
         let newer = self.earns_after().is_none_or(|command| tick.at > command);
+        let of_stage = self.phase() == Phase::Running && settled && newer;
+        let bad = lines.contains(&Says::No)
+            || rules.iter().enumerate().any(|(rule, says)| self.guards(rule) && *says == Says::Yes);
         let credit = if unhealthy {
             Credit::Restart
-        } else if !blocked && self.phase() == Phase::Running && settled && newer {
+        } else if !blocked && of_stage {
             Credit::Earned
         } else {
             Credit::Frozen
@@ -210,7 +213,12 @@ impl Model<'_> {
             lines,
             credit,
             samples,
-            counts,
+            counts: match credit {
+                Credit::Earned => counts,
+                // of a bad tick what failed, and not what went well
+                Credit::Frozen if bad && of_stage => counts.map(|(failed, _)| (failed, failed)),
+                _ => None,
+            },
             no_data,
         });
 
