@@ -111,3 +111,32 @@ impl UnderWay {
         self.running.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{EffectKind, Exposure, Timestamp};
+
+    fn off(at: i64) -> Effect {
+        Effect {
+            id: 7,
+            kind: EffectKind::Off,
+            to: Exposure::nobody(),
+            stage: 1,
+            switch_on: false,
+            by_person: false,
+            expires: None,
+            take_over: false,
+            at: Timestamp(at),
+        }
+    }
+
+    #[test]
+    fn a_stop_that_is_decided_anew_at_each_pass_is_the_one_that_is_under_way() {
+        let mut under_way = UnderWay::default();
+        under_way.send("r", off(1), std::future::pending());
+        assert!(under_way.has("r", &off(2)), "it would begin anew at every pass, and never arrive");
+        assert!(!under_way.has("r", &Effect { kind: EffectKind::Shrink, ..off(2) }));
+        assert!(!under_way.has("q", &off(1)));
+    }
+}

@@ -167,6 +167,14 @@ async fn a_freeze_that_is_written_or_cannot_be_read_holds_at_once() {
         ),
         (christmas("").replace("Europe/Madrid", "Europe/Madird"), HoldKind::DocumentGone, "cannot be read"),
         ("  freezes: soon".to_owned(), HoldKind::DocumentGone, "cannot be read"),
+        // what names nobody may have been meant for anybody, and people name it too
+        ("  freezes: soon".to_owned(), HoldKind::Freeze, "freeze-unreadable"),
+        (
+            christmas(", environments: [heer]").replace("2026-12-24T18:00", "2026-01-01"),
+            HoldKind::Freeze,
+            "freeze-christmas",
+        ),
+        (christmas(", releases: [rr]").replace("2026-12-24T18:00", "2026-01-01"), HoldKind::Freeze, "freeze-christmas"),
     ] {
         let mut desk = Desk::open(&project("", "", ""), "2026-07-01T03:00:00Z");
         desk.start("r", None).await.unwrap();
@@ -176,6 +184,10 @@ async fn a_freeze_that_is_written_or_cannot_be_read_holds_at_once() {
         assert_eq!(desk.stage("r"), "tenth", "{freeze}");
         let held = desk.held("r");
         assert!(held.iter().any(|(of, why)| *of == kind && why.contains(says)), "{freeze}: {held:?}");
+        if kind == HoldKind::Freeze {
+            let forced = desk.command("r", Command::Force { stage: 1 }, None).await.expect_err("frozen");
+            assert!(format!("{forced:?}").contains("Frozen"), "{freeze}: {forced:?}");
+        }
         desk.fail();
         desk.ticks_to("2026-07-01T03:10:30Z").await;
         assert_eq!(desk.stage("r"), "stopped", "{freeze}");
