@@ -247,4 +247,51 @@ mod tests {
         twice.append("authorization", HeaderValue::from_static("Bearer tok-1"));
         assert!(check(&twice).is_err() && check(&HeaderMap::new()).is_err());
     }
+
+    fn signals(dir: &std::path::Path, signals: &str) -> Vec<SignalDoc> {
+        let text = format!(
+            "apiVersion: flagstaff/v1\nkind: Project\nmetadata: {{ name: p }}\nspec:\n  environments: \
+             {{ here: {{ backend: {{ flagd: {{ path: f.json }} }} }} }}\n  signals:\n{signals}"
+        );
+        std::fs::write(dir.join("flagstaff.yaml"), text).unwrap();
+        let loaded = crate::spec::load(dir);
+        loaded.project().unwrap_or_else(|| panic!("{:?}", loaded.findings)).signals.clone()
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_hangs_keeps_no_other_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("token"), "tok-1").unwrap();
+        let docs = signals(
+            dir.path(),
+            "    hangs: { json: {}, releases: [r], token_command: [sleep, \"30\"], then: pause }\n    \
+             works: { json: {}, releases: [r], token_file: token, then: pause }\n",
+        );
+        let proofs = Proofs::new(dir.path().to_owned());
+        let hanging = proofs.secret(&docs[0], NOW);
+        tokio::pin!(hanging);
+        tokio::select! {
+            // polled first: it has begun, and holds what it holds
+            biased;
+            _ = &mut hanging => panic!("it was to hang"),
+            secret = proofs.secret(&docs[1], NOW) => assert_eq!(secret.unwrap().text(), "tok-1"),
+        }
+        // what was good a moment ago is good enough to stop things
+        std::fs::remove_file(dir.path().join("token")).unwrap();
+        assert_eq!(proofs.secret(&docs[1], NOW.plus(Span::minutes(2))).await.unwrap().text(), "tok-1");
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_cannot_be_had_is_not_asked_for_by_every_sender() {
+        let dir = tempfile::tempdir().unwrap();
+        let docs = signals(
+            dir.path(),
+            "    one: { json: {}, releases: [r], token_command: [sh, \"-c\", \"echo >> asked; exit 1\"], then: pause }\n",
+        );
+        let proofs = Proofs::new(dir.path().to_owned());
+        for (after, asked) in [(0, 1), (0, 1), (4, 1), (6, 2), (7, 2)] {
+            assert!(proofs.secret(&docs[0], NOW.plus(Span::seconds(after))).await.is_err());
+            assert_eq!(std::fs::read_to_string(dir.path().join("asked")).unwrap().lines().count(), asked, "{after} s");
+        }
+    }
 }
