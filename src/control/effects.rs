@@ -14,7 +14,7 @@ use super::record::Step;
 use super::site::Site;
 use super::spooled::{self, SpooledAct, SpooledTicks};
 use super::store::{Batch, Stop, is_conflict};
-use super::under_way::Ended;
+use super::under_way::{Ended, is_same};
 use crate::backend::{Backend, BackendError, Expose, Switch};
 use crate::clock::{Clock, within};
 use crate::engine::input::{Observation, Observed, Outcome};
@@ -42,7 +42,8 @@ pub(super) enum Patience {
 pub(super) struct Errand {
     pub(super) id: String,
     plan: Arc<Plan>,
-    state: State,
+    /// As it is with the decision that led here.
+    pub(super) state: State,
     pub(super) effect: Effect,
     /// At the plan's address.
     backend: Arc<dyn Backend>,
@@ -285,7 +286,7 @@ impl Site {
         for Ended { id, effect, result } in self.under_way.take() {
             let open = self.store.rollout(&id).and_then(|rollout| rollout.state.effect.as_ref());
             match result {
-                _ if open != Some(&effect) => {}
+                _ if !open.is_some_and(|open| is_same(open, &effect)) => {}
                 Ok(outcome) => facts.push((id, outcome)),
                 Err(why) => _ = self.troubles.insert(id, why),
             }

@@ -44,7 +44,12 @@ impl Site {
         }
         // stops that were sent and have no end yet are what a process that leaves still owes
         let (clock, ids) = (Arc::clone(&self.clock), self.to_be_driven(environment));
-        let _ = within(&*clock, BACKEND_PATIENCE, self.carry_out(&ids, Patience::ToTheEnd)).await;
+        let _ = within(&*clock, BACKEND_PATIENCE, async {
+            let _ = self.carry_out(&ids, Patience::ToTheEnd).await;
+            // those that could not be recorded, too
+            self.under_way.wait(&*clock, None).await;
+        })
+        .await;
     }
 
     /// One pass over everything, and when the next one is due; none where the journal could not be used.

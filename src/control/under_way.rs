@@ -25,6 +25,12 @@ pub(super) struct Ended {
     pub(super) result: Result<Input, String>,
 }
 
+/// Whether both do the same. One that cannot be recorded is decided anew at each pass, and is the same one.
+pub(super) fn is_same(one: &Effect, other: &Effect) -> bool {
+    let what = |effect: &Effect| (effect.id, effect.kind, effect.to.clone(), effect.stage);
+    what(one) == what(other)
+}
+
 /// Stops under way, one per rollout.
 #[derive(Default)]
 pub(super) struct UnderWay {
@@ -35,10 +41,9 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
-    /// Whether this effect is under way. One that cannot be recorded is decided anew at each pass, and is the same one.
+    /// Whether this effect is under way.
     pub(super) fn has(&self, id: &str, effect: &Effect) -> bool {
-        let what = |effect: &Effect| (effect.id, effect.kind, effect.to.clone(), effect.stage);
-        self.sent.get(id).is_some_and(|(sent, _)| what(sent) == what(effect))
+        self.sent.get(id).is_some_and(|(sent, _)| is_same(sent, effect))
     }
 
     /// Begins a stop, in the place of what was under way for this rollout: that is dropped where it stands, as if its

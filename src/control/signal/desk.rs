@@ -13,7 +13,7 @@ use super::{Delivery, SignalRow, SignalWord};
 use crate::control::effects::Errand;
 use crate::control::site::Site;
 use crate::engine::input::{Observation, Outcome};
-use crate::engine::{EffectKind, Input, Phase, Span, Timestamp};
+use crate::engine::{EffectKind, Input, Span, Timestamp};
 use crate::spec::documents::SignalDoc;
 
 /// So many deliveries are taken in one commit.
@@ -219,8 +219,8 @@ impl Desk {
         let open = state.and_then(|state| state.effect.as_ref()).is_some_and(|open| open.id == errand.effect.id);
         match recorded {
             true => !open || tries >= TRIES,
-            // taken in from beside the journal
-            false => open || state.is_none_or(|state| state.phase == Phase::Stopped),
+            // taken in from beside the journal: whoever drives goes on, and a person may have let go since
+            false => state.is_none_or(|state| state.version >= errand.state.version),
         }
     }
 

@@ -117,6 +117,30 @@ fn a_backend_that_is_gone_is_told_and_tried_until_it_is_back() {
 }
 
 #[test]
+fn what_neither_the_journal_nor_the_backend_takes_is_tried_until_it_is_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (_page, serve) = at_half(dir);
+    let holder = rusqlite::Connection::open(dir.join(".flagstaff/journal.db")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (file, aside) = (dir.join("flags.json"), dir.join("aside.json"));
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
+    let post = || serve.post("/signals/halt", &[bearer()], body(&[alert("r", "t1", "firing")]).as_bytes());
+    let item = post().json()["items"][0].clone();
+    assert_eq!((&item["result"], &item["recorded"]), (&json!("carrying-out"), &json!("spool")), "{item}");
+    // longer than an effect is tried that whoever drives can read of
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(post().json()["items"][0]["result"], "known", "it is asked for once more, to no effect");
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    until("it is off, unrecorded as it is", || is_off(dir, "r").then_some(()));
+    holder.execute_batch("ROLLBACK").unwrap();
+    until_state(dir, "r", "stopped");
+    assert!(flagstaff(dir, &["audit", "replay"]).status.success());
+}
+
+#[test]
 fn what_a_process_decided_before_it_died_is_carried_out_by_the_next_one() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
