@@ -252,6 +252,19 @@ impl Event {
     }
 }
 
+/// A line of `healthy` that is not proven yet. Apart from the others, most of which are copied at every tick and are small.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unproven {
+    /// Its index.
+    pub line: usize,
+    /// What was counted so far.
+    pub tally: Tally,
+    /// The evidence of that.
+    pub have: Decimal,
+    /// The evidence that is enough.
+    pub need: Decimal,
+}
+
 /// How one tick was judged. Everything the counters need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Judged {
@@ -351,7 +364,7 @@ pub enum Missing {
         need: u32,
         /// What a rule that counts has counted, and at what it fires.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        weighed: Option<Weighed>,
+        weighed: Option<Box<Weighed>>,
     },
     /// Not enough was measured.
     Samples {
@@ -361,16 +374,7 @@ pub enum Missing {
         need: u64,
     },
     /// A line of `healthy` is not proven yet.
-    Unproven {
-        /// Its index.
-        line: usize,
-        /// What was counted so far.
-        tally: Tally,
-        /// The evidence of that.
-        have: Decimal,
-        /// The evidence that is enough.
-        need: Decimal,
-    },
+    Unproven(Box<Unproven>),
     /// Something outside holds.
     Held {
         /// What.

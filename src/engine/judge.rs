@@ -190,7 +190,12 @@ impl Judging<'_> {
                     let have = self.state.rules.get(index).map_or(0, |timer| timer.run) + 1;
                     let need = self.plan.rule_ticks(rule.hold_for);
                     health.unhealthy |= rule.then == Action::Hold && have >= need;
-                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need, weighed: says.weighed });
+                    health.obstacles.push(Missing::RuleTrue {
+                        rule: index,
+                        have,
+                        need,
+                        weighed: says.weighed.map(Box::new),
+                    });
                 }
                 Mark::Unknown | Mark::Lapsed => {
                     let mut needs = Vec::new();

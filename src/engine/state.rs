@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decimal::Decimal;
-use super::event::Missing;
+use super::event::{Missing, Unproven};
 use super::exposure::Exposure;
 use super::input::{Observed, Stamp};
 use super::plan::Plan;
@@ -217,7 +217,7 @@ impl State {
         let unproven = lines.filter_map(|(index, line)| {
             let (proof, tally) = (line.proof.as_ref()?, counted(index));
             let (have, need) = (proof.evidence(tally), proof.threshold);
-            (have < need).then_some(Missing::Unproven { line: index, tally, have, need })
+            (have < need).then(|| Missing::Unproven(Box::new(Unproven { line: index, tally, have, need })))
         });
         unproven.collect()
     }

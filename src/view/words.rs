@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::safe::safe;
 use crate::control::Rollout;
 use crate::engine::detector::{Against, Detector};
-use crate::engine::event::{Event, Fired, Missing};
+use crate::engine::event::{Event, Fired, Missing, Unproven};
 use crate::engine::plan::{Action, Plan, Unit};
 use crate::engine::reading::Unknown;
 use crate::engine::state::{Cause, PersonPause, Phase, State};
@@ -269,7 +269,8 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
         Missing::RuleTrue { rule: index, have, need, weighed: None } => {
             format!("safeguard {} is true ({have} of {need} ticks)", rule(*index))
         }
-        Missing::Unproven { line, tally, have, need } => {
+        Missing::Unproven(unproven) => {
+            let Unproven { line, tally, have, need } = &**unproven;
             let text = plan.healthy.get(*line).map(|line| safe(&line.text)).unwrap_or_default();
             let counted = format!("{} of {} failed so far", tally.failed, tally.total);
             format!("not proven yet: {text} ({counted}, {})", weighed(*have, *need))

@@ -56,7 +56,7 @@ fn tally(timeline: &Timeline) -> (String, String) {
 }
 
 fn is_unproven(missing: &Missing) -> bool {
-    matches!(missing, Missing::Unproven { .. })
+    matches!(missing, Missing::Unproven(_))
 }
 
 fn one_percent() -> HealthLine {
@@ -132,7 +132,7 @@ fn only_ticks_that_earn_count_and_what_restarts_the_bake_restarts_the_proof() {
     timeline.tick(read(errors(50), 0, 10_000));
     timeline.running(0).baked(0);
     assert!(timeline.state.proofs.is_empty(), "an unhealthy tick restarts it");
-    timeline.lacks(|missing| matches!(missing, Missing::Unproven { tally, .. } if *tally == Tally::default()));
+    timeline.lacks(|missing| matches!(missing, Missing::Unproven(unproven) if unproven.tally == Tally::default()));
 }
 
 #[test]
