@@ -114,6 +114,10 @@ impl Decimal {
         if other == Decimal::ONE {
             return self;
         }
+        // up to 14 digits each: nothing to round before or after, and nearly every product is one of these
+        if let (Some(left), Some(right)) = (self.small(), other.small()) {
+            return Decimal::new(left * right, self.exponent.saturating_add(other.exponent));
+        }
         let (left, right) = (self.rounded(18), other.rounded(18));
         Decimal::new(left.coefficient * right.coefficient, left.exponent.saturating_add(right.exponent)).rounded(28)
     }
@@ -150,6 +154,11 @@ impl Decimal {
     /// The same number with the other sign.
     pub fn negated(self) -> Decimal {
         Decimal { coefficient: -self.coefficient, exponent: self.exponent }
+    }
+
+    /// The coefficient, if it has 14 digits at most.
+    fn small(self) -> Option<i128> {
+        (self.coefficient.unsigned_abs() < 10_u128.pow(14)).then_some(self.coefficient)
     }
 
     /// The exponent of the leading digit: the order of magnitude.

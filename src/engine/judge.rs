@@ -25,11 +25,10 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         return Judged::nothing(tick.at);
     };
     let judging = Judging { plan, state, stage, tick };
-    let says = judging.rules();
-    let weights = says.iter().enumerate().filter_map(|(rule, says)| Some((rule, says.weighed?.number))).collect();
-    let rules: Vec<Mark> = says.iter().map(|says| says.mark).collect();
+    let (rules, weighed) = judging.rules();
+    let weights = weighed.iter().map(|(rule, weighed)| (*rule, weighed.number)).collect();
     let lines = judging.line_marks();
-    let health = judging.health(&says, &lines);
+    let health = judging.health(&rules, &weighed, &lines);
     let credit = judging.credit(&health);
     let samples = match (&stage.samples, credit) {
         (Some(samples), Credit::Earned) => {
@@ -81,7 +80,7 @@ pub(super) fn rule_says(
     }
     let Some(detector) = &rule.detector else {
         let verdict = rule.condition.judge(readings, state.allowed.percentage);
-        return Says { mark: mark(verdict, timer, plan.rule_ticks(rule.hold_for)), weighed: None };
+        return Says { mark: mark(verdict, timer, || plan.rule_ticks(rule.hold_for)), weighed: None };
     };
     // what it has counted stands, however long nothing more is known
     let Some(number) = detector.weigh(timer.weight, readings) else {
@@ -91,11 +90,11 @@ pub(super) fn rule_says(
     Says { mark: if number >= detector.threshold { Mark::True } else { Mark::False }, weighed: Some(weighed) }
 }
 
-fn mark(verdict: Verdict, timer: &Timer, need: u32) -> Mark {
+fn mark(verdict: Verdict, timer: &Timer, need: impl Fn() -> u32) -> Mark {
     match verdict {
         Verdict::True => Mark::True,
         Verdict::False => Mark::False,
-        Verdict::Unknown if timer.unknown + 1 >= need.max(UNKNOWN_RUN_LEAST) => Mark::Lapsed,
+        Verdict::Unknown if timer.unknown + 1 >= need().max(UNKNOWN_RUN_LEAST) => Mark::Lapsed,
         Verdict::Unknown => Mark::Unknown,
     }
 }
@@ -121,13 +120,18 @@ impl Health {
 }
 
 impl Judging<'_> {
-    fn rules(&self) -> Vec<Says> {
+    /// The mark of each rule, and the numbers of those that count, by the rule's index: most rules count nothing.
+    fn rules(&self) -> (Vec<Mark>, Vec<(usize, Weighed)>) {
         let fresh = Timer::default();
+        let mut weighed = Vec::new();
         let judge = |(index, rule): (usize, &Rule)| {
             let timer = self.state.rules.get(index).unwrap_or(&fresh);
-            rule_says(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer)
+            let says = rule_says(self.plan, self.state, rule, &self.tick.readings, self.tick.at, timer);
+            weighed.extend(says.weighed.map(|weighed| (index, weighed)));
+            says.mark
         };
-        self.plan.rules.iter().enumerate().map(judge).collect()
+        let marks = self.plan.rules.iter().enumerate().map(judge).collect();
+        (marks, weighed)
     }
 
     fn line_marks(&self) -> Vec<Mark> {
@@ -150,12 +154,12 @@ impl Judging<'_> {
                 }
                 let timer = self.state.lines.get(index).unwrap_or(&fresh);
                 let verdict = line.condition.judge(&self.tick.readings, self.state.allowed.percentage);
-                mark(verdict, timer, self.plan.rule_ticks(line.hold_for))
+                mark(verdict, timer, || self.plan.rule_ticks(line.hold_for))
             })
             .collect()
     }
 
-    fn health(&self, rules: &[Says], lines: &[Mark]) -> Health {
+    fn health(&self, rules: &[Mark], weighed: &[(usize, Weighed)], lines: &[Mark]) -> Health {
         let mut health = Health { unhealthy: false, obstacles: Vec::new() };
         let mut unknown = BTreeSet::new();
         let mut proven = false;
@@ -181,21 +185,17 @@ impl Judging<'_> {
                 Mark::Silent => {}
             }
         }
-        for (index, (rule, says)) in self.plan.rules.iter().zip(rules).enumerate() {
+        for (index, (rule, mark)) in self.plan.rules.iter().zip(rules).enumerate() {
             if !rule.guards() {
                 continue;
             }
-            match says.mark {
+            match mark {
                 Mark::True => {
                     let have = self.state.rules.get(index).map_or(0, |timer| timer.run) + 1;
                     let need = self.plan.rule_ticks(rule.hold_for);
                     health.unhealthy |= rule.then == Action::Hold && have >= need;
-                    health.obstacles.push(Missing::RuleTrue {
-                        rule: index,
-                        have,
-                        need,
-                        weighed: says.weighed.map(Box::new),
-                    });
+                    let weighed = weighed.iter().find(|(rule, _)| *rule == index).map(|(_, it)| Box::new(*it));
+                    health.obstacles.push(Missing::RuleTrue { rule: index, have, need, weighed });
                 }
                 Mark::Unknown | Mark::Lapsed => {
                     let mut needs = Vec::new();
@@ -271,6 +271,9 @@ impl Judging<'_> {
         let shuts_down = rule.then == Action::Shutdown || back_to_nobody;
         if self.state.phase != Phase::Running && !shuts_down {
             return None;
+        }
+        if self.tick.readings.len() >= self.plan.series.len() && self.tick.readings.iter().all(Reading::is_known) {
+            return Some(false);
         }
         let (mut missing, mut unobserved) = (false, false);
         let mut need = |index: usize| match self.unknown_reason(index) {

@@ -459,12 +459,14 @@ impl Plan {
     /// Whether a condition applies at a stage: one on `baseline()` needs a random control group there.
     pub fn applies(&self, condition: &Condition, stage: usize) -> bool {
         let share = self.stages.get(stage).map(|stage| stage.exposure.percentage).unwrap_or_default();
-        let control = share > super::Percentage::ZERO && share < super::Percentage::FULL;
+        if share > super::Percentage::ZERO && share < super::Percentage::FULL {
+            return true;
+        }
         let mut needs_control = false;
         condition.each_series(&mut |index| {
             needs_control |= self.series.get(index).is_some_and(|series| series.arm == Arm::Control);
         });
-        control || !needs_control
+        !needs_control
     }
 
     /// Whether a series is read for what counts alone: people look at the metric that it belongs to.

@@ -58,6 +58,11 @@ impl Reading {
         }
     }
 
+    /// Whether there is a decimal.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Reading::Value(_))
+    }
+
     /// `missing(x)` of the condition language: no answer, error or stale. Never unknown itself.
     pub fn is_missing(&self) -> bool {
         matches!(self, Reading::Unknown(Unknown::NoAnswer | Unknown::Error | Unknown::Stale))

@@ -75,7 +75,8 @@ pub enum RefusalKind {
 /// # Errors
 /// A command that the state table, the gates or the reason refuse.
 pub fn fold(plan: &Plan, state: &mut State, input: &Input) -> Result<Vec<Event>, Refusal> {
-    let mut folding = Folding { plan, state, events: Vec::new() };
+    // nearly every input makes one event, and events are large
+    let mut folding = Folding { plan, state, events: Vec::with_capacity(1) };
     match input {
         Input::Tick(tick) => folding.tick(tick),
         Input::Aside(ticks) => folding.aside(ticks),

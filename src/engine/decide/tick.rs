@@ -64,10 +64,11 @@ impl Folding<'_> {
         let Some(last) = self.state.last_tick else { return };
         let every = self.plan.every.0.max(1);
         let gap = (tick.at.since(last).0 / every).saturating_sub(1);
-        let runs = |timer: &Timer| timer.run > 0;
+        if gap == 0 {
+            return;
+        }
         let state = &*self.state;
-        let runs = state.rules.iter().chain(&state.lines).chain([&state.no_data]).any(runs);
-        if gap == 0 || !runs {
+        if !state.rules.iter().chain(&state.lines).chain([&state.no_data]).any(|timer| timer.run > 0) {
             return;
         }
         let rules = self.plan.rules.iter().map(|rule| rule.hold_for);
@@ -103,9 +104,9 @@ impl Folding<'_> {
         for (index, rule) in plan.rules.iter().enumerate() {
             let Some(Event::Ticked(judged)) = self.events.get(record) else { break };
             let is_true = judged.rules.get(index) == Some(&Mark::True);
-            let Some(timer) = self.state.rules.get(index) else { continue };
+            let Some(timer) = self.state.rules.get(index).filter(|_| is_true) else { continue };
             let need = plan.rule_ticks(rule.hold_for);
-            if !is_true || timer.run < need {
+            if timer.run < need {
                 continue;
             }
             let weighed = weighed.iter().find(|(rule, _)| *rule == index).map(|(_, weighed)| *weighed);
