@@ -46,6 +46,8 @@ impl Serve {
         let (log, clock) = (log::log(&context.printer), Arc::clone(&context.clock));
         let say = |level: Level, event: &'static str| Line::new(clock.now(), level, event);
         let mut site = context.site()?;
+        // whoever wants to see them asks the journal
+        site.store.keep_no_history();
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             let why = format!("cannot listen on {}: {error}", self.listen);
             Failure::new(Exit::Failed, why).help("name another address with --listen")
@@ -63,7 +65,8 @@ impl Serve {
         let vitals = Arc::new(Vitals::since(clock.now()));
         let (end, ended) = watch::channel(false);
         // with a connection of its own: a pass that waits keeps no signal waiting
-        let at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
+        let mut at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
+        at_desk.store.keep_no_history();
         let (desk, declared) = Desk::new(at_desk);
         let (send, incoming) = mpsc::channel(WAIT_AT_MOST);
         let (dir, environment) = (context.dir.clone(), context.environment.clone());

@@ -10,7 +10,9 @@ use crate::engine::{Event, Input, Plan, Reading, State, Timestamp, Unknown, deci
 use crate::journal::Sequence;
 
 /// How many steps and ticks of a rollout are kept for people to look at.
-const KEPT: usize = 240;
+pub(super) const KEPT: usize = 240;
+/// How many ticks that were judged behind newer ones are kept.
+const KEPT_BEHIND: usize = 240;
 /// How many ticks are kept beyond those that runs of late ticks need.
 const SLACK: usize = 16;
 /// How many ticks are kept while some of them wait for an answer.
@@ -75,7 +77,8 @@ impl Rollout {
         }
     }
 
-    pub(super) fn keep(&mut self, sequence: Sequence, step: &Step) {
+    /// Takes in a step that was recorded; of all steps, so many are kept for people to look at.
+    pub(super) fn keep(&mut self, sequence: Sequence, step: &Step, for_people: usize) {
         match &step.input {
             Input::Tick(tick) => self.keep_tick(tick),
             Input::Aside(ticks) => {
@@ -112,17 +115,22 @@ impl Rollout {
             self.unfinished.clear();
             self.anew = self.ticks.last_key_value().map_or(self.anew, |(newest, _)| *newest);
         }
+        self.steps.push_back((sequence, step.clone()));
+        self.forget(for_people);
+    }
+
+    /// Lets go of what nothing needs any more but people, and of theirs all but the newest so many.
+    pub(super) fn forget(&mut self, for_people: usize) {
         // twice the longest run: a late run begins one before its first late tick, and may go on for another
         let longest = usize::try_from(self.plan.longest_run()).unwrap_or(KEPT_UNANSWERED).min(KEPT_UNANSWERED);
-        let most = if self.unanswered.is_empty() { KEPT } else { KEPT_UNANSWERED };
+        let most = if self.unanswered.is_empty() { for_people } else { KEPT_UNANSWERED };
         let most = most.max(2 * longest + SLACK);
         while self.ticks.len() > most {
             if let Some((oldest, _)) = self.ticks.pop_first() {
                 self.unanswered.remove(&oldest);
             }
         }
-        self.steps.push_back((sequence, step.clone()));
-        while self.steps.len() > KEPT {
+        while self.steps.len() > for_people {
             self.steps.pop_front();
         }
     }
@@ -140,7 +148,7 @@ impl Rollout {
         for tick in late.ticks.iter().filter(|tick| tick.late) {
             if !self.ticks.contains_key(&tick.at) {
                 self.behind.insert(tick.at, tick.readings.clone());
-                if self.behind.len() > KEPT {
+                if self.behind.len() > KEPT_BEHIND {
                     self.behind.pop_first();
                 }
                 continue;

@@ -9,7 +9,7 @@ use super::freeze;
 use super::record::{
     APPLIED, AppliedBody, FOLD, FREEZE, FREEZES, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody, Step, record,
 };
-use super::rollout::Rollout;
+use super::rollout::{KEPT, Rollout};
 use crate::engine::decide::{self, Refusal};
 use crate::engine::input::{Hold, HoldKind, Late, Tick};
 use crate::engine::plan::Target;
@@ -34,6 +34,10 @@ pub struct Store {
     plans: BTreeMap<String, Arc<Plan>>,
     rollouts: BTreeMap<String, Rollout>,
     newest: BTreeMap<(String, String), String>,
+    /// The rollout that was opened last on each flag, by key and environment: every pass asks for it, of each rollout.
+    of_flag: BTreeMap<(String, String), String>,
+    /// How many steps of each rollout are kept for people to look at.
+    for_people: usize,
     freezes: Vec<Freeze>,
     spooled: BTreeSet<String>,
     /// Flags that were switched off without a rollout, by key and environment.
@@ -110,6 +114,8 @@ impl Store {
             plans: BTreeMap::new(),
             rollouts: BTreeMap::new(),
             newest: BTreeMap::new(),
+            of_flag: BTreeMap::new(),
+            for_people: KEPT,
             freezes: Vec::new(),
             spooled: BTreeSet::new(),
             switched_off: BTreeMap::new(),
@@ -117,6 +123,13 @@ impl Store {
         };
         store.refresh()?;
         Ok(store)
+    }
+
+    /// Keeps of each rollout's past what decisions stand on, and nothing for people to look at: whoever drives many without
+    /// showing them needs a fraction of the memory.
+    pub fn keep_no_history(&mut self) {
+        self.for_people = 1;
+        self.rollouts.values_mut().for_each(|rollout| rollout.forget(1));
     }
 
     /// The journal itself, for heartbeats and verification.
@@ -166,6 +179,7 @@ impl Store {
                 self.plans.insert(body.hash.clone(), plan.clone());
                 let key = (plan.release.clone(), plan.environment.clone());
                 self.newest.insert(key, stream.clone());
+                self.of_flag.insert((plan.flag.clone(), plan.environment.clone()), stream.clone());
                 self.rollouts
                     .entry(stream.clone())
                     .or_insert_with(|| Rollout::new(stream, record.sequence, plan, body.hash));
@@ -178,7 +192,7 @@ impl Store {
                     for event in &step.events {
                         rollout.state.apply(event);
                     }
-                    rollout.keep(record.sequence, &step);
+                    rollout.keep(record.sequence, &step, self.for_people);
                     came.push((stream.clone(), step));
                 }
                 self.spooled.extend(body.spooled);
@@ -276,7 +290,7 @@ impl Store {
     /// Opens a rollout: its plan's record, in a batch, so that its first step can be folded.
     pub fn open(&self, batch: &mut Batch, now: Timestamp, plan: Plan, hash: String) -> String {
         let prefix = format!("{}#", plan.address());
-        let count = self.rollouts.keys().filter(|id| id.starts_with(&prefix)).count();
+        let count = self.rollouts.range(prefix.clone()..).take_while(|(id, _)| id.starts_with(&prefix)).count();
         let id = format!("{prefix}{}", count + 1);
         batch.opened.insert(id.clone(), Arc::new(plan.clone()));
         batch.put(record(now, &id, PLAN, &PlanBody { hash, plan }));
@@ -310,8 +324,7 @@ impl Store {
 
     /// The newest rollout of a flag in an environment, of whichever release: the one that has the flag.
     pub fn newest_of_flag(&self, flag: &str, environment: &str) -> Option<&Rollout> {
-        let of_flag = |rollout: &&Rollout| rollout.plan.flag == flag && rollout.plan.environment == environment;
-        self.rollouts().filter(of_flag).max_by_key(|rollout| rollout.opened)
+        self.of_flag.get(&(flag.to_owned(), environment.to_owned())).and_then(|id| self.rollouts.get(id))
     }
 
     /// The rollout that has the flag of this one, if that is another, newer one.

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::super::rollout::KEPT;
 use super::*;
 use crate::engine::decide::fold;
 use crate::engine::input::{Gates, Tick};
@@ -52,7 +53,7 @@ impl Desk {
     fn take(&mut self, input: Input) {
         let rollout = &mut self.rollout;
         let events = fold(&rollout.plan, &mut rollout.state, &input).unwrap();
-        rollout.keep(Sequence(1), &Step { at: Timestamp(0), input, events });
+        rollout.keep(Sequence(1), &Step { at: Timestamp(0), input, events }, KEPT);
     }
 
     fn tick(&mut self, readings: Vec<Reading>) {
@@ -85,7 +86,7 @@ impl Desk {
         let resumed = Event::Resumed { at, by: desk_actor() };
         let seen = Input::Seen { at, backend: Observation::NotRead };
         self.rollout.state.apply(&resumed);
-        self.rollout.keep(Sequence(1), &Step { at, input: seen, events: vec![resumed] });
+        self.rollout.keep(Sequence(1), &Step { at, input: seen, events: vec![resumed] }, KEPT);
     }
 
     fn paused(&self) -> bool {
