@@ -39,6 +39,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -s v -l verbose -d 'Te
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -s V -l version -d 'Print version'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "init" -d 'Make a commented starter project; never overwrites a file'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "create" -d 'Make the documents of a new flag and its release, checked with all others before anything is written'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "validate" -d 'Check all documents and report everything that is wrong with them'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "schema" -d 'Print the JSON Schema of documents, for editors, or of an answer'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "plan" -d 'Show what apply would do, what drifted at backends, and what both mean for rollouts; of one release, everything resolved, and where each value was written'
@@ -78,6 +79,45 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -l as -d 'Act 
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l release -d 'Name the release so; otherwise by the key' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l type -d 'What kind of flag it is: release, experiment, operational, kill-switch, permission, sunset' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l description -d 'What it is for' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l owner -d 'Who answers for it' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l lifetime -d 'How long it should live: 40d' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l template -d 'Take this release template instead of the project\'s' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l policy -d 'Take this threshold policy instead of the project\'s' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l to -d 'Release there, in this order, instead of where all releases go' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l label -d 'Label the release' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l file -d 'Add the documents to this file, below what stands in it; otherwise a file of their own below flagstaff/' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l snippet -d 'Print code that asks for the flag' -r -f -a "typescript\t'TypeScript on a server'
+javascript\t'JavaScript on a server'
+react\t'React'
+python\t'Python'
+java\t'Java'
+kotlin\t'Kotlin'
+go\t'Go'
+csharp\t'C#'
+rust\t'Rust'
+ruby\t'Ruby'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l sdk -d 'The SDK of that code' -r -f -a "openfeature\t'OpenFeature, with the provider of any backend'
+unleash\t'Unleash'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l anyway -d 'Make it although a flag is declared whose key differs in case and separators only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l dry-run -d 'Show what would be written, and write nothing'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s y -l yes -d 'Do not ask'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l at-backend -d 'Make the flag at the backends too, off, for nobody'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'

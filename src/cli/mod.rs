@@ -8,6 +8,7 @@ mod args;
 mod audit;
 mod completions;
 mod context;
+mod create;
 mod demo;
 mod doctor;
 mod exit;
@@ -56,6 +57,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Init),
+    Create(create::Create),
     Validate(validate::Validate),
     Schema(schema::Schema),
     Plan(plan::Plan),
@@ -122,6 +124,7 @@ pub fn main() -> ExitCode {
 async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => args.run(context),
+        Command::Create(args) => args.run(context).await,
         Command::Validate(args) => args.run(context),
         Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context).await,

@@ -6,6 +6,7 @@
 pub mod apply;
 mod backends;
 pub mod command;
+pub mod create;
 pub mod dated;
 pub mod doctor;
 mod documents;

@@ -24,6 +24,25 @@ pub struct Found {
     plain: bool,
 }
 
+/// Whether documents are read from a file of this name, relative to the project: by default, or by what `include:` names.
+pub fn is_read(name: &str, include: &[String]) -> bool {
+    let by_default = match name.split_once('/') {
+        None => name == "flagstaff.yaml" || name.ends_with(".flagstaff.yaml"),
+        Some((folder, _)) => folder == "flagstaff" && is_yaml(Path::new(name)),
+    };
+    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let by_include = |pattern: &String| {
+        if let Some(above) = pattern.strip_suffix("/**") {
+            return name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/')) && is_yaml(Path::new(name));
+        }
+        if let Some(of) = pattern.strip_suffix("/*.yaml").or_else(|| pattern.strip_suffix("/*")) {
+            return folder == of && is_yaml(Path::new(name));
+        }
+        name == pattern || name.strip_prefix(pattern.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+    };
+    by_default || include.iter().any(by_include)
+}
+
 /// A project's directory.
 #[derive(Debug)]
 pub struct Tree {

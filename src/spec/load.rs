@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
@@ -47,10 +48,30 @@ pub fn load(dir: &Path) -> Loaded {
     load_paths(dir, &[])
 }
 
+/// A file as it would be: it takes the place of what is there under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its name, relative to the project.
+    pub name: String,
+    /// What would stand in it.
+    pub text: String,
+}
+
+/// As [`load`], as it would be with a file that is not written yet.
+pub fn load_with(dir: &Path, draft: &Draft) -> Loaded {
+    load_all(dir, &[], Some(draft))
+}
+
 /// Loads the default set and the named files and folders; of findings, where any are named, only those in them.
 pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
+    load_all(dir, named, None)
+}
+
+fn load_all(dir: &Path, named: &[PathBuf], draft: Option<&Draft>) -> Loaded {
     let mut tree = Tree::new(dir);
-    let default = tree.discover();
+    let is_replaced = |tree: &Tree, found: &Found| draft.is_some_and(|draft| tree.name(&found.path) == draft.name);
+    let mut default = tree.discover();
+    default.retain(|found| !is_replaced(&tree, found));
     let mut loaded = read_files(dir, &tree, &default);
     let include: Vec<String> = loaded
         .project()
@@ -60,10 +81,14 @@ pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
     let known: BTreeSet<&Path> = default.iter().map(|found| found.path.as_path()).collect();
     let mut more: Vec<Found> = include.iter().flat_map(|pattern| tree.include(pattern)).collect();
     more.extend(named.iter().cloned());
-    more.retain(|found| !known.contains(found.path.as_path()));
+    more.retain(|found| !known.contains(found.path.as_path()) && !is_replaced(&tree, found));
     more.sort();
     more.dedup_by(|left, right| left.path == right.path);
     loaded.add(read_files(dir, &tree, &more));
+    if let Some(Draft { name, text }) = draft {
+        let (documents, findings) = read_text(&SourceFile::new(name.clone(), text.clone()));
+        loaded.add(Loaded { documents, findings, files: 1, ..Loaded::default() });
+    }
     loaded.findings.extend(tree.crowded());
     loaded.check(named.is_empty());
     if !named.is_empty() {
@@ -122,14 +147,16 @@ fn no_project(dir: &Path) -> Finding {
 }
 
 fn read_file(tree: &Tree, found: &Found) -> (Vec<Document>, Vec<Finding>) {
-    let (mut documents, mut findings) = (Vec::new(), Vec::new());
     match tree.read(found) {
-        Ok(file) => {
-            for node in yaml::parse(&file, &mut findings) {
-                documents.extend(read(&node, &mut findings));
-            }
-        }
-        Err(finding) => findings.push(*finding),
+        Ok(file) => read_text(&file),
+        Err(finding) => (Vec::new(), vec![*finding]),
+    }
+}
+
+fn read_text(file: &Arc<SourceFile>) -> (Vec<Document>, Vec<Finding>) {
+    let (mut documents, mut findings) = (Vec::new(), Vec::new());
+    for node in yaml::parse(file, &mut findings) {
+        documents.extend(read(&node, &mut findings));
     }
     if let Some(first) = findings.get(FINDINGS_AT_MOST) {
         let message = format!("and {} more findings in this file", findings.len() - FINDINGS_AT_MOST);

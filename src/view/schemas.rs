@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, schema_of};
 use super::answers::CommandAnswer;
 use super::audit::{AuditEntry, AuditLogAnswer};
+use super::create::CreateAnswer;
 use super::doctor::DoctorAnswer;
 use super::error::ErrorAnswer;
 use super::explain::ExplainAnswer;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<AuditEntry>(),
         of::<AuditLogAnswer>(),
         of::<CommandAnswer>(),
+        of::<CreateAnswer>(),
         of::<DoctorAnswer>(),
         of::<ErrorAnswer>(),
         of::<EventRow>(),

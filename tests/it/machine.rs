@@ -97,6 +97,8 @@ fn every_command_answers_with_one_document_of_its_schema() {
     assert_eq!(asked(&["validate"], "findings", 0)["documents"], 6);
     assert_eq!(asked(&["plan", "r"], "plan", 0)["plans"][0]["address"], "r@here");
     asked(&["plan", "nope"], "error", 1);
+    assert_eq!(asked(&["create", "t", "--dry-run", "--snippet", "go"], "create", 0)["written"], "no");
+    asked(&["create", "r"], "error", 1);
     assert_eq!(asked(&["plan", "--detailed-exitcode"], "proposal", 2)["flags"][0]["action"], "create");
     asked(&["plan", "--drift"], "proposal", 0);
     asked(&["apply"], "error", 64);

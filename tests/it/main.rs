@@ -7,6 +7,7 @@ mod changed;
 mod cli;
 mod conformance;
 mod counting;
+mod create;
 mod demo;
 mod doctor;
 mod documents;

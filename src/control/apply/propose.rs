@@ -21,7 +21,7 @@ impl Site {
     /// What `apply` would do in an environment, or in all of them. Asks backends and changes nothing.
     pub async fn propose(&self, environment: Option<&str>, progress: Progress<'_>) -> Proposal {
         let plans = self.declared_plans();
-        let flags = self.flag_rows(&plans, environment, progress).await;
+        let flags = self.flag_rows(&plans, environment, None, progress).await;
         let drift = self.drift(environment).await;
         let commit = commit_of(&self.dir).await;
         let rollouts = self.rollout_rows(&plans, environment);
@@ -40,6 +40,12 @@ impl Site {
         Proposal { commit, flags, drift, rollouts, declared: known.map(hash).collect(), standing: standing.collect() }
     }
 
+    /// What `apply` would do about one flag, and nothing else. It stands for no commit: that is of all documents.
+    pub async fn propose_flag(&self, flag: &str, environment: Option<&str>) -> Proposal {
+        let plans = self.declared_plans();
+        Proposal { flags: self.flag_rows(&plans, environment, Some(flag), &|_, _| ()).await, ..Proposal::default() }
+    }
+
     fn declared_plans(&self) -> Plans {
         let declared = self.loaded.plans().into_iter().map(|(release, environment, plan)| {
             let plan = plan.map(|resolved| DeclaredPlan { hash: resolved.hash, plan: Arc::new(resolved.plan) });
@@ -53,9 +59,16 @@ impl Site {
     }
 
     /// Rows in the project's order of environments, then by key.
-    async fn flag_rows(&self, plans: &Plans, environment: Option<&str>, progress: Progress<'_>) -> Vec<FlagRow> {
+    async fn flag_rows(
+        &self,
+        plans: &Plans,
+        environment: Option<&str>,
+        only: Option<&str>,
+        progress: Progress<'_>,
+    ) -> Vec<FlagRow> {
         let cards = self.cards();
-        let wanted = self.wanted(plans);
+        let mut wanted = self.wanted(plans);
+        wanted.retain(|(flag, _), _| only.is_none_or(|only| only == flag));
         let order: Vec<&String> = self
             .loaded
             .project()
