@@ -1,0 +1,1 @@
+//! The breaker with the real binary.
