@@ -109,6 +109,25 @@ fn who_is_resumed_while_others_are_held_back_is_held_back_again() {
 }
 
 #[test]
+fn what_another_driver_holds_back_counts_for_this_one() {
+    let mut world = World::of(TRIPS, 8, 0);
+    world.truth.lock().unwrap().lost = Some((BREACH, u64::MAX));
+    world.drive(FIRES + 10);
+    world.command("r0", Command::Resume);
+    let others = ["r1", "r2", "r3", "r4", "r5", "r6", "r7"];
+    for tick in 1..10 {
+        world.drive_only(&others, FIRES + 30 * tick + 10);
+        world.drive_only(&["r0"], FIRES + 30 * tick + 20);
+    }
+    assert_eq!((world.phase("r0"), held_back(&world)), (Phase::Paused, 9));
+    // what nobody looks at any more says nothing of the present
+    world.command("r0", Command::Resume);
+    world.drive_only(&["r0"], FIRES + 600);
+    assert_eq!(world.phase("r0"), Phase::Stopped);
+    world.replays();
+}
+
+#[test]
 fn a_signal_shuts_down_what_the_breaker_holds_back() {
     let mut world = World::of(TRIPS, 8, 0);
     world.truth.lock().unwrap().lost = Some((BREACH, u64::MAX));
