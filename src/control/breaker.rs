@@ -12,7 +12,7 @@ use super::store::{Batch, Stop};
 use crate::engine::breaker::{Shared, Trip};
 use crate::engine::decide::{Shutdown, late_shutdowns, shutdowns};
 use crate::engine::plan::{Arm, Form, Query, Series};
-use crate::engine::{Input, Plan, Reading, Span, State, Tick, Timestamp};
+use crate::engine::{Input, Percentage, Plan, Reading, Span, State, Tick, Timestamp};
 use crate::spec::documents::BreakerDoc;
 
 /// What the breaker says, by rollout and tick.
@@ -236,11 +236,55 @@ fn silent<'n>(ticks: &[(&str, Tick)], at: Timestamp, needs: &'n [Need], answers:
 }
 
 fn is_above(would: u32, of: u32, breaker: BreakerDoc) -> bool {
-    let whole = u64::from(crate::engine::Percentage::FULL.thousandths());
+    let whole = u64::from(Percentage::FULL.thousandths());
     u64::from(would) * whole > u64::from(breaker.share.thousandths()) * u64::from(of)
 }
 
 /// Whether a rollout gives its feature to anybody, or is about to.
 fn reaches(state: &State) -> bool {
     !state.allowed.is_nobody() || state.effect.as_ref().is_some_and(|effect| !effect.to.is_nobody())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(arm: Arm, form: Form, flag: &str, every: Span) -> Series {
+        let plan: Plan = serde_json::from_str(include_str!("../../tests/fixtures/plan.json")).unwrap();
+        let mut series = plan.series[0].clone();
+        (series.arm, series.query.form, series.query.every) = (arm, form, every);
+        (series.query.flag, series.query.matchers) = (flag.to_owned(), Vec::new());
+        series
+    }
+
+    fn common(arm: Arm, form: &Form, flag: &str, every: u64) -> Option<Common> {
+        common_query(&series(arm, form.clone(), flag, Span::seconds(every))).map(|(common, _)| common)
+    }
+
+    #[test]
+    fn one_query_is_the_same_question_whoever_asks_it() {
+        let of = crate::engine::plan::Selector { metric: "lost_total".to_owned(), matchers: Vec::new() };
+        let ratio = Form::Ratio { of: of.clone(), over: of.clone() };
+        let count = Form::Count { of };
+        let raw = |text: &str| Form::Raw { text: text.to_owned() };
+        let of_service = |form: &Form, flag, every| common(Arm::Service, form, flag, every);
+        for form in [&ratio, &count, &raw("max(queue{ {{ match }} })")] {
+            assert!(of_service(form, "a", 30).is_some());
+            assert_eq!(of_service(form, "a", 30), of_service(form, "b", 30), "{form:?}");
+            assert_eq!(common(Arm::Exposed, form, "a", 30), None);
+            assert_eq!(common(Arm::Control, form, "a", 30), None);
+        }
+        assert_eq!(of_service(&ratio, "a", 30), of_service(&ratio, "b", 60));
+        assert_ne!(of_service(&count, "a", 30), of_service(&count, "b", 60));
+        assert_ne!(of_service(&ratio, "a", 30), of_service(&count, "a", 30));
+        for text in ["queue{ {{ match }}, flag=\"{{ flag }}\" }", "queue{ {{match}}, flag=\"{{flag}}\" }"] {
+            assert_eq!(of_service(&raw(text), "a", 30), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn it_trips_above_its_share_and_not_at_it() {
+        let breaker = BreakerDoc { share: Percentage::whole(30), least: 2 };
+        assert!(!is_above(3, 10, breaker) && is_above(4, 10, breaker) && is_above(1, 3, breaker));
+    }
 }
