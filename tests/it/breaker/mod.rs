@@ -233,6 +233,35 @@ fn a_trip_that_cannot_be_recorded_holds_nothing_back() {
 }
 
 #[test]
+fn the_breaker_is_what_the_documents_say_by_now() {
+    // what cannot be read is none, and then rules shut down
+    for (before, after, phase) in [
+        (TRIPS, "breaker: { share: 30, least: 5 }", Phase::Stopped),
+        (TRIPS, "breaker: { share: 30%, least: 1 }", Phase::Stopped),
+        (TRIPS, "stickiness: userId", Phase::Stopped),
+        ("stickiness: userId", TRIPS, Phase::Paused),
+    ] {
+        let mut world = World::of(before, 6, 0);
+        world.truth.lock().unwrap().lost = Some((BREACH, u64::MAX));
+        world.drive(BREACH + 5);
+        crate::cli::replace(&world.dir.path().join("flagstaff.yaml"), before, after);
+        world.again();
+        world.drive(FIRES + 60);
+        assert_eq!(world.are(phase, "r"), 6, "{after}");
+    }
+}
+
+#[test]
+fn rollouts_of_all_environments_are_counted() {
+    let mut world = World::of(TRIPS, 6, 6);
+    // six of twelve are more than 30%; fourteen more elsewhere, and they are not
+    world.elsewhere(14);
+    world.truth.lock().unwrap().lost = Some((BREACH, u64::MAX));
+    world.drive(FIRES + 60);
+    assert_eq!(world.are(Phase::Stopped, "r"), 6);
+}
+
+#[test]
 fn a_stop_waits_no_longer_for_other_sources_and_what_is_there_is_counted() {
     let mut world = World::of(TRIPS, 8, 0);
     {

@@ -220,7 +220,7 @@ pub(super) struct World {
     /// Whether the journal's disk is full.
     pub(super) full: Arc<AtomicBool>,
     clock: Arc<Virtual>,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl World {
@@ -248,6 +248,33 @@ impl World {
         world
     }
 
+    /// So many more releases, in an environment of their own.
+    pub(super) fn elsewhere(&mut self, count: usize) {
+        let path = self.dir.path().join("flagstaff.yaml");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        let here = "    here: { backend: { flagd: { path: here.json } } }\n";
+        let there = "    there: { backend: { flagd: { path: there.json } }, match: { env: there } }\n";
+        text = text.replace(here, &format!("{}{there}", here.replace(" } }\n", " }, match: { env: here } }\n")));
+        text = text.replace("policy: sharing }", "policy: sharing, environments: [here] }");
+        text = text.replace("policy: own }", "policy: own, environments: [here] }");
+        let names: Vec<String> = (0..count).map(|index| format!("z{index}")).collect();
+        for name in &names {
+            text += &format!(
+                "---\napiVersion: flagstaff/v1\nkind: Release\nmetadata: {{ name: {name} }}\nspec: {{ policy: own, environments: [there] }}\n"
+            );
+        }
+        std::fs::write(&path, text).unwrap();
+        self.again();
+        self.site.backends.insert("there".to_owned(), Model::new("there", self.clock.clone()));
+        let site = &mut self.site;
+        let all = async {
+            for name in names {
+                site.start(&name, "there", &StartOptions::default()).await.unwrap();
+            }
+        };
+        self.clock.run(seconds(BREACH - 60), all).expect("all are started by then");
+    }
+
     fn ports(&mut self) {
         let path = self.dir.path().join(".flagstaff/journal.db");
         let journal = OnDisk(SqliteJournal::open(&path).unwrap(), self.full.clone());
@@ -260,9 +287,10 @@ impl World {
         }
     }
 
-    /// As another process sees it.
+    /// As another process sees it, whatever is wrong with the documents.
     pub(super) fn again(&mut self) {
-        self.site = open(self.dir.path(), self.clock.clone());
+        let actor = self.site.actor.clone();
+        self.site = Site::open(self.dir.path(), actor, self.clock.clone()).unwrap();
         self.ports();
     }
 
