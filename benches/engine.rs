@@ -202,7 +202,7 @@ fn inputs() -> Vec<Input> {
         };
         let readings = [-14, -12, -9, -13, -13, -14, -12, -11].map(&mut reading).to_vec();
         let at = begin.plus(Span(EVERY.0 * index));
-        let gates = Gates { backend: observed(true, 10), holds: Vec::new() };
+        let gates = Gates { backend: observed(true, 10), holds: Vec::new(), breaker: Vec::new() };
         inputs.push(Input::Tick(Tick { at, evaluated: at.plus(Span::seconds(5)), present: true, readings, gates }));
     }
     inputs

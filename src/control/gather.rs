@@ -9,6 +9,7 @@ use std::task::Poll;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
+use super::breaker::Trips;
 use super::pass::Need;
 use super::questions::{Answers, Rows};
 use super::site::Site;
@@ -107,7 +108,9 @@ impl Site {
         let mut batch = Batch::default();
         for need in needs.iter().filter(|need| gathered.is_answered(need)) {
             if judged.insert(need.id.clone()) {
-                self.fold_due(&mut batch, need, &gathered.answers, &gathered.observed);
+                // as if nothing were held back: whether the breaker trips is known when everything is there
+                let none = Trips::default();
+                self.fold_due(&mut batch, need, &gathered.answers, &gathered.observed, &none);
             }
         }
         let stops = self.store.stops_in(&batch);

@@ -34,20 +34,20 @@ impl Site {
         }
         let answers = questions.ask(&self.sources, &*self.clock).await;
         let mut steps = self.hear()?;
-        let mut batch = Batch::default();
+        let mut runs = Vec::new();
         for id in due {
-            let runs = self.store.rollout(&id).map(|rollout| late_runs(rollout, &answers, self.now()));
-            for LateRun { late, answered } in runs.unwrap_or_default() {
-                // a run that only goes on is recorded when it stops something
-                let mut alone = Batch::default();
-                if answered || !self.fold_fact(&mut alone, &id, Input::Late(late.clone())).is_empty() {
-                    self.fold_fact(&mut batch, &id, Input::Late(late));
-                } else {
-                    self.store.judged_unfinished(&id, &late);
-                }
-            }
+            let found = self.store.rollout(&id).map(|rollout| late_runs(rollout, &answers, self.now()));
+            runs.extend(found.unwrap_or_default().into_iter().map(|run| (id.clone(), run)));
         }
+        let (mut batch, mut open) = self.fold_late(&runs);
+        // what would be stopped if nothing were held back: what the breaker says is nothing unless it is recorded
         let stops = self.store.stops_in(&batch);
+        if !stops.is_empty() && self.trip_late(&mut runs) {
+            (batch, open) = self.fold_late(&runs);
+        }
+        for (id, late) in open {
+            self.store.judged_unfinished(&id, &late);
+        }
         match self.store.commit(self.now(), batch) {
             Ok(more) => steps.extend(more),
             // asked again at the next pass
@@ -59,6 +59,22 @@ impl Site {
             }
         }
         Ok(steps)
+    }
+}
+
+impl Site {
+    /// What is to be recorded of late runs, and those that only go on: they are recorded when they stop something.
+    fn fold_late(&self, runs: &[(String, LateRun)]) -> (Batch, Vec<(String, Late)>) {
+        let (mut batch, mut open) = (Batch::default(), Vec::new());
+        for (id, LateRun { late, answered }) in runs {
+            let mut alone = Batch::default();
+            if *answered || !self.fold_fact(&mut alone, id, Input::Late(late.clone())).is_empty() {
+                self.fold_fact(&mut batch, id, Input::Late(late.clone()));
+            } else {
+                open.push((id.clone(), late.clone()));
+            }
+        }
+        (batch, open)
     }
 }
 
@@ -94,8 +110,8 @@ fn again(rollout: &Rollout) -> Option<Again> {
 }
 
 /// A late run that is due.
-struct LateRun {
-    late: Late,
+pub(super) struct LateRun {
+    pub(super) late: Late,
     /// Whether ticks of it are answered only now.
     answered: bool,
 }
@@ -135,7 +151,10 @@ fn late_runs(rollout: &Rollout, answers: &Answers, now: Timestamp) -> Vec<LateRu
                 LateTick { at: *at, late, readings: answered.get(at).unwrap_or(recorded).clone() }
             });
         let ticks = ticks.collect();
-        Some(LateRun { late: Late { evaluated: now, ticks }, answered: answered.range(within).next().is_some() })
+        Some(LateRun {
+            late: Late { evaluated: now, ticks, breaker: Vec::new() },
+            answered: answered.range(within).next().is_some(),
+        })
     };
     // the older one first: what the newer one leaves unfinished goes on
     let before = (Bound::Unbounded, Bound::Included(rollout.anew));
@@ -159,7 +178,7 @@ pub(super) fn behind_run(rollout: &Rollout, at: Timestamp, readings: Vec<Reading
     before.extend(rollout.behind.range(from..at));
     let before = before.into_iter().map(|(at, readings)| LateTick { at: *at, late: false, readings: readings.clone() });
     let ticks = before.chain([LateTick { at, late: true, readings }]).collect();
-    Late { evaluated: now, ticks }
+    Late { evaluated: now, ticks, breaker: Vec::new() }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod apply;
 mod backends;
+mod breaker;
 pub mod command;
 pub mod create;
 pub mod dated;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::breaker::Trips;
 use super::effects::Patience;
 use super::error::ControlError;
 use super::gather::Gathered;
@@ -84,14 +85,22 @@ impl Site {
         // whoever appended while we were asking is heard before anything is folded
         deaf = self.hear_into(&mut passed).err().or(deaf);
         let mut batch = Batch::default();
-        let mut decided = Vec::new();
+        let mut decided = BTreeMap::new();
         for need in &needs {
-            decided.push((need.id.clone(), self.fold_due(&mut batch, need, &answers, &observed)));
+            let events = self.fold_due(&mut batch, need, &answers, &observed, &Trips::default());
+            decided.insert(need.id.clone(), events);
         }
         let stops = self.store.stops_in(&batch);
+        let trips = self.trips(&stops, &needs, &answers);
+        for need in needs.iter().filter(|need| trips.concerns(&need.id)) {
+            batch.forget(&need.id);
+            decided.insert(need.id.clone(), self.fold_due(&mut batch, need, &answers, &observed, &trips));
+        }
         match deaf.map_or_else(|| self.store.commit(self.now(), batch), Err) {
             Ok(steps) => {
                 passed.steps.extend(steps);
+                // it was held back, so that its next stop hurries anew
+                self.hurried.retain(|(id, _)| !trips.concerns(id));
                 let is_look = |need: &&Need| matches!(need.what, What::Look) && observed.contains_key(&need.id);
                 let looks = needs.iter().filter(is_look);
                 self.looked.extend(looks.map(|need| (need.id.clone(), now)));
@@ -103,6 +112,7 @@ impl Site {
             // judged again at the next pass, on what is there then
             Err(error) if is_conflict(&error) => passed.overtaken = true,
             Err(error) => {
+                // what the breaker says is nothing unless it is recorded: these are all stops, as if there were none
                 self.stop_unrecorded(stops, patience).await;
                 // stops that are recorded already are sent until they are read back; nothing grows
                 let _ = self.carry_out(ids, patience).await;
@@ -237,45 +247,56 @@ impl Site {
         need: &Need,
         answers: &Answers,
         observed: &BTreeMap<String, Observation>,
+        trips: &Trips,
     ) -> Vec<Event> {
         let now = self.now();
         let Some(rollout) = self.store.rollout(&need.id) else { return Vec::new() };
         let unread = || Observation::Unreadable("it had not answered when this was judged".to_owned());
         let seen = observed.get(&need.id).cloned().unwrap_or_else(unread);
-        let readings =
-            |at: Timestamp| -> Vec<Reading> { need.series.iter().map(|query| answers.get(at, query)).collect() };
-        let asked = match need.what {
-            What::Ticks(asked) => asked,
+        match need.what {
+            What::Ticks(_) => {}
             What::Look => return self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen }),
             What::Behind(at) => {
                 let mut events = self.fold_fact(batch, &need.id, Input::Seen { at: now, backend: seen });
-                let late = behind_run(rollout, at, readings(at), now);
+                let late = behind_run(rollout, at, need.readings(answers, at), now);
                 events.extend(self.fold_fact(batch, &need.id, Input::Late(late)));
                 return events;
             }
-        };
+        }
+        let mut ticks = self.ticks(need, answers);
+        let Some(newest) = ticks.pop() else { return Vec::new() };
+        for mut tick in ticks {
+            tick.gates.breaker = trips.at(&need.id, tick.at);
+            self.fold_fact(batch, &need.id, Input::Tick(tick));
+        }
+        self.settle_ended(batch, &need.id, &seen);
+        let (holds, breaker) = (self.holds_at(&rollout.plan, newest.at), trips.at(&need.id, newest.at));
+        self.fold_fact(batch, &need.id, Input::Tick(Tick { gates: Gates { backend: seen, holds, breaker }, ..newest }))
+    }
+
+    /// The ticks that a rollout is due, ascending, without what gates say of them.
+    pub(super) fn ticks(&self, need: &Need, answers: &Answers) -> Vec<Tick> {
+        let now = self.now();
+        let (What::Ticks(asked), Some(rollout)) = (need.what, self.store.rollout(&need.id)) else { return Vec::new() };
         // another process may have recorded these ticks meanwhile
         let Some(open) = due(&rollout.plan, &rollout.state, now).filter(|open| open.present >= asked.present) else {
             return Vec::new();
         };
+        let tick = |at: Timestamp, present: bool| {
+            let (readings, gates) = (need.readings(answers, at), Gates::default());
+            Tick { at, evaluated: now, present, readings, gates }
+        };
+        let mut ticks = Vec::new();
         if let Some((from, to)) = asked.missed {
             let mut at = open.missed.map_or(to.plus(rollout.plan.every), |(first, _)| first.max(from));
             while at <= to {
-                let tick = Tick { at, evaluated: now, present: false, readings: readings(at), gates: Gates::default() };
-                self.fold_fact(batch, &need.id, Input::Tick(tick));
+                ticks.push(tick(at, false));
                 at = at.plus(rollout.plan.every);
             }
         }
-        self.settle_ended(batch, &need.id, &seen);
-        let tick = Tick {
-            at: asked.present,
-            evaluated: now,
-            // asking may have taken so long that a newer tick is due: then this one grows nothing
-            present: open.present == asked.present,
-            readings: readings(asked.present),
-            gates: Gates { backend: seen, holds: self.holds_at(&rollout.plan, asked.present) },
-        };
-        self.fold_fact(batch, &need.id, Input::Tick(tick))
+        // asking may have taken so long that a newer tick is due: then this one grows nothing
+        ticks.push(tick(asked.present, open.present == asked.present));
+        ticks
     }
 
     /// A growth of ours that was not read back, and whose request is over: it had until now to land. Others wait until it
@@ -294,6 +315,13 @@ impl Site {
     /// Folds an input that cannot be refused: only commands are.
     pub(super) fn fold_fact(&self, batch: &mut Batch, id: &str, input: Input) -> Vec<Event> {
         self.store.fold(batch, id, self.now(), input).unwrap_or_default()
+    }
+}
+
+impl Need {
+    /// What was answered at an instant.
+    pub(super) fn readings(&self, answers: &Answers, at: Timestamp) -> Vec<Reading> {
+        self.series.iter().map(|query| answers.get(at, query)).collect()
     }
 }
 

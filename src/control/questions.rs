@@ -46,6 +46,11 @@ impl Answers {
         self.readings.get(&(at, query.clone())).cloned().unwrap_or(Reading::Unknown(Unknown::Error))
     }
 
+    /// Whether there was an answer that says something, if only that nothing happened.
+    pub(super) fn told(&self, at: Timestamp, query: &Query) -> bool {
+        self.readings.get(&(at, query.clone())).is_some_and(|reading| !reading.is_no_data())
+    }
+
     /// Whether a source did not answer in time.
     pub(super) fn is_silent(&self, source: &str) -> bool {
         self.silent.contains(source)

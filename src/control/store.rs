@@ -81,6 +81,12 @@ impl Batch {
         self.first.push(record);
     }
 
+    /// Drops what was folded onto a rollout, to fold it anew.
+    pub fn forget(&mut self, rollout: &str) {
+        self.states.remove(rollout);
+        self.steps.remove(rollout);
+    }
+
     /// Marks a rollout's steps as coming from a spooled stop.
     pub fn spooled(&mut self, rollout: &str, id: &str) {
         self.steps.entry(rollout.to_owned()).or_insert_with(empty_body).spooled.push(id.to_owned());

@@ -1,5 +1,6 @@
 //! Folding an event into the state. All counters live here; nothing is decided.
 
+use super::breaker::HeldBack;
 use super::decimal::Decimal;
 use super::event::{Credit, Event, Fired, Judged, Mark, Missing};
 use super::exposure::Exposure;
@@ -27,6 +28,9 @@ impl State {
             }
             Event::Ticked(judged) => self.tick(judged),
             Event::Notified(_) | Event::WouldAct(_) | Event::Advancing { .. } => {}
+            Event::HeldBack { fired, trip, .. } => {
+                self.held_back.insert(fired.rule.clone(), HeldBack { at: fired.at, trip: trip.clone() });
+            }
             Event::Intended(effect) => {
                 self.last_effect = effect.id;
                 self.asked.insert(effect.to.clone());
@@ -82,6 +86,7 @@ impl State {
             }
             Event::Stopped { cause, .. } => {
                 self.phase = Phase::Stopped;
+                self.held_back.clear();
                 self.stopped_by = Some(cause.clone());
                 self.shrink_to(&Exposure::nobody());
                 self.version += 1;
@@ -204,6 +209,7 @@ impl State {
         self.causes.clear();
         self.pauses.clear();
         self.rolled_back.clear();
+        self.held_back.clear();
         self.approvals.clear();
         self.approvable = false;
         self.drift = None;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::breaker::Trip;
 use super::decimal::Decimal;
 use super::detector::Weighed;
 use super::exposure::Exposure;
@@ -38,6 +39,15 @@ pub enum Event {
     Notified(Fired),
     /// A rule began to fire that only observes: what it would have done.
     WouldAct(Fired),
+    /// The blast-radius breaker held back a rule that would have shut it down: it pauses instead.
+    HeldBack {
+        /// When.
+        at: Timestamp,
+        /// The rule, with its evidence.
+        fired: Fired,
+        /// Who else would have been shut down, and by what.
+        trip: Trip,
+    },
     /// The next stage's exposure is to be written, by rule.
     Advancing {
         /// The stage it goes to.

@@ -6,6 +6,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::breaker::Trip;
 use super::exposure::Exposure;
 use super::plan::{Action, Plan};
 use super::reading::Reading;
@@ -77,6 +78,9 @@ pub struct Gates {
     pub backend: Observation,
     /// Everything outside the rollout that holds growth now.
     pub holds: Vec<Hold>,
+    /// Rules that the blast-radius breaker holds back: they pause instead of shutting down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaker: Vec<Trip>,
 }
 
 /// Something outside the rollout that holds growth.
@@ -101,8 +105,6 @@ pub enum HoldKind {
     Window,
     /// Another release is not far enough.
     Dependency,
-    /// The blast-radius breaker tripped.
-    Breaker,
     /// The project names another address than the plan.
     AddressChanged,
     /// The release's document is gone or broken.
@@ -116,6 +118,9 @@ pub struct Late {
     pub evaluated: Timestamp,
     /// Ascending: the late ones and the recorded ones from the longest `for` before the first late one.
     pub ticks: Vec<LateTick>,
+    /// As [`Gates::breaker`], over the late runs that were judged together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaker: Vec<Trip>,
 }
 
 /// One tick of a late run.

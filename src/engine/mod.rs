@@ -6,6 +6,7 @@
 //! `decide::decide(plan, state, input)` yields events or a refusal; `State::apply` folds an event into the state.
 
 pub mod apply;
+pub mod breaker;
 pub mod calendar;
 pub mod condition;
 pub mod decide;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::breaker::HeldBack;
 use super::decimal::Decimal;
 use super::event::{Missing, Unproven};
 use super::exposure::Exposure;
@@ -159,6 +160,8 @@ pub struct State {
     pub no_data: Timer,
     /// Rules and signals that have rolled back since the last resume or force.
     pub rolled_back: BTreeSet<Cause>,
+    /// Shutdowns that the blast-radius breaker held back since the last resume or force, by the rule's name.
+    pub held_back: BTreeMap<String, HeldBack>,
     /// Rules that are silenced, and until when.
     pub muted: BTreeMap<String, Timestamp>,
     /// Names of those who agreed to leave the stage.

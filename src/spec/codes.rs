@@ -21,6 +21,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "arms",
         "`arms` names the labels that tell the exposed from the control group, or says `unleash-impact`: a label for each flag, as Unleash serves its clients' impact metrics.",
     ),
+    (
+        "breaker",
+        "`breaker: { share: 30%, least: 5 }`: where one query would shut down more than that share of all rollouts in progress at one tick, and `least` of them at least (5 unless written), its rules pause instead. The share lies between 0% and 100%, and `least` is 2 or more.",
+    ),
     ("boolean", "Booleans are written `true` and `false`, nothing else."),
     (
         "condition",

@@ -258,7 +258,9 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
             Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
                 because
             }
-            Event::Notified(fired) | Event::WouldAct(fired) => std::slice::from_ref(fired),
+            Event::Notified(fired) | Event::WouldAct(fired) | Event::HeldBack { fired, .. } => {
+                std::slice::from_ref(fired)
+            }
             _ => &[],
         };
         Some(AuditEntry {

@@ -108,6 +108,15 @@ pub fn answer(rollout: &Rollout, explained: &Explanation, now: Timestamp) -> Exp
         Phase::Paused | Phase::Running if moved => {
             vec![format!("flagstaff apply --adopt -e {}", plan.environment), format!("flagstaff abort {on}")]
         }
+        Phase::Paused if !state.held_back.is_empty() => {
+            // others are in the same state for the same cause
+            let causes = state
+                .held_back
+                .keys()
+                .map(|rule| format!("flagstaff resume --all --cause {rule} -e {}", plan.environment));
+            let all = format!("flagstaff abort --all -e {}", plan.environment);
+            [format!("flagstaff abort {on}"), all, format!("flagstaff resume {on}")].into_iter().chain(causes).collect()
+        }
         Phase::Paused => vec![format!("flagstaff resume {on}"), format!("flagstaff abort {on}")],
         Phase::Running if state.waits_for_approval(plan) => vec![format!("flagstaff approve {on}")],
         Phase::Running => vec![format!("flagstaff pause {on}"), format!("flagstaff abort {on}")],

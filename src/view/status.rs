@@ -46,6 +46,8 @@ pub struct StatusRow {
     pub unserved: Option<String>,
     /// Why it is paused or stopped.
     pub causes: Vec<String>,
+    /// Shutdowns that the breaker held back, and why.
+    pub held_back: Vec<String>,
     /// Who paused it, and what they said.
     pub said: Vec<String>,
     /// Rules that stop nothing now.
@@ -114,6 +116,7 @@ pub fn row(rollout: &Rollout, driver: Option<String>, now: Timestamp) -> StatusR
             Phase::Paused => state.causes.iter().map(words::cause).collect(),
             _ => state.stopped_by.iter().map(words::cause).collect(),
         },
+        held_back: words::held_back(state),
         said: if state.phase == Phase::Paused { words::pauses(state) } else { Vec::new() },
         mutes: mutes(state, now),
         baked: state.baked,
@@ -168,6 +171,8 @@ fn why(row: &StatusRow) -> String {
     let why = match row.state {
         StateWord::Running if undriven(row) => format!("nobody drives it; {}", row.progress),
         StateWord::Running | StateWord::WaitingForApproval => row.progress.clone(),
+        // it begins with the cause
+        _ if row.said.is_empty() && !row.held_back.is_empty() => row.held_back.join("; "),
         _ if row.said.is_empty() => safe(&row.causes.join(", ")),
         // the words are safe already
         _ => format!("{} ({})", safe(&row.causes.join(", ")), row.said.join("; ")),
@@ -210,6 +215,14 @@ fn overview(printer: &Printer, rows: &[StatusRow]) {
         let (cause, environment) = (safe(cause), safe(environment));
         let text = format!("cause: {cause} paused {} in {environment}", rollouts(count));
         printer.out(&printer.tone(&text, Tone::Warn));
+        let of_cause = format!("{cause}: ");
+        let is_held = |row: &&StatusRow| row.held_back.iter().any(|held| held.starts_with(&of_cause));
+        let held = rows.iter().filter(|row| safe(&row.environment) == environment).filter(is_held).count();
+        if held > 0 {
+            let text = format!("  the breaker held back that it shuts down {held} of them: they are still ON");
+            printer.out(&printer.tone(&text, Tone::Bad));
+            printer.out(&format!("  flagstaff abort --all -e {environment}"));
+        }
         printer.out(&format!("  flagstaff resume --all --cause {cause} -e {environment}"));
     }
     let mut drivers: BTreeMap<&str, usize> = BTreeMap::new();

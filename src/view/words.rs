@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::safe::safe;
 use crate::control::Rollout;
+use crate::engine::breaker::{HeldBack, Shared, Trip};
 use crate::engine::detector::{Against, Detector};
 use crate::engine::event::{Event, Fired, Missing, Unproven};
 use crate::engine::plan::{Action, Plan, Unit};
@@ -101,6 +102,10 @@ pub fn why(state: &State) -> String {
             let said = pauses(state);
             let with_words = |of: &Cause| match of {
                 Cause::Person if !said.is_empty() => format!("person ({})", said.join("; ")),
+                Cause::Rule(name) => match state.held_back.get(name) {
+                    Some(held) => format!("{} ({})", safe(name), tripped(&held.trip)),
+                    None => safe(name),
+                },
                 of => cause(of),
             };
             state.causes.iter().map(with_words).collect::<Vec<_>>().join(", ")
@@ -113,6 +118,13 @@ pub fn why(state: &State) -> String {
 /// The bare causes: where the words of people would be in the way.
 pub fn causes(state: &State) -> String {
     match state.phase {
+        Phase::Paused if !state.held_back.is_empty() => {
+            let causes = state.causes.iter().map(|of| match of {
+                Cause::Rule(name) if state.held_back.contains_key(name) => format!("{} (breaker)", safe(name)),
+                of => cause(of),
+            });
+            causes.collect::<Vec<_>>().join(", ")
+        }
         Phase::Paused => state.causes.iter().map(cause).collect::<Vec<_>>().join(", "),
         _ => state.stopped_by.as_ref().map(cause).unwrap_or_default(),
     }
@@ -134,9 +146,30 @@ pub fn because(rollout: &Rollout) -> String {
         matches!(event, Event::Paused { .. } | Event::RolledBack { .. } | Event::Stopped { .. } | Event::Drifted { .. })
     });
     match causes.next().filter(|_| matches!(rollout.state.phase, Phase::Paused | Phase::Stopped)) {
-        Some(found) => event(&rollout.plan, found).unwrap_or_default(),
+        Some(found) => {
+            let said = event(&rollout.plan, found).unwrap_or_default();
+            held_back(&rollout.state).into_iter().chain([said]).collect::<Vec<_>>().join("; ")
+        }
         None => why(&rollout.state),
     }
+}
+
+/// Each shutdown that the breaker held back, and why.
+pub fn held_back(state: &State) -> Vec<String> {
+    let told = |(rule, held): (&String, &HeldBack)| format!("{}: {}", safe(rule), tripped(&held.trip));
+    state.held_back.iter().filter(|_| state.phase == Phase::Paused).map(told).collect()
+}
+
+/// Why the breaker held a shutdown back: who else would have been shut down, and by what.
+pub fn tripped(trip: &Trip) -> String {
+    let Trip { would, of, limit, .. } = trip;
+    let thousandths = u64::from(*would).saturating_mul(1000).checked_div(u64::from(*of)).unwrap_or(0);
+    let share = Decimal::new(i128::from(thousandths), -1);
+    let on = match &trip.shared {
+        Shared::Query { source, series } => format!("one query, {} of {}", safe(series), safe(source)),
+        Shared::Source(source) => format!("one source, {}, that answers nothing", safe(source)),
+    };
+    format!("shutdown held back by the breaker: {would} of {of} rollouts ({share}%, more than {limit}) on {on}")
 }
 
 /// The same where there is little room: the rules and what they saw.
@@ -348,6 +381,7 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
         Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
         Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
         Event::WouldAct(rule) => format!("only observed, would {}: {}", would(&rule.then), fired(plan, rule)),
+        Event::HeldBack { fired: rule, trip, .. } => format!("{}: {}", tripped(trip), fired(plan, rule)),
         Event::Advancing { stage: index, .. } => format!("advancing to {}", stage(*index)),
         Event::Effective { exposure, stage: index, .. } => {
             format!("{} is effective: {}", stage(*index), safe(&exposure.to_string()))

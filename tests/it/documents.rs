@@ -36,6 +36,7 @@ const EVERYTHING: &str = r#"
     people: { group: [a], other: b }
     freezes:
       - { name: n, from: "2026-12-20", to: "2027-01-03T18:00", zone: UTC, environments: [here], releases: r, reason: why }
+    breaker: { share: 30%, least: 5 }
     signals:
       one: { alertmanager: { release: r, environment: e }, token_env: T, environments: [here], then: pause }
       two: { grafana: { release: r }, hmac: { secret_file: f, style: grafana }, then: { rollback: previous } }
@@ -159,6 +160,9 @@ fn wrong_documents_are_not_valid_by_the_schema() {
     broken("Project", "/spec/sources/two", json!({ "graphite": {} }));
     broken("Project", "/spec/environments/here/protected", json!("yes"));
     broken("Project", "/spec/environments/here/match", json!({ "a b": "c" }));
+    broken("Project", "/spec/breaker", json!({ "least": 5 }));
+    broken("Project", "/spec/breaker/share", json!(30));
+    broken("Project", "/spec/breaker/least", json!(1));
     broken("Project", "/spec/signals/one/then", json!("hold"));
     broken("Project", "/spec/signals/three/json/release", json!("a"));
     broken("Project", "/spec/signals/two/hmac/style", json!("md5"));

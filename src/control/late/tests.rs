@@ -59,7 +59,7 @@ impl Desk {
     fn tick(&mut self, readings: Vec<Reading>) {
         self.now += 1;
         let at = self.at(self.now);
-        let gates = Gates { backend: Observation::NotRead, holds: Vec::new() };
+        let gates = Gates { backend: Observation::NotRead, holds: Vec::new(), breaker: Vec::new() };
         self.take(Input::Tick(Tick { at, evaluated: at, present: true, readings, gates }));
     }
 

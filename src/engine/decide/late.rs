@@ -60,17 +60,24 @@ pub fn unfinished(plan: &Plan, state: &State, ticks: &[LateTick]) -> BTreeSet<Ti
     open
 }
 
+/// Everything that fires on a late run.
+pub(super) fn asked_late(folding: &Folding<'_>, late: &Late) -> Asked {
+    let mut asked = Asked::default();
+    for rule in folding.plan.rules.iter().filter(|rule| rule.stops()) {
+        if let Run::Fires(tick, timer, weighed) = run(folding.plan, folding.state, rule, &late.ticks) {
+            asked.add(folding.fired(rule, &tick.readings, tick.at, &timer, weighed));
+        }
+    }
+    asked
+}
+
 impl Folding<'_> {
     pub(super) fn late(&mut self, late: &Late) {
         if !self.state.is_live() {
             return;
         }
-        let mut asked = Asked::default();
-        for rule in self.plan.rules.iter().filter(|rule| rule.stops()) {
-            if let Run::Fires(tick, timer, weighed) = run(self.plan, self.state, rule, &late.ticks) {
-                asked.add(self.fired(rule, &tick.readings, tick.at, &timer, weighed));
-            }
-        }
+        let asked = asked_late(self, late);
+        let asked = self.hold_back(late.evaluated, asked, &late.breaker, Folding::holds_late);
         self.carry_out(late.evaluated, asked, cause_of_rule);
     }
 }

@@ -1,5 +1,6 @@
 //! The fold: judges an input, applies its events to the state, and returns them to be recorded.
 
+mod breaker;
 mod command;
 mod late;
 mod observe;
@@ -14,6 +15,7 @@ use super::plan::{Action, Plan, RollbackStage};
 use super::state::{Cause, Effect, EffectKind, Phase, State};
 use super::time::Timestamp;
 
+pub use breaker::{Shutdown, late_shutdowns, shutdowns};
 pub use command::{Opening, may_start};
 pub use late::unfinished;
 

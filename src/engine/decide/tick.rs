@@ -24,11 +24,13 @@ impl Folding<'_> {
         if self.state.last_tick.is_some_and(|last| tick.at <= last) {
             // it can stop and do nothing else
             let run = vec![LateTick { at: tick.at, late: true, readings: tick.readings.clone() }];
-            return self.late(&Late { evaluated: tick.evaluated, ticks: run });
+            let breaker = tick.gates.breaker.clone();
+            return self.late(&Late { evaluated: tick.evaluated, ticks: run, breaker });
         }
         self.observe(tick.evaluated, &tick.gates.backend, false);
         self.skipped(tick);
         let asked = self.judged(tick, judge(self.plan, self.state, tick));
+        let asked = self.hold_back(tick.evaluated, asked, &tick.gates.breaker, Folding::holds_run);
         // `at` is when it was decided; each rule's own record says which tick it was
         if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
             self.advance(tick);
@@ -51,6 +53,8 @@ impl Folding<'_> {
                 (judged.credit, judged.samples, judged.proofs) = (Credit::Frozen, None, Vec::new());
             }
             let asked = self.judged(tick, judged);
+            // what the breaker says now is not recorded, so it holds nothing back; what it held back before stays so
+            let asked = self.hold_back(tick.evaluated, asked, &[], Folding::holds_run);
             if self.carry_out(tick.evaluated, asked, cause_of_rule) {
                 return;
             }
@@ -60,7 +64,7 @@ impl Folding<'_> {
     }
 
     /// Ticks between the last one and this that nobody fed are unobserved: they break a running `for` as unknown does.
-    fn skipped(&mut self, tick: &Tick) {
+    pub(super) fn skipped(&mut self, tick: &Tick) {
         let Some(last) = self.state.last_tick else { return };
         let every = self.plan.every.0.max(1);
         let gap = (tick.at.since(last).0 / every).saturating_sub(1);
@@ -89,7 +93,7 @@ impl Folding<'_> {
     }
 
     /// Records a judgement, and says everything that fires at its tick.
-    fn judged(&mut self, tick: &Tick, judged: Judged) -> Asked {
+    pub(super) fn judged(&mut self, tick: &Tick, judged: Judged) -> Asked {
         let plan = self.plan;
         let no_data = judged.no_data == Some(true);
         let firing = |(index, number): &(usize, Decimal)| {

@@ -3,6 +3,7 @@
 mod access;
 mod audience;
 mod backend;
+mod breaker;
 mod calendar;
 mod flag;
 mod layer;
@@ -18,6 +19,7 @@ mod template;
 pub use access::{CertificatesDoc, LoginDoc, SourceAccessDoc, TokenDoc, TokenServerDoc};
 pub use audience::AudienceDoc;
 pub use backend::AccessDoc;
+pub use breaker::BreakerDoc;
 pub use calendar::{AfterDoc, FreezeDoc, WindowDoc};
 pub use flag::FlagDoc;
 pub use layer::Layer;

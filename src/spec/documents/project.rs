@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::backend::{AccessDoc, backend};
+use super::breaker::{BreakerDoc, breaker};
 use super::calendar::{FreezeDoc, freezes};
 use super::layer::{Layer, layer};
 use super::signal::{SignalDoc, signal};
@@ -37,6 +38,8 @@ pub struct ProjectDoc {
     pub freezes: Vec<FreezeDoc>,
     /// Where something of them could not be read: what it would hold is not known.
     pub freezes_fault: Option<At>,
+    /// When rules pause instead of shutting down; nothing where they always shut down.
+    pub breaker: Option<BreakerDoc>,
     /// Alerts from outside that may stop rollouts.
     pub signals: Vec<SignalDoc>,
 }
@@ -96,6 +99,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         }
     }
     let (freezes, freezes_fault) = freezes(spec);
+    let breaker = breaker(spec);
     let mut signals = Vec::new();
     if let Some(node) = spec.get("signals") {
         for (name, node) in Reader::new(node, "`signals`", spec.findings()).entries() {
@@ -114,6 +118,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         people,
         freezes,
         freezes_fault,
+        breaker,
         signals,
     }
 }

@@ -1,8 +1,10 @@
 //! What must hold at every step of every history, said without any model.
 
+use flagstaff::engine::breaker::{Shared, Trip};
 use flagstaff::engine::decide::fold;
+use flagstaff::engine::plan::Action;
 use flagstaff::engine::state::EffectKind;
-use flagstaff::engine::{Command, Event, Input, Phase, Plan, State};
+use flagstaff::engine::{Cause, Command, Event, Input, Percentage, Phase, Plan, State};
 
 use super::reference::random::histories;
 
@@ -26,11 +28,33 @@ fn grows_or_lets_go(step: &Step<'_>) -> bool {
     matches!(command(step), Some(Command::Start { .. } | Command::Resume | Command::Force { .. }))
 }
 
+/// The same inputs, and at two of three ticks the breaker says that it holds back everything: in every other history.
+fn tripping(plan: &Plan, inputs: &[Input], seed: u64) -> Vec<Input> {
+    let trip = |rule: &str| Trip {
+        rule: rule.to_owned(),
+        shared: Shared::Source("prom".to_owned()),
+        would: 5,
+        of: 6,
+        limit: Percentage::whole(30),
+    };
+    let all: Vec<Trip> = plan.rules.iter().map(|rule| rule.name.as_str()).chain(["no_data"]).map(trip).collect();
+    let mut inputs = inputs.to_vec();
+    let ticks = inputs.iter_mut().enumerate().filter(|(index, _)| seed % 2 == 1 && index % 3 > 0);
+    for (_, input) in ticks {
+        match input {
+            Input::Tick(tick) => tick.gates.breaker.clone_from(&all),
+            Input::Late(late) => late.breaker.clone_from(&all),
+            _ => {}
+        }
+    }
+    inputs
+}
+
 #[track_caller]
 fn everywhere(salt: u64, what: &str, holds: impl Fn(&Step<'_>) -> bool) {
     for history in histories(salt, 3_000) {
         let mut after = State::default();
-        for (index, input) in history.inputs.iter().enumerate() {
+        for (index, input) in tripping(&history.plan, &history.inputs, history.seed).iter().enumerate() {
             let before = after.clone();
             let events = fold(&history.plan, &mut after, input).unwrap_or_default();
             let step = Step { plan: &history.plan, before: &before, input, events: &events, after: &after };
@@ -142,5 +166,38 @@ fn a_person_sees_every_change_of_phase_stage_causes_and_exposure() {
     everywhere(29, "unseen", |step| {
         let view = |state: &State| (state.phase, state.stage, state.causes.clone(), state.allowed.clone());
         view(step.before) == view(step.after) || step.before.version < step.after.version
+    });
+}
+
+#[test]
+fn what_the_breaker_holds_back_is_paused_by_a_rule_and_sends_nothing_but_a_rollback() {
+    let times = std::cell::Cell::new(0);
+    everywhere(30, "the breaker", |step| {
+        let held = |event: &Event| match event {
+            Event::HeldBack { fired, .. } => Some(fired.rule.clone()),
+            _ => None,
+        };
+        step.events.iter().filter_map(held).all(|rule| {
+            times.set(times.get() + 1);
+            let said = match step.input {
+                Input::Tick(tick) => &tick.gates.breaker,
+                Input::Late(late) => &late.breaker,
+                _ => return false,
+            };
+            let of_rules = said.iter().any(|trip| trip.rule == rule);
+            let paused = step.after.phase == Phase::Paused && step.after.causes.contains(&Cause::Rule(rule));
+            of_rules && paused && !step.after.is_growing()
+        })
+    });
+    assert!(times.get() > 100, "{times:?}");
+}
+
+#[test]
+fn signals_pass_the_breaker() {
+    everywhere(31, "a signal was held back", |step| match step.input {
+        Input::Signal(signal) if signal.then == Action::Shutdown && step.before.is_live() => {
+            step.after.phase == Phase::Stopped
+        }
+        _ => true,
     });
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use flagstaff::engine::breaker::Trip;
 use flagstaff::engine::condition::Comparison;
 use flagstaff::engine::decide::{Refusal, fold};
 use flagstaff::engine::event::Missing;
@@ -239,6 +240,8 @@ pub(super) struct Timeline {
     pub(super) obedient: bool,
     /// What holds growth at ticks and commands.
     pub(super) holds: Vec<Hold>,
+    /// What the breaker says at ticks.
+    pub(super) breaker: Vec<Trip>,
 }
 
 pub(super) fn observed(on: bool, exposure: Exposure, stamped: Option<Stamp>) -> Observed {
@@ -257,6 +260,7 @@ impl Timeline {
             backend: observed(false, Exposure::nobody(), None),
             obedient: true,
             holds: Vec::new(),
+            breaker: Vec::new(),
         }
     }
 
@@ -362,7 +366,7 @@ impl Timeline {
         backend: Observation,
         present: bool,
     ) -> Vec<Event> {
-        let gates = Gates { backend, holds: self.holds.clone() };
+        let gates = Gates { backend, holds: self.holds.clone(), breaker: self.breaker.clone() };
         let tick = Tick { at, evaluated: self.now.plus(DELAY), present, readings, gates };
         self.feed(Input::Tick(tick)).unwrap()
     }
@@ -392,7 +396,7 @@ impl Timeline {
                 readings: readings.clone(),
             })
             .collect();
-        self.feed(Input::Late(Late { evaluated: self.later(), ticks })).unwrap()
+        self.feed(Input::Late(Late { evaluated: self.later(), ticks, breaker: self.breaker.clone() })).unwrap()
     }
 
     pub(super) fn signal(&mut self, then: Action) -> Vec<Event> {

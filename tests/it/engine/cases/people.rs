@@ -357,14 +357,9 @@ fn a_freeze_needs_a_reason_that_names_it() {
 
 #[test]
 fn every_hold_holds_growth_and_stops_nothing() {
-    for kind in [
-        HoldKind::Freeze,
-        HoldKind::Window,
-        HoldKind::Dependency,
-        HoldKind::Breaker,
-        HoldKind::AddressChanged,
-        HoldKind::DocumentGone,
-    ] {
+    for kind in
+        [HoldKind::Freeze, HoldKind::Window, HoldKind::Dependency, HoldKind::AddressChanged, HoldKind::DocumentGone]
+    {
         let mut timeline = Timeline::at(plan(), 1);
         timeline.holds = vec![hold(kind)];
         timeline.healthy(5);

@@ -613,7 +613,7 @@ fn ticks_that_could_not_be_recorded_stop_as_they_did_or_do_nothing() {
         let tick = |(index, readings): (usize, &Vec<Reading>)| {
             let at = timeline.now.plus(Span(EVERY.0 * (index as u64 + 1)));
             let backend = Observation::Seen(timeline.backend.clone());
-            let gates = Gates { backend, holds: Vec::new() };
+            let gates = Gates { backend, holds: Vec::new(), breaker: Vec::new() };
             Tick { at, evaluated: at.plus(DELAY), present: true, readings: readings.clone(), gates }
         };
         Input::Aside(ticks.iter().enumerate().map(tick).collect())

@@ -288,7 +288,7 @@ impl World {
         let holds = if self.dice.percent(7) { vec![kit::freeze("sale")] } else { Vec::new() };
         let readings = self.readings();
         self.recent.push((at, readings.clone()));
-        Input::Tick(Tick { at, evaluated, present, readings, gates: Gates { backend, holds } })
+        Input::Tick(Tick { at, evaluated, present, readings, gates: Gates { backend, holds, breaker: Vec::new() } })
     }
 
     /// A stretch of recent ticks, some of them answered only now.
@@ -301,7 +301,7 @@ impl World {
             let readings = if late { self.readings() } else { readings };
             ticks.push(LateTick { at, late, readings });
         }
-        Input::Late(Late { evaluated: self.later(), ticks })
+        Input::Late(Late { evaluated: self.later(), ticks, breaker: Vec::new() })
     }
 
     fn some_command(&mut self) -> Command {

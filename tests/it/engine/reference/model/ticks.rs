@@ -136,7 +136,7 @@ impl Model<'_> {
         }
         if newest.is_some_and(|newest| tick.at <= newest) {
             let ticks = vec![LateTick { at: tick.at, late: true, readings: tick.readings.clone() }];
-            return self.late(&Late { evaluated: tick.evaluated, ticks });
+            return self.late(&Late { evaluated: tick.evaluated, ticks, breaker: Vec::new() });
         }
         self.read(tick.evaluated, &tick.gates.backend, false);
         self.nobody_looked(tick.at);
