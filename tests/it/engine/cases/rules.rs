@@ -633,4 +633,14 @@ fn ticks_that_could_not_be_recorded_stop_as_they_did_or_do_nothing() {
     timeline.paused(1, &[by_rule("errors")]);
     assert!(timeline.state.baked <= baked && !timeline.state.approvable);
     assert_eq!(timeline.feed(rest).unwrap(), [], "once");
+
+    // a pause on the way keeps no stop after it from being what it was
+    let rules = vec![
+        rule("errors", above(ERRORS, "0.02"), 1, Action::Pause),
+        rule("worse", above(ERRORS, "0.02"), 3, Action::Shutdown),
+    ];
+    let mut timeline = Timeline::at(with_rules(rules), 1);
+    let run = aside(&timeline, &vec![errors(50); 3]);
+    timeline.feed(run).unwrap();
+    assert_eq!(timeline.state.phase, Phase::Stopped);
 }
