@@ -21,6 +21,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "arms",
         "`arms` names the labels that tell the exposed from the control group, or says `unleash-impact`: a label for each flag, as Unleash serves its clients' impact metrics.",
     ),
+    (
+        "burn-rate",
+        "A safeguard on a burn rate: `when: \"burn_rate(error_rate, 99.9%) > 14.4\", over: [1h, 5m]`. It holds while the share of a `ratio` or of `slow(BOUND)` is above 14.4 times what may fail (1.44%) over both windows, the long one first. The objective is above 0% and below 100%, and what is compared must be a share that can be reached. It stands in no line of `healthy`, not beside `baseline()`, and makes no promise.",
+    ),
     ("boolean", "Booleans are written `true` and `false`, nothing else."),
     (
         "condition",
@@ -71,6 +75,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
     ("login", "There is one way to say who we are to a source: a token, `username` with its password, or `oauth2`."),
+    (
+        "long-window",
+        "A window is longer than flagstaff remembers of pages that it reads itself: 5000 readings of each. A `prometheus` source remembers for itself.",
+    ),
     ("many", "One file has so many findings that the rest is only counted."),
     (
         "match-conflict",

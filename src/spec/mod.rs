@@ -1,6 +1,7 @@
 //! YAML with spans → checked documents → a resolved, canonical plan. All findings at once. Never touches the network.
 
 mod aligned;
+mod burn_rate;
 mod checks;
 pub mod codes;
 pub mod condition;

@@ -1,6 +1,7 @@
 //! `kind: ThresholdPolicy`: metrics, health and safeguards.
 
 use super::metric::{MetricDoc, Preset, metric, preset};
+use super::over::{OverDoc, over};
 use super::promise::{PromiseDoc, promise};
 use crate::engine::Span;
 use crate::engine::plan::{Action, RollbackStage};
@@ -48,6 +49,8 @@ pub struct SafeguardDoc {
     pub when: Text,
     /// How long it must hold.
     pub hold_for: Option<(Span, At)>,
+    /// The windows of its burn rate.
+    pub over: Option<OverDoc>,
     /// How often it may be wrong, and what it must not miss.
     pub promise: Option<PromiseDoc>,
     /// Whether what it would have done is only recorded.
@@ -121,13 +124,14 @@ fn safeguard(node: &Node, findings: &mut Vec<Finding>) -> Option<SafeguardDoc> {
     let mut reader = Reader::new(node, "a safeguard", findings);
     let (name, when) = (reader.need_text("name"), reader.need_text("when"));
     let hold_for = reader.span("for");
+    let over = over(&mut reader);
     let promise = promise(&mut reader, hold_for.as_ref().map(|(_, at)| at));
     let observe = reader.flag("observe").unwrap_or(false);
     let then = action(&mut reader);
     reader.finish();
     // an action that could not be read keeps nobody from hearing of the rest; no plan is made of it
     let (then, then_at) = then.unwrap_or((Action::Pause, node.at.clone()));
-    Some(SafeguardDoc { name: name?, when: when?, hold_for, promise, observe, then, then_at })
+    Some(SafeguardDoc { name: name?, when: when?, hold_for, over, promise, observe, then, then_at })
 }
 
 pub(super) fn action(reader: &mut Reader<'_, '_>) -> Option<(Action, At)> {

@@ -2,6 +2,7 @@
 
 mod advancing;
 mod backend;
+mod burning;
 mod counting;
 mod people;
 mod proving;

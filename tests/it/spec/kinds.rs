@@ -1,6 +1,8 @@
 //! All kinds of document are read, with all that can be written in them; what is broken keeps to itself.
 
-use flagstaff::engine::plan::{Arm, Form, Query};
+use flagstaff::engine::condition::Comparison;
+use flagstaff::engine::plan::{Arm, Form, Query, Unit};
+use flagstaff::engine::{Condition, Decimal, Span, Term};
 use flagstaff::spec::documents::Body;
 use flagstaff::spec::{self, Loaded};
 
@@ -117,6 +119,43 @@ fn a_promise_is_pinned_with_its_counts_and_constants() {
     assert_eq!(their_failed.name, "baseline(error_rate.failed)");
     assert_eq!((their_failed.arm, their_total.arm, failed.arm), (Arm::Control, Arm::Control, Arm::Exposed));
     assert_ne!(their_failed.query.matchers, failed.query.matchers);
+}
+
+/// A burn rate is two ordinary series and two ordinary comparisons with an exact limit; it does not lengthen `settle`.
+#[test]
+fn a_burn_rate_is_pinned_as_two_comparisons() {
+    let written = "when: \"error_rate > 2%\", for: 2m, then: pause";
+    let pinned = |rule: &str| {
+        let (found, _dir) = loaded(&[(written, rule)], RELEASE);
+        found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan
+    };
+    let plan = pinned("when: \"burn_rate(error_rate, 99.9%) > 14.4\", over: [1h, 5m], for: 2m, then: pause");
+    let rule = &plan.rules[0];
+    assert_eq!(rule.text, "burn_rate(error_rate, 99.9%) > 14.4 (error_rate over 1h and over 5m > 1.44%)");
+    let named = |name: &str| plan.series.iter().position(|series| series.name == name).expect(name);
+    let (long, short, plain) = (named("error_rate over 1h"), named("error_rate over 5m"), named("error_rate"));
+    let above = |series: usize| Condition::Compare {
+        left: Term::Series { series, factor: Decimal::whole(1) },
+        op: Comparison::Greater,
+        right: Term::Number("0.0144".parse().unwrap()),
+    };
+    assert_eq!(rule.condition, Condition::All(vec![above(long), above(short)]));
+    assert_eq!((rule.hold_for, rule.detector.is_none()), (Some(Span::minutes(2)), true));
+    assert_eq!(plan.series[long].query.window, Span::hours(1));
+    assert_eq!((plan.series[long].arm, plan.series[long].unit), (Arm::Exposed, Unit::Ratio));
+    // what is asked twice under two names is one question
+    assert_eq!(plan.series[short].query, plan.series[plain].query);
+    assert_eq!(plan.settle, pinned("when: \"error_rate > 2%\", then: pause").settle);
+
+    let plan = pinned("when: \"burn_rate(slow(500ms), 99.95%) > 6 and requests > 100\", over: [6h, 30m], then: pause");
+    assert!(plan.rules[0].text.ends_with("(slow(500ms) over 6h and over 30m > 0.3%)"), "{}", plan.rules[0].text);
+    assert!(plan.series.iter().any(|series| series.name == "slow(500ms) over 30m"));
+
+    // the word alone is a metric's name, as it was
+    let own = "burn_rate: { ratio: { of: checkout_failed_total, over: checkout_total } }\n    checkouts_lost:";
+    let (found, _dir) =
+        loaded(&[("checkouts_lost:", own), (written, "when: \"burn_rate > 2%\", then: pause")], RELEASE);
+    assert_eq!(told(&found), Vec::<String>::new());
 }
 
 #[test]
