@@ -17,6 +17,7 @@ mod proof;
 pub mod raw;
 pub mod reader;
 pub mod resolve;
+mod sample_ratio;
 pub mod schema;
 pub mod text;
 pub mod typing;

@@ -3,6 +3,7 @@
 use super::metric::{MetricDoc, Preset, metric, preset};
 use super::over::{OverDoc, over};
 use super::promise::{PromiseDoc, promise};
+use super::sample_ratio::{SampleRatioDoc, sample_ratio};
 use crate::engine::Span;
 use crate::engine::plan::{Action, RollbackStage};
 use crate::spec::finding::{At, Finding};
@@ -34,6 +35,8 @@ pub struct PolicyDoc {
     pub safeguards: Vec<SafeguardDoc>,
     /// What happens without evidence.
     pub no_data: Option<(Span, Action, At)>,
+    /// How far the split between the groups may be from what was configured.
+    pub sample_ratio: Option<SampleRatioDoc>,
     /// Whether nothing of it stops or holds anything: what it would have done is recorded.
     pub observe: bool,
     /// Where `spec` stands.
@@ -101,6 +104,8 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         reader.finish();
         no_data = after.zip(then).map(|((after, _), then)| (after, then, at));
     }
+    let ratio = spec.get("sample_ratio").zip(spec.key_at("sample_ratio"));
+    let sample_ratio = ratio.and_then(|(node, at)| sample_ratio(node, at, spec.findings()));
     let observe = spec.flag("observe").unwrap_or(false);
     let at = spec.key_at("healthy").unwrap_or_else(|| spec.at().part(0, 0));
     PolicyDoc {
@@ -115,6 +120,7 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         healthy,
         safeguards,
         no_data,
+        sample_ratio,
         observe,
         at,
     }

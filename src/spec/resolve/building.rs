@@ -17,6 +17,7 @@ use crate::spec::index::Parts;
 use crate::spec::promise::{self, Wrong};
 use crate::spec::proof;
 use crate::spec::reader::Text;
+use crate::spec::sample_ratio;
 use crate::spec::typing::{self, MetricType, SeriesKey};
 use crate::spec::{metrics, raw};
 
@@ -44,7 +45,9 @@ impl Building<'_, '_> {
             })
             .collect();
         let samples: Vec<Option<SeriesKey>> = template.stages.iter().map(|stage| self.samples_key(stage)).collect();
+        let ratio = self.ratio_keys();
         let mut keys = self.keys.clone();
+        keys.extend(ratio.iter().flatten().cloned());
         keys.extend(samples.iter().flatten().cloned());
         keys.sort();
         keys.dedup();
@@ -70,6 +73,9 @@ impl Building<'_, '_> {
             self.findings.push(finding.help("evidence from before the change would count; leave it out for the least"));
         }
         let stages = self.stages(&samples, &keys);
+        let sample_ratio = policy.sample_ratio.as_ref().zip(ratio).and_then(|(doc, [exposed, control])| {
+            sample_ratio::check(policy, doc, policy.every.0, (place(&exposed), place(&control)), &stages)
+        });
         let used: BTreeSet<&String> = stages.iter().flat_map(|stage| &stage.exposure.audiences).collect();
         let audiences = used.into_iter().filter_map(|name| {
             self.parts.audiences.get(name.as_str()).map(|found| (name.clone(), found.doc.audience.clone()))
@@ -129,6 +135,7 @@ impl Building<'_, '_> {
                 observe: policy.observe,
                 then: then.clone(),
             }),
+            sample_ratio,
             stages,
             series,
             windows: self.parts.window().map(|window| window.windows.clone()).unwrap_or_default(),
@@ -236,6 +243,15 @@ impl Building<'_, '_> {
                 None
             }
         }
+    }
+
+    /// The series of the check of the split, where any stage has a random control group.
+    fn ratio_keys(&mut self) -> Option<[SeriesKey; 2]> {
+        let Parts { policy, template, .. } = self.parts;
+        let doc = policy.sample_ratio.as_ref()?;
+        let keys = sample_ratio::keys(policy, doc).map_err(|finding| self.findings.push(*finding)).ok()?;
+        let percentages = template.stages.iter().filter_map(|stage| stage.percentage.as_ref());
+        sample_ratio::applies(percentages.map(|(percentage, _)| *percentage)).then_some(keys)
     }
 
     fn stages(&mut self, samples: &[Option<SeriesKey>], keys: &[SeriesKey]) -> Vec<Stage> {

@@ -7,3 +7,4 @@ mod counting;
 mod people;
 mod proving;
 mod rules;
+mod splitting;

@@ -280,6 +280,48 @@ fn windows_that_a_source_does_not_remember() {
     assert_eq!(told(&flagstaff::spec::load(dir.path())), Vec::<String>::new());
 }
 
+/// The check of the split between the groups: what it cannot be, and what to write instead.
+#[test]
+fn sample_ratios() {
+    let file = "policies.yaml";
+    let ratio = |ratio: &str, expected: &str| {
+        check(file, "  healthy:\n", &format!("  sample_ratio: {ratio}\n  healthy:\n"), expected);
+    };
+    let alarms = "false_alarms: { max: 1%, per: 24h }";
+    ratio(&format!("{{ within: 0%, {alarms}, cluster: 10 }}"), "10:27 sample-ratio `0%` `0%` is no tolerance");
+    ratio(&format!("{{ within: 100%, {alarms}, cluster: 10 }}"), "sample-ratio `100%`");
+    ratio(&format!("{{ within: 20, {alarms}, cluster: 10 }}"), "percentage `20`");
+    ratio(&format!("{{ {alarms}, cluster: 10 }}"), "missing-key");
+    ratio("{ within: 20%, cluster: 10 }", "`false_alarms` is missing here");
+    ratio(&format!("{{ within: 20%, {alarms} }}"), "`cluster` is missing here");
+    ratio(&format!("{{ within: 20%, {alarms}, cluster: 0 }}"), "from 1 to 1000: how many requests one user makes");
+    ratio("{ within: 20%, false_alarms: { max: 100%, per: 24h }, cluster: 10 }", "false-alarms `100%`");
+    ratio("{ within: 20%, false_alarms: { max: 1%, per: 0s }, cluster: 10 }", "false-alarms `0s`");
+    ratio(&format!("{{ within: 20%, {alarms}, cluster: 10, then: pause }}"), "unknown-key `then`");
+    for of in ["error_rate", "p99", "reqests", "checkouts_lost"] {
+        let expected =
+            format!("sample-ratio `{of}` `sample_ratio` counts a metric of both groups, and `{of}` is no `count`");
+        ratio(&format!("{{ of: {of}, within: 20%, {alarms}, cluster: 10 }}"), &expected);
+    }
+    for metric in ["{ query: 'sum(x{ {{ match }} })', unit: count }", "{ scope: service, count: x }"] {
+        let more = format!("metrics:\n    own: {metric}\n");
+        let of = format!("  sample_ratio: {{ of: own, within: 20%, {alarms}, cluster: 10 }}\n  healthy:\n");
+        let mut files = example_files();
+        for (_, text) in &mut files {
+            *text = text.replace("metrics:\n", &more).replace("  healthy:\n", &of);
+        }
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let dir = project_dir(&files);
+        let told = told(&flagstaff::spec::load(dir.path()));
+        assert!(told.iter().any(|line| line.contains("sample-ratio `own`")), "{metric}: {told:?}");
+    }
+    let used = format!("{{ within: 20%, {alarms}, cluster: 10 }}");
+    ratio(
+        &format!("{used}\n  safeguards: [ {{ name: sample_ratio, when: 'error_rate > 2%', then: pause }} ]\n  x:"),
+        "duplicate-name `sample_ratio`",
+    );
+}
+
 #[test]
 fn observing() {
     let file = "policies.yaml";

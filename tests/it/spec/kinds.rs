@@ -158,6 +158,41 @@ fn a_burn_rate_is_pinned_as_two_comparisons() {
     assert_eq!(told(&found), Vec::<String>::new());
 }
 
+/// The check of the split is pinned with constants for each stage that has a random control group.
+#[test]
+fn a_sample_ratio_is_pinned_with_constants_for_each_stage() {
+    let written = "sample_ratio: { of: requests, within: 20%, false_alarms: { max: 1%, per: 24h }, cluster: 10 }";
+    let (found, _dir) = loaded(&[("  healthy:\n", &format!("  {written}\n  healthy:\n"))], RELEASE);
+    assert_eq!(told(&found), Vec::<String>::new());
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    let ratio = plan.sample_ratio.as_ref().expect("a check");
+    assert_eq!((ratio.within.to_string(), ratio.threshold.to_string()), ("0.2".to_owned(), "132.638629397".to_owned()));
+    let [ours, theirs] = [ratio.exposed, ratio.control].map(|index| &plan.series[index]);
+    assert_eq!((ours.name.as_str(), theirs.name.as_str()), ("requests", "baseline(requests)"));
+    assert_eq!((ours.arm, theirs.arm), (Arm::Exposed, Arm::Control));
+    let stages: Vec<Option<(String, bool)>> = ratio
+        .stages
+        .iter()
+        .map(|split| split.as_ref().map(|split| (split.configured.to_string(), split.many.is_some())))
+        .collect();
+    // audiences, audiences, two percentages on top of them, everybody
+    let some = |percent: &str| Some((percent.to_owned(), false));
+    assert_eq!(stages, [None, None, some("10%"), some("50%"), None]);
+    // without any stage that has a control group nothing is asked
+    let quick = "apiVersion: flagstaff/v1\nkind: ReleaseTemplate\nmetadata: { name: people }\nspec: { stages: [ { name: \
+                 internal, audiences: [employees], bake: 1h } ] }\n---\n";
+    let release = RELEASE.replace("spec: {", "spec: { template: people,");
+    let (found, _dir) =
+        loaded(&[("  healthy:\n", &format!("  {written}\n  healthy:\n"))], &format!("{quick}{release}"));
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    assert_eq!(plan.sample_ratio, None);
+    assert!(plan.series.iter().all(|series| series.name != "baseline(requests)"));
+    // and it is refused where the groups cannot be told apart
+    let arms = "      arms: { flag: feature_flag_key, variant: feature_flag_result_variant }\n";
+    let (found, _dir) = loaded(&[("  healthy:\n", &format!("  {written}\n  healthy:\n")), (arms, "")], RELEASE);
+    assert!(told(&found).iter().any(|line| line.contains("no-arms")), "{:?}", told(&found));
+}
+
 #[test]
 fn a_proof_is_pinned_and_names_a_metric_of_the_exposed_group() {
     let written = "    - \"error_rate < 1%\"\n    - { when: \"p99 < 500ms\", for: 2m }";
