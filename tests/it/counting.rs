@@ -163,7 +163,7 @@ fn a_split_that_is_not_as_configured_holds_and_is_shown() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut look = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
+    let look = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
         for _ in 0..200 {
             let explained = answer(dir, &["explain", "r"]);
             if wanted(&explained) {
@@ -179,8 +179,8 @@ fn a_split_that_is_not_as_configured_holds_and_is_shown() {
     let held = look("not found", &|explained| missing(explained, "sample_ratio: too many are exposed, 50.00% of "));
     assert_eq!(held["stage"], "tenth");
     let counted = |explained: &Value| {
-        let rows = explained["evidence"].as_array().unwrap().iter();
-        rows.cloned().find(|row| row["rule"] == "sample_ratio").unwrap_or_else(|| panic!("{explained:#}"))
+        let mut rows = explained["evidence"].as_array().unwrap().iter();
+        rows.find(|row| row["rule"] == "sample_ratio").cloned().unwrap_or_else(|| panic!("{explained:#}"))
     };
     let row = counted(&held);
     assert_eq!(row["number"], row["threshold"]);
