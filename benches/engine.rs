@@ -160,6 +160,7 @@ fn plan() -> Plan {
             rule("restarts", compare(7, Comparison::Greater, "3"), 0, Action::Notify),
         ],
         no_data: Some(NoData { after: Span::minutes(10), observe: false, then: Action::Pause }),
+        sample_ratio: None,
         windows: Vec::new(),
         after: Vec::new(),
     }

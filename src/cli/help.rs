@@ -32,6 +32,7 @@ const TOPICS: &[(&str, &str)] = &[
          slow(500ms) < 1%\n  missing(requests)\n  exposure >= 50% and error_rate > 1%\n\n\
          Shares are compared with percentages, times with times, counts with bare numbers. There is no equality.\n\
          In `healthy` a line may be proven: error_rate < 1% at 95% confidence.\nA safeguard may promise how often it is wrong, and then counts: false_alarms: { max: 5%, per: 24h }, catches: 5%.\n\
+         It may be on a burn rate over two windows: burn_rate(error_rate, 99.9%) > 14.4 with over: [1h, 5m].\n\
          An unknown reading makes a condition unknown unless the rest settles it; `missing(x)` is\nunknown only where nobody looked.",
     ),
     ("durations", "90s, 2m, 1h30m, 24h, 7d, 250ms; units ms s m h d w, larger ones first, each once."),

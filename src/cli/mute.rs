@@ -13,7 +13,7 @@ pub(crate) struct Mute {
     /// The release
     #[arg(value_name = "RELEASE")]
     pub(crate) release: String,
-    /// The rule's name, or no_data
+    /// The rule's name, no_data or sample_ratio
     #[arg(value_name = "RULE")]
     pub(crate) rule: String,
     /// For how long

@@ -5,6 +5,7 @@ use super::decimal::Decimal;
 use super::event::{Credit, Event, Fired, Judged, Mark, Missing};
 use super::exposure::Exposure;
 use super::input::Actor;
+use super::split::SAMPLE_RATIO;
 use super::state::{Cause, EffectKind, PersonPause, Phase, State, Timer};
 use super::time::Timestamp;
 
@@ -106,6 +107,7 @@ impl State {
                 // the rule starts anew when the mute ends: at ticks before that it is silent, and there may be none
                 match index {
                     Some(index) => self.rules.get_mut(*index).into_iter().for_each(|timer| *timer = Timer::default()),
+                    None if rule == SAMPLE_RATIO => self.split = None,
                     None => self.no_data = Timer::default(),
                 }
                 self.earns_after = self.earns_after.max(*at);
@@ -174,6 +176,9 @@ impl State {
             Some(false) => self.no_data = Timer::default(),
             None => {}
         }
+        if judged.split.is_some() {
+            self.split.clone_from(&judged.split);
+        }
         match judged.credit {
             Credit::Earned => {
                 self.baked = self.baked.saturating_add(1);
@@ -232,6 +237,7 @@ impl State {
         self.rules.fill(Timer::default());
         self.lines.fill(Timer::default());
         self.no_data = Timer::default();
+        self.split = None;
     }
 
     fn reset_bake(&mut self) {

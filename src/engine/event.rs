@@ -13,6 +13,7 @@ use super::input::{Actor, Hold, HoldKind, Observed, Stamp};
 use super::plan::Action;
 use super::proof::Tally;
 use super::reading::{Reading, Unknown};
+use super::split::{Counted, Mismatch};
 use super::state::{Cause, Effect};
 use super::time::Timestamp;
 
@@ -163,7 +164,7 @@ pub enum Event {
         at: Timestamp,
         /// The rule.
         rule: String,
-        /// Its index in the plan; none for `no_data`.
+        /// Its index in the plan; none for `no_data` and `sample_ratio`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<usize>,
         /// Until when.
@@ -296,6 +297,9 @@ pub struct Judged {
     pub samples: Option<Decimal>,
     /// Whether needed evidence was missing; `None` where the tick does not count for that.
     pub no_data: Option<bool>,
+    /// What was counted of the groups, where they are compared and both counts were known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Box<Counted>>,
     /// Everything that is missing for the next step.
     pub missing: Vec<Missing>,
 }
@@ -385,6 +389,8 @@ pub enum Missing {
     },
     /// A line of `healthy` is not proven yet.
     Unproven(Box<Unproven>),
+    /// The groups are not split as it was configured.
+    SampleRatio(Box<Mismatch>),
     /// Something outside holds.
     Held {
         /// What.
@@ -427,7 +433,7 @@ impl Missing {
 /// A rule that fired, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fired {
-    /// The rule's name, `no_data`, or a signal's name.
+    /// The rule's name, `no_data`, `sample_ratio`, or a signal's name.
     pub rule: String,
     /// What it asked for.
     pub then: Action,
@@ -440,4 +446,7 @@ pub struct Fired {
     /// What a rule that counts has made of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighed: Option<Weighed>,
+    /// How the groups are split, where that is what was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<Box<Mismatch>>,
 }

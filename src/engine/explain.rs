@@ -52,6 +52,7 @@ fn missing(plan: &Plan, state: &State, holds: Option<&[Hold]>, now: Timestamp) -
             Missing::OlderThanCommand
                 | Missing::Unhealthy { .. }
                 | Missing::RuleTrue { .. }
+                | Missing::SampleRatio(_)
                 | Missing::Unknown { .. }
                 | Missing::NoEvidence
         )

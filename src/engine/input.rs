@@ -273,7 +273,7 @@ pub enum Command {
     },
     /// Silence a rule for a while.
     Mute {
-        /// The rule's name, or `no_data`.
+        /// The rule's name, `no_data` or `sample_ratio`.
         rule: String,
         /// At ticks before this it stops nothing.
         until: Timestamp,

@@ -10,6 +10,7 @@ use super::input::{Observation, Tick};
 use super::plan::{Action, Plan, RollbackStage, Rule, Stage};
 use super::proof::Tally;
 use super::reading::{Reading, Unknown};
+use super::split::{Counted, SAMPLE_RATIO};
 use super::state::{Phase, State, Timer};
 use super::time::Timestamp;
 
@@ -28,7 +29,9 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
     let (rules, weighed) = judging.rules();
     let weights = weighed.iter().map(|(rule, weighed)| (*rule, weighed.number)).collect();
     let lines = judging.line_marks();
-    let health = judging.health(&rules, &weighed, &lines);
+    let split = judging.split();
+    let mut health = judging.health(&rules, &weighed, &lines);
+    health.obstacles.extend(judging.mismatch(split.as_ref()));
     let credit = judging.credit(&health);
     let samples = match (&stage.samples, credit) {
         (Some(samples), Credit::Earned) => {
@@ -43,8 +46,9 @@ pub fn judge(plan: &Plan, state: &State, tick: &Tick) -> Judged {
         Credit::Frozen | Credit::Restarted => Vec::new(),
     };
     let no_data = judging.no_data(&rules);
+    let split = split.map(Box::new);
     let mut judged =
-        Judged { at: tick.at, rules, weights, lines, credit, proofs, samples, no_data, missing: Vec::new() };
+        Judged { at: tick.at, rules, weights, lines, credit, proofs, samples, no_data, split, missing: Vec::new() };
     judged.missing = judging.missing(&judged, health);
     judged
 }
@@ -115,7 +119,9 @@ struct Health {
 impl Health {
     /// Whether anything measured was bad, as opposed to missing.
     fn is_bad(&self) -> bool {
-        self.obstacles.iter().any(|it| matches!(it, Missing::Unhealthy { .. } | Missing::RuleTrue { .. }))
+        let is_bad =
+            |it: &Missing| matches!(it, Missing::Unhealthy { .. } | Missing::RuleTrue { .. } | Missing::SampleRatio(_));
+        self.obstacles.iter().any(is_bad)
     }
 }
 
@@ -220,6 +226,27 @@ impl Judging<'_> {
             Some((index, self.state.proofs.get(&index).copied().unwrap_or_default().and(counts)))
         });
         tallied.collect()
+    }
+
+    /// What is counted of the groups after this tick. Before a stage has settled, not everybody knows of its exposure, and
+    /// where less is exposed than the stage says, nobody has configured a split.
+    fn split(&self) -> Option<Counted> {
+        let ratio = self.plan.sample_ratio.as_ref()?;
+        let is_muted = self.state.muted.get(SAMPLE_RATIO).is_some_and(|until| self.tick.at < *until);
+        let is_settled = self.settled_at().is_some_and(|settled| self.tick.at >= settled);
+        if is_muted || !is_settled || self.state.allowed != self.stage.exposure {
+            return None;
+        }
+        let nothing = Counted::default();
+        let before = self.state.split.as_deref().unwrap_or(&nothing);
+        ratio.count(self.state.stage, before, &self.tick.readings, self.tick.at)
+    }
+
+    /// A split that holds growth: found at this tick, or before it and not over.
+    fn mismatch(&self, split: Option<&Counted>) -> Option<Missing> {
+        let ratio = self.plan.sample_ratio.as_ref().filter(|ratio| !ratio.observe)?;
+        let counted = split.or(self.state.split.as_deref())?;
+        ratio.mismatch(self.state.stage, counted).map(|mismatch| Missing::SampleRatio(Box::new(mismatch)))
     }
 
     fn unknown_reason(&self, index: usize) -> Option<Unknown> {
@@ -376,6 +403,7 @@ impl Judged {
             proofs: Vec::new(),
             samples: None,
             no_data: None,
+            split: None,
             missing: vec![Missing::NoEvidence],
         }
     }

@@ -21,6 +21,7 @@ pub mod logarithm;
 pub mod plan;
 pub mod proof;
 pub mod reading;
+pub mod split;
 pub mod state;
 pub mod time;
 

@@ -14,6 +14,7 @@ use super::decimal::Decimal;
 use super::detector::Detector;
 use super::exposure::Exposure;
 use super::proof::Proof;
+use super::split::SampleRatio;
 use super::time::Span;
 
 /// A pinned plan.
@@ -61,6 +62,9 @@ pub struct Plan {
     pub rules: Vec<Rule>,
     /// What happens when evidence is missing for long.
     pub no_data: Option<NoData>,
+    /// Whether the split between the groups is what was configured; none where nobody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_ratio: Option<SampleRatio>,
     /// When rules may grow it: while any of these is open; always where there is none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
@@ -483,6 +487,9 @@ impl Plan {
                 proof.counts.each_series(&mut |index| counted |= index == series);
             }
             line.condition.each_series(&mut |index| shown |= index == series);
+        }
+        if let Some(ratio) = &self.sample_ratio {
+            ratio.each_series(&mut |index| counted |= index == series);
         }
         let sampled = self.stages.iter().any(|stage| stage.samples.as_ref().is_some_and(|it| it.series == series));
         counted && !shown && !sampled

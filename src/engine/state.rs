@@ -12,6 +12,7 @@ use super::exposure::Exposure;
 use super::input::{Observed, Stamp};
 use super::plan::Plan;
 use super::proof::Tally;
+use super::split::Counted;
 use super::time::{Span, Timestamp};
 
 /// Where a rollout is in its life.
@@ -158,6 +159,8 @@ pub struct State {
     pub lines: Vec<Timer>,
     /// The run of ticks without needed evidence.
     pub no_data: Timer,
+    /// What was counted of the groups since timers started anew; none where nothing was.
+    pub split: Option<Box<Counted>>,
     /// Rules and signals that have rolled back since the last resume or force.
     pub rolled_back: BTreeSet<Cause>,
     /// Shutdowns that the blast-radius breaker held back since the last resume or force, by the rule's name.

@@ -25,6 +25,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "breaker",
         "`breaker: { share: 30%, least: 5 }`: where one query would shut down more than that share of all rollouts in progress at one tick, and `least` of them at least (5 unless written), its rules pause instead. The share lies between 0% and 100%, and `least` is 2 or more.",
     ),
+    (
+        "burn-rate",
+        "A safeguard on a burn rate: `when: \"burn_rate(error_rate, 99.9%) > 14.4\", over: [1h, 5m]`. It holds while the share of a `ratio` or of `slow(BOUND)` is above 14.4 times what may fail (1.44%) over both windows, the long one first. The objective is above 0% and below 100%, and what is compared must be a share that can be reached. It stands in no line of `healthy`, not beside `baseline()`, and makes no promise.",
+    ),
     ("boolean", "Booleans are written `true` and `false`, nothing else."),
     (
         "condition",
@@ -41,7 +45,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("duplicate-key", "A mapping has the same key twice. Readers disagree about which one counts."),
     (
         "duplicate-name",
-        "Names are unique: documents per kind, stages per template, rules per policy (`no_data` is taken), freezes per project.",
+        "Names are unique: documents per kind, stages per template, rules per policy (`no_data` is taken, and `sample_ratio` beside that key), freezes per project.",
     ),
     ("duration", "Durations are written `90s`, `2m`, `1h30m`, `24h`, `7d`. See `flagstaff help durations`."),
     ("every", "`every` is the distance of ticks and more than zero."),
@@ -75,6 +79,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
     ("login", "There is one way to say who we are to a source: a token, `username` with its password, or `oauth2`."),
+    (
+        "long-window",
+        "A window is longer than flagstaff remembers of pages that it reads itself: 5000 readings of each. A `prometheus` source remembers for itself.",
+    ),
     ("many", "One file has so many findings that the rest is only counted."),
     (
         "match-conflict",
@@ -109,7 +117,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("number", "A whole number is expected."),
     (
         "observe",
-        "A policy with `observe: true` is measured, and what its safeguards and `no_data` would have done is recorded. Nothing of it stops or holds anything. `healthy` counts as ever.",
+        "A policy with `observe: true` is measured, and what its safeguards, `no_data` and `sample_ratio` would have done is recorded. Nothing of it stops or holds anything. `healthy` counts as ever.",
     ),
     ("outside-path", "The flag file lies outside of the project's directory."),
     ("percentage", "Percentages are written `10%` or `12.5%`, with at most three decimals, from 0% to 100%."),
@@ -134,6 +142,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "A place in a JSON body is a JSON pointer (RFC 6901): `/data/release`, keys and indexes, each behind a slash.",
     ),
     ("same-series", "Two environments read the same series: evidence of one would count for the other."),
+    (
+        "sample-ratio",
+        "`sample_ratio: { of: requests, within: 20%, false_alarms: { max: 1%, per: 24h }, cluster: 10 }` holds growth while requests are not split between the exposed and the control group as the stage says. It counts a metric with the form `count`; `within` is more than 0% and less than 100%: users who make more requests than others keep the split from ever being exact.",
+    ),
     ("samples", "`samples` counts a metric of the exposed group, `requests` unless it names another."),
     ("scope", "The only scope that is written is `service`: a metric of the whole service, without a flag label."),
     ("selector", "A selector is `name` or `name{label=\"value\"}`, with = != =~ !~."),

@@ -2,8 +2,11 @@
 //!
 //! Read by hand, since every fault must name its characters: a lexer, a descent, and typing in `typing.rs`.
 
-use crate::engine::Decimal;
+mod lexer;
+
+use self::lexer::{Lexeme, Token, lex};
 use crate::engine::condition::Comparison;
+use crate::engine::{Decimal, Span};
 
 /// A condition longer than this is refused; so is one nested deeper than 32.
 const LENGTH_AT_MOST: usize = 2000;
@@ -24,7 +27,6 @@ pub struct Fault {
 
 /// A condition as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "read once per condition; boxing would only blur it")]
 pub enum Written {
     /// `left OP right`, with the bytes it covers.
     Compare(WrittenTerm, Comparison, WrittenTerm, (usize, usize)),
@@ -36,6 +38,8 @@ pub enum Written {
     Not(Box<Written>),
     /// `missing(m)`
     Missing(Name),
+    /// `burn_rate(m, 99.9%) > 14.4`
+    BurnRate(BurnRate),
 }
 
 /// One side of a comparison as written.
@@ -56,6 +60,19 @@ pub enum WrittenTerm {
     Exposure((usize, usize)),
 }
 
+/// `burn_rate(m, 99.9%) > 14.4`: how many times as fast as its objective allows a share uses up what may fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BurnRate {
+    /// The metric, a share of what fails.
+    pub name: Name,
+    /// The share that is to succeed, and its bytes.
+    pub objective: (Decimal, (usize, usize)),
+    /// How many times as fast is too fast, and its bytes.
+    pub times: (Decimal, (usize, usize)),
+    /// All bytes of it.
+    pub at: (usize, usize),
+}
+
 /// The unit of a written number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
@@ -74,6 +91,8 @@ pub struct Name {
     pub text: String,
     /// The bound of `slow(…)` in seconds, and as written.
     pub bound: Option<(Decimal, String)>,
+    /// The window it is measured over, where that is not the policy's. No condition writes one: a burn rate has two.
+    pub window: Option<Span>,
     /// The bytes it covers.
     pub at: (usize, usize),
 }
@@ -114,88 +133,15 @@ pub fn parse_line(text: &str) -> Result<WrittenLine, Fault> {
     Ok(WrittenLine { condition: parser.end_of(condition)?, confidence })
 }
 
+/// How a burn rate is written.
+const BURN_RATE: &str = "write `burn_rate(error_rate, 99.9%) > 14.4`";
+
 fn fault(at: (usize, usize), message: &str) -> Fault {
     Fault { start: at.0, end: at.1, message: message.to_owned(), help: None }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Lexeme {
-    Word(String),
-    Number(Decimal, Measure, String),
-    Compare(Comparison),
-    Symbol(char),
-}
-
-#[derive(Debug, Clone)]
-struct Token {
-    lexeme: Lexeme,
-    at: (usize, usize),
-}
-
-fn lex(text: &str) -> Result<Vec<Token>, Fault> {
-    let mut tokens = Vec::new();
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let rest = &text[at..];
-        let (lexeme, length) = match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => {
-                at += 1;
-                continue;
-            }
-            b'(' | b')' | b'*' => (Lexeme::Symbol(*byte as char), 1),
-            b'<' if rest.starts_with("<=") => (Lexeme::Compare(Comparison::AtMost), 2),
-            b'>' if rest.starts_with(">=") => (Lexeme::Compare(Comparison::AtLeast), 2),
-            b'<' => (Lexeme::Compare(Comparison::Less), 1),
-            b'>' => (Lexeme::Compare(Comparison::Greater), 1),
-            b'=' | b'!' => {
-                let mut fault = fault(
-                    (at, at + if rest.starts_with("==") || rest.starts_with("!=") { 2 } else { 1 }),
-                    "there is no equality",
-                );
-                fault.help = Some("measured numbers are never equal on purpose; compare with < <= > >=".to_owned());
-                return Err(fault);
-            }
-            b'0'..=b'9' | b'.' => number(rest, at)?,
-            byte if byte.is_ascii_alphabetic() || *byte == b'_' => {
-                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-                (Lexeme::Word(rest[..length].to_owned()), length)
-            }
-            _ => {
-                let length = rest.chars().next().map_or(1, char::len_utf8);
-                return Err(fault((at, at + length), "this character means nothing in a condition"));
-            }
-        };
-        tokens.push(Token { lexeme, at: (at, at + length) });
-        at += length;
-    }
-    Ok(tokens)
-}
-
-fn number(rest: &str, at: usize) -> Result<(Lexeme, usize), Fault> {
-    let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-    let after = &rest[digits..];
-    let unit = after.find(|c: char| !c.is_ascii_alphabetic() && c != '%').unwrap_or(after.len());
-    let whole = (at, at + digits + unit);
-    let value: Decimal = rest[..digits].parse().map_err(|_| fault((at, at + digits), "is no number"))?;
-    if value.rounded(12) != value {
-        return Err(fault((at, at + digits), "has more than 12 digits"));
-    }
-    let scaled = |coefficient: i128, exponent: i32| value.times(Decimal::new(coefficient, exponent));
-    let (value, measure) = match &after[..unit] {
-        "" => (value, Measure::Bare),
-        "%" => (scaled(1, -2), Measure::Percent),
-        "ms" => (scaled(1, -3), Measure::Time),
-        "s" => (value, Measure::Time),
-        "m" => (scaled(60, 0), Measure::Time),
-        "h" => (scaled(3600, 0), Measure::Time),
-        _ => {
-            let mut fault = fault(whole, "has a unit that is not known");
-            fault.help = Some("units: %, ms, s, m, h, or none for counts".to_owned());
-            return Err(fault);
-        }
-    };
-    Ok((Lexeme::Number(value, measure, rest[..digits + unit].to_owned()), digits + unit))
+fn help(fault: Fault, help: &str) -> Fault {
+    Fault { help: Some(help.to_owned()), ..fault }
 }
 
 struct Parser {
@@ -220,6 +166,10 @@ impl Parser {
         let found = matches!(self.peek(), Some(Token { lexeme: Lexeme::Word(text), .. }) if text == word);
         self.at += usize::from(found);
         found
+    }
+
+    fn is_symbol(&self, ahead: usize, symbol: char) -> bool {
+        matches!(self.tokens.get(self.at + ahead), Some(Token { lexeme: Lexeme::Symbol(found), .. }) if *found == symbol)
     }
 
     fn symbol(&mut self, symbol: char) -> Result<(), Fault> {
@@ -289,7 +239,7 @@ impl Parser {
         if self.word("not") {
             return Ok(Written::Not(Box::new(self.one()?)));
         }
-        if matches!(self.peek(), Some(Token { lexeme: Lexeme::Symbol('('), .. })) {
+        if self.is_symbol(0, '(') {
             self.at += 1;
             let inner = self.any()?;
             self.symbol(')')?;
@@ -302,6 +252,10 @@ impl Parser {
             return Ok(Written::Missing(name));
         }
         let start = self.peek().map_or(self.end, |token| token.at.0);
+        // on its own the word may be a metric's name
+        if self.is_symbol(1, '(') && self.word("burn_rate") {
+            return self.burn_rate(start);
+        }
         let left = self.term()?;
         let op = match self.next() {
             Some(Token { lexeme: Lexeme::Compare(op), .. }) => op,
@@ -320,7 +274,7 @@ impl Parser {
         match token.lexeme {
             Lexeme::Number(value, measure, _) => {
                 self.at += 1;
-                if !matches!(self.peek(), Some(Token { lexeme: Lexeme::Symbol('*'), .. })) {
+                if !self.is_symbol(0, '*') {
                     return Ok(WrittenTerm::Number(value, measure, token.at));
                 }
                 self.at += 1;
@@ -348,6 +302,34 @@ impl Parser {
         Ok(WrittenTerm::Series { name: self.name()?, baseline: false, factor })
     }
 
+    /// Behind `burn_rate`.
+    fn burn_rate(&mut self, start: usize) -> Result<Written, Fault> {
+        self.symbol('(')?;
+        let name = self.name()?;
+        self.symbol(',')?;
+        let objective = self.number(Measure::Percent, "an objective is expected here, the share that is to succeed")?;
+        self.symbol(')')?;
+        let op = self.next();
+        if !matches!(&op, Some(Token { lexeme: Lexeme::Compare(Comparison::Greater), .. })) {
+            let at = op.map_or((self.end, self.end), |token| token.at);
+            return Err(help(fault(at, "a burn rate is compared with `>`"), BURN_RATE));
+        }
+        let times = self.number(Measure::Bare, "how many times too fast is a number without a unit")?;
+        let at = (start, times.1.1);
+        Ok(Written::BurnRate(BurnRate { name, objective, times, at }))
+    }
+
+    /// A number of a burn rate, and its bytes.
+    fn number(&mut self, wanted: Measure, message: &str) -> Result<(Decimal, (usize, usize)), Fault> {
+        match self.next() {
+            Some(Token { lexeme: Lexeme::Number(value, measure, _), at }) if measure == wanted => Ok((value, at)),
+            other => {
+                let at = other.map_or((self.end, self.end), |token| token.at);
+                Err(help(fault(at, message), BURN_RATE))
+            }
+        }
+    }
+
     fn name(&mut self) -> Result<Name, Fault> {
         let end = (self.end, self.end);
         let token = self.next().ok_or_else(|| fault(end, "a metric's name is expected at the end"))?;
@@ -357,8 +339,11 @@ impl Parser {
         if ["and", "or", "not", "baseline", "missing", "exposure"].contains(&text.as_str()) {
             return Err(fault(token.at, "a metric's name is expected here, and this word means something else"));
         }
+        if text == "burn_rate" && self.is_symbol(0, '(') {
+            return Err(help(fault(token.at, "a burn rate stands first, and alone before its `>`"), BURN_RATE));
+        }
         if text != "slow" {
-            return Ok(Name { text, bound: None, at: token.at });
+            return Ok(Name { text, bound: None, window: None, at: token.at });
         }
         self.symbol('(')?;
         let bound = self.next().ok_or_else(|| fault(end, "a time is expected at the end"))?;
@@ -366,7 +351,7 @@ impl Parser {
             return Err(fault(bound.at, "a time is expected here, like `500ms`"));
         };
         self.symbol(')')?;
-        Ok(Name { text, bound: Some((value, written)), at: (token.at.0, bound.at.1 + 1) })
+        Ok(Name { text, bound: Some((value, written)), window: None, at: (token.at.0, bound.at.1 + 1) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! YAML with spans → checked documents → a resolved, canonical plan. All findings at once. Never touches the network.
 
 mod aligned;
+mod burn_rate;
 mod checks;
 pub mod codes;
 pub mod condition;
@@ -16,6 +17,7 @@ mod proof;
 pub mod raw;
 pub mod reader;
 pub mod resolve;
+mod sample_ratio;
 pub mod schema;
 pub mod text;
 pub mod typing;

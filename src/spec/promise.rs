@@ -1,6 +1,6 @@
 //! What a rule with a promise compares, and the constants that the promise is kept with.
 
-use super::condition::{Fault, Name, Written, WrittenTerm};
+use super::condition::{BurnRate, Fault, Name, Written, WrittenTerm};
 use super::documents::{Caught, PolicyDoc, PromiseDoc};
 use super::finding::Finding;
 use super::metrics::{Countable, countable};
@@ -9,12 +9,12 @@ use crate::engine::Decimal;
 use crate::engine::condition::Comparison;
 use crate::engine::detector::{Against, Counts, Detector, threshold};
 
-/// What is wrong: with the condition's characters, or with the promise's own.
+/// What is wrong: with the condition's characters, or with what stands beside it.
 pub(super) enum Wrong {
     /// At bytes of the condition.
     Condition(Fault),
     /// Elsewhere.
-    Promise(Box<Finding>),
+    Beside(Box<Finding>),
 }
 
 /// A condition that can be counted.
@@ -42,7 +42,7 @@ pub(super) fn detector(
         Counts { failed: part(Part::Failed), total: part(Part::Total) }
     };
     let wrong = |message: String, help: &str| {
-        Wrong::Promise(Box::new(Finding::error("false-alarms", &promise.catches_at, message).help(help.to_owned())))
+        Wrong::Beside(Box::new(Finding::error("false-alarms", &promise.catches_at, message).help(help.to_owned())))
     };
     let limit = compared.limit;
     if limit <= Decimal::ZERO {
@@ -94,6 +94,10 @@ pub(super) fn renumber(detector: &mut Detector, new: &[usize]) {
 }
 
 fn compared(policy: &PolicyDoc, written: &Written) -> Result<Compared, Fault> {
+    if let Written::BurnRate(burn) = written {
+        let help = "keep one of the two: `over`, or `false_alarms` and `when: \"error_rate > 1%\"`";
+        return Err(fault(burn.at, "a burn rate makes no promise", Some(help)));
+    }
     let Written::Compare(left, op, right, whole) = written else {
         let mut fault = fault(place(written), "a rule with `false_alarms` compares one metric with one limit", None);
         fault.help =
@@ -167,7 +171,7 @@ pub(super) fn fault(at: (usize, usize), message: &str, help: Option<&str>) -> Fa
 /// The bytes from the first comparison or name to the last.
 pub(super) fn place(written: &Written) -> (usize, usize) {
     match written {
-        Written::Compare(.., at) => *at,
+        Written::Compare(.., at) | Written::BurnRate(BurnRate { at, .. }) => *at,
         Written::Missing(name) => name.at,
         Written::Not(part) => place(part),
         Written::All(parts) | Written::Any(parts) => {

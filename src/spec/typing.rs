@@ -1,9 +1,10 @@
 //! Typing a condition: metrics that exist, and units that fit.
 
+use super::burn_rate;
 use super::condition::{Fault, Measure, Name, Written, WrittenTerm};
-use crate::engine::Decimal;
 use crate::engine::condition::{Condition, Term};
 use crate::engine::plan::{Arm, Unit};
+use crate::engine::{Decimal, Span};
 
 /// A series that a condition needs: a metric on an arm. `slow` carries its bound.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,8 @@ pub struct SeriesKey {
     pub control: bool,
     /// Which of the counts behind a share, where it is not the share itself.
     pub part: Option<Part>,
+    /// The window it is measured over, where that is not the policy's.
+    pub window: Option<Span>,
 }
 
 /// One of the two counts behind a share.
@@ -64,6 +67,7 @@ pub fn check(
             metric(name).map_err(|fault| vec![fault])?;
             Ok(Condition::Missing(SeriesKey::of(name, false).index(keys)))
         }
+        Written::BurnRate(burn) => Err(vec![burn_rate::misplaced(burn)]),
         Written::Compare(left, op, right, at) => {
             let (left_type, right_type) = (type_of(left, metric), type_of(right, metric));
             let (left_type, right_type) = match (left_type, right_type) {
@@ -158,7 +162,7 @@ impl SeriesKey {
             Some((bound, written)) => (format!("{}({written})", name.text), Some(*bound)),
             None => (name.text.clone(), None),
         };
-        SeriesKey { metric, bound, control, part: None }
+        SeriesKey { metric, bound, control, part: None, window: name.window }
     }
 
     /// Its index, at the end where it is new.

@@ -354,12 +354,7 @@ fn evidence(plan: &Plan, fired: &Fired) -> Evidence {
         .map(|(name, reading)| series_row(plan.series.iter().find(|series| series.name == *name), name, reading));
     Evidence {
         rule: fired.rule.clone(),
-        threshold: plan
-            .rules
-            .iter()
-            .find(|rule| rule.name == fired.rule)
-            .map(|rule| rule.text.clone())
-            .unwrap_or_default(),
+        threshold: words::rule_text(plan, &fired.rule).unwrap_or_default(),
         since: fired.since.to_string(),
         series: series.collect(),
         counted: fired.weighed.map(|weighed| Counted {

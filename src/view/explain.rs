@@ -15,6 +15,7 @@ use crate::engine::event::Missing;
 use crate::engine::explain::Explanation;
 use crate::engine::input::HoldKind;
 use crate::engine::plan::Rule;
+use crate::engine::split::SAMPLE_RATIO;
 use crate::engine::state::Timer;
 use crate::engine::{Phase, Plan, State, Timestamp};
 
@@ -162,7 +163,19 @@ fn evidence(plan: &Plan, state: &State) -> Vec<EvidenceRow> {
             text: words::weighed(timer.weight, threshold),
         })
     };
-    rules.filter_map(row).collect()
+    rules.filter_map(row).chain(split(plan, state)).collect()
+}
+
+/// What the check of the split has counted, at a stage that has one.
+fn split(plan: &Plan, state: &State) -> Option<EvidenceRow> {
+    let (threshold, counted) = words::split(plan, state)?;
+    Some(EvidenceRow {
+        rule: SAMPLE_RATIO.to_owned(),
+        number: counted.number.to_string(),
+        threshold: threshold.to_string(),
+        since: counted.since.map(|since| since.to_string()),
+        text: words::weighed(counted.number, threshold),
+    })
 }
 
 /// For people. `driven` says who drives it, or that nobody does; nothing where nobody needs to.

@@ -71,7 +71,15 @@ pub(super) fn running(release: &str, stage: usize) -> Rollout {
 
 fn fired() -> Vec<Fired> {
     let evidence = vec![("error_rate".to_owned(), Reading::Value(Decimal::new(41, -3)))];
-    vec![Fired { rule: "errors".to_owned(), then: Action::Pause, at: NOW, since: NOW, evidence, weighed: None }]
+    vec![Fired {
+        rule: "errors".to_owned(),
+        then: Action::Pause,
+        at: NOW,
+        since: NOW,
+        evidence,
+        weighed: None,
+        mismatch: None,
+    }]
 }
 
 fn happened(rollout: &mut Rollout, event: Event) {

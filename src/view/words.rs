@@ -10,6 +10,7 @@ use crate::engine::detector::{Against, Detector};
 use crate::engine::event::{Event, Fired, Missing, Unproven};
 use crate::engine::plan::{Action, Plan, Unit};
 use crate::engine::reading::Unknown;
+use crate::engine::split::{Direction, Mismatch, SAMPLE_RATIO, SampleRatio, Suspicion};
 use crate::engine::state::{Cause, PersonPause, Phase, State};
 use crate::engine::{Decimal, Exposure, Percentage, Reading, Span, Timestamp};
 
@@ -308,6 +309,10 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
             let counted = format!("{} of {} failed so far", tally.failed, tally.total);
             format!("not proven yet: {text} ({counted}, {})", weighed(*have, *need))
         }
+        Missing::SampleRatio(found) => {
+            let since = found.counted.since.map(|since| format!(" since {}", clock(since))).unwrap_or_default();
+            format!("{SAMPLE_RATIO}: {}{since}", mismatch(found))
+        }
         Missing::Samples { have, need } => format!("{have} of {need} samples measured"),
         Missing::Held { detail, .. } => format!("held: {}", safe(detail)),
         Missing::Backend { detail } => format!("the backend: {}", safe(detail)),
@@ -321,9 +326,43 @@ pub fn missing(plan: &Plan, missing: &Missing) -> String {
 
 /// A rule that fired, with its evidence.
 pub fn fired(plan: &Plan, fired: &Fired) -> String {
-    let condition = plan.rules.iter().find(|rule| rule.name == fired.rule).map(|rule| safe(&rule.text));
-    let condition = condition.map(|condition| format!(" ({condition})")).unwrap_or_default();
+    let condition = rule_text(plan, &fired.rule);
+    let condition = condition.map(|condition| format!(" ({})", safe(&condition))).unwrap_or_default();
     format!("{}{condition}: {} since {}", safe(&fired.rule), evidence(plan, fired), clock(fired.since))
+}
+
+/// What a rule of this name looks at.
+pub fn rule_text(plan: &Plan, name: &str) -> Option<String> {
+    let rule = plan.rules.iter().find(|rule| rule.name == name).map(|rule| rule.text.clone());
+    rule.or_else(|| plan.sample_ratio.as_ref().filter(|_| name == SAMPLE_RATIO).map(|ratio| sample_ratio(plan, ratio)))
+}
+
+/// What the check of the split compares.
+pub fn sample_ratio(plan: &Plan, ratio: &SampleRatio) -> String {
+    let name = plan.series.get(ratio.exposed).map(|series| series.name.as_str()).unwrap_or_default();
+    format!("{name} split as configured, within {}", number(ratio.within, Unit::Ratio))
+}
+
+/// What the check of the split has counted at the present stage, where it has one, and at what number it holds.
+pub fn split(plan: &Plan, state: &State) -> Option<(Decimal, Suspicion)> {
+    let ratio = plan.sample_ratio.as_ref().filter(|_| state.is_live())?;
+    ratio.stages.get(state.stage)?.as_ref()?;
+    let counted = state.split.as_deref().map(|counted| counted.larger().clone()).unwrap_or_default();
+    Some((ratio.threshold, counted))
+}
+
+/// A split that is not what was configured.
+fn mismatch(found: &Mismatch) -> String {
+    let Suspicion { number: evidence, exposed, control, .. } = &found.counted;
+    let (all, few) = (exposed.plus(*control), found.direction == Direction::Few);
+    let float = |count: Decimal| count.to_string().parse::<f64>().unwrap_or_default();
+    let share = if float(all) > 0.0 { float(*exposed) / float(all) * 100.0 } else { 0.0 };
+    format!(
+        "too {} are exposed, {share:.2}% of {all} where {} is configured ({})",
+        if few { "few" } else { "many" },
+        found.configured,
+        weighed(*evidence, found.threshold)
+    )
 }
 
 /// What a rule saw.
@@ -332,7 +371,10 @@ fn evidence(plan: &Plan, fired: &Fired) -> String {
         let unit = plan.series.iter().find(|series| series.name == *name).map_or(Unit::Plain, |series| series.unit);
         format!("{} {}", safe(name), reading(value, unit))
     });
-    let weighed = fired.weighed.as_ref().map(|found| weighed(found.number, found.threshold));
+    let weighed = match &fired.mismatch {
+        Some(found) => Some(mismatch(found)),
+        None => fired.weighed.as_ref().map(|found| weighed(found.number, found.threshold)),
+    };
     weighed.into_iter().chain(seen).collect::<Vec<_>>().join(", ")
 }
 
@@ -352,9 +394,13 @@ pub fn promise(detector: &Detector) -> String {
         Against::Share { catches, .. } => number(*catches, Unit::Ratio),
         Against::Baseline { catches, .. } => format!("{catches}x"),
     };
-    let max = number(detector.max, Unit::Ratio);
-    let cluster = if detector.cluster > 1 { format!(", in clusters of {}", detector.cluster) } else { String::new() };
-    format!("false alarms at most {max} in {}, catches {catches}{cluster}", detector.per)
+    alarms(detector.max, detector.per, detector.cluster, &format!(", catches {catches}"))
+}
+
+/// How often something may be wrong, and what it counts. `catches`: what stands between the two.
+pub fn alarms(max: Decimal, per: Span, cluster: u32, catches: &str) -> String {
+    let cluster = if cluster > 1 { format!(", in clusters of {cluster}") } else { String::new() };
+    format!("false alarms at most {} in {per}{catches}{cluster}", number(max, Unit::Ratio))
 }
 
 /// What a rule that only observes would have done.
@@ -379,6 +425,7 @@ pub fn event(plan: &Plan, event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { stage: index, by, .. } => format!("started at {} by {}", stage(*index), safe(&by.name)),
         Event::Ticked(_) | Event::Intended(_) | Event::Withdrawn { .. } => return None,
+        Event::Notified(rule) if rule.then == Action::Hold => format!("held: {}", fired(plan, rule)),
         Event::Notified(rule) => format!("notice: {}", fired(plan, rule)),
         Event::WouldAct(rule) => format!("only observed, would {}: {}", would(&rule.then), fired(plan, rule)),
         Event::HeldBack { fired: rule, trip, .. } => format!("{}: {}", tripped(trip), fired(plan, rule)),

@@ -136,3 +136,77 @@ fn what_is_counted_proves_stops_and_is_shown() {
     assert!(told.contains("fires at 14.3624752284"), "{told}");
     assert_eq!(answer(dir, &["audit", "replay"])["same"], true);
 }
+
+/// Half of the requests of the page are of the exposed group: at 10% too many, and at 50% as it should be.
+#[test]
+fn a_split_that_is_not_as_configured_holds_and_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, page) = (folder.path(), Page::serve(&["r"]));
+    project(dir, &page);
+    let text_of = |path: &Path| fs::read_to_string(path).unwrap();
+    let ratio = "  sample_ratio: { within: 20%, false_alarms: { max: 1%, per: 24h }, cluster: 2 }\n  no_data:";
+    let written = text_of(&dir.join("flagstaff.yaml"));
+    // nothing else keeps the first stage from being left for long
+    let written =
+        written.replace("  no_data:", ratio).replace(" at 95% confidence", "").replace("bake: 1s", "bake: 30s");
+    fs::write(dir.join("flagstaff.yaml"), written).unwrap();
+    let validated = flagstaff(dir, &["validate"]);
+    assert_eq!(validated.status.code(), Some(0), "{}", String::from_utf8_lossy(&validated.stderr));
+    let plan = text(dir, &["plan", "r"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "sample_ratio requests split as configured, within 20% at 10%, 50%, false alarms at most 1% in 1d, in \
+                clusters of 2: hold";
+    assert!(plan.contains(said), "{plan}");
+
+    assert_eq!(flagstaff(dir, &["start", "r", "-e", "here"]).status.code(), Some(0));
+    let mut run = command(dir, &["run", "r", "-e", "here", "--stay"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let look = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
+        for _ in 0..200 {
+            let explained = answer(dir, &["explain", "r"]);
+            if wanted(&explained) {
+                return explained;
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        panic!("{what}: {:#}", answer(dir, &["explain", "r"]));
+    };
+    let missing = |explained: &Value, what: &str| {
+        explained["missing"].as_array().unwrap().iter().any(|text| text.as_str().unwrap().starts_with(what))
+    };
+    let held = look("not found", &|explained| missing(explained, "sample_ratio: too many are exposed, 50.00% of "));
+    assert_eq!(held["stage"], "tenth");
+    let counted = |explained: &Value| {
+        let mut rows = explained["evidence"].as_array().unwrap().iter();
+        rows.find(|row| row["rule"] == "sample_ratio").cloned().unwrap_or_else(|| panic!("{explained:#}"))
+    };
+    let row = counted(&held);
+    assert_eq!(row["number"], row["threshold"]);
+
+    // a person goes on: where half are to be exposed, half are
+    let forced = flagstaff(dir, &["force", "r", "-e", "here", "--to", "half"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", String::from_utf8_lossy(&forced.stderr));
+    let well = look("does not bake", &|explained| {
+        explained["stage"] == "half" && !missing(explained, "settling") && missing(explained, "baked 3 of ")
+    });
+    assert_eq!((counted(&well)["number"].as_str(), missing(&well, "sample_ratio")), (Some("0"), false));
+    assert_eq!(flagstaff(dir, &["abort", "r"]).status.code(), Some(0));
+    let _ = run.wait();
+
+    let log = answer(dir, &["audit", "log"]);
+    let entries = log["entries"].as_array().unwrap();
+    let found = entries.iter().find(|entry| {
+        entry["what"]
+            .as_str()
+            .unwrap()
+            .starts_with("held: sample_ratio (requests split as configured, within 20%): too many")
+    });
+    let evidence = &found.unwrap_or_else(|| panic!("not in {log:#}"))["evidence"][0];
+    let names: Vec<&str> =
+        evidence["series"].as_array().unwrap().iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["requests", "baseline(requests)"]);
+    assert_eq!(evidence["counted"]["number"], evidence["counted"]["threshold"]);
+    assert_eq!(answer(dir, &["audit", "replay"])["same"], true);
+}

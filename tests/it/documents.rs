@@ -78,7 +78,9 @@ const EVERYTHING: &str = r#"
       - { name: m, when: "a > 1%", then: { rollback: previous } }
       - { name: o, when: "a > 1%", false_alarms: { max: 5%, per: 24h }, catches: 5%, cluster: 5, observe: true, then: pause }
       - { name: p, when: "a > 1.5 * baseline(a)", false_alarms: { max: 0.5%, per: 1h }, catches: 2.5x, then: pause }
+      - { name: q, when: "burn_rate(a, 99.9%) > 14.4", over: [1h, 5m], then: pause }
     no_data: { after: 10m, then: pause }
+    sample_ratio: { of: b, within: 20%, false_alarms: { max: 1%, per: 24h }, cluster: 10, observe: true }
     observe: false
 - kind: Release
   spec:

@@ -6,6 +6,7 @@ use crate::engine::exposure::{Exposure, Percentage};
 use crate::engine::input::{Actor, Command, HoldKind, Issued, Observation, Observed, Stamp};
 use crate::engine::judge::NO_DATA;
 use crate::engine::plan::Plan;
+use crate::engine::split::SAMPLE_RATIO;
 use crate::engine::state::{Cause, EffectKind, Phase};
 use crate::engine::time::Timestamp;
 
@@ -414,9 +415,11 @@ impl Folding<'_> {
     fn mute(&mut self, at: Timestamp, rule: &str, until: Timestamp, by: &Actor) -> Result<(), Refusal> {
         self.refuse_not_live("only a running or paused rollout has armed rules", "status")?;
         let index = self.plan.rules.iter().position(|known| known.name == rule);
-        if rule != NO_DATA && index.is_none() {
-            let names: Vec<&str> = self.plan.rules.iter().map(|rule| rule.name.as_str()).collect();
-            return Err(not_ready(format!("there is no rule `{rule}`; rules: {}, {NO_DATA}", names.join(", "))));
+        let others = [Some(NO_DATA), self.plan.sample_ratio.as_ref().map(|_| SAMPLE_RATIO)];
+        if index.is_none() && !others.contains(&Some(rule)) {
+            let names = self.plan.rules.iter().map(|rule| rule.name.as_str()).chain(others.into_iter().flatten());
+            let names = names.collect::<Vec<_>>().join(", ");
+            return Err(not_ready(format!("there is no rule `{rule}`; rules: {names}")));
         }
         if until <= at {
             return Err(not_ready("a mute must end later than now"));

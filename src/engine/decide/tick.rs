@@ -8,6 +8,7 @@ use crate::engine::input::{Gates, Late, LateTick, Signal, Tick};
 use crate::engine::judge::{NO_DATA, UNKNOWN_RUN_LEAST, judge};
 use crate::engine::plan::{Action, Rule};
 use crate::engine::reading::{Reading, Unknown};
+use crate::engine::split::{Counted, SAMPLE_RATIO};
 use crate::engine::state::{Cause, Phase, Timer};
 use crate::engine::time::{Span, Timestamp};
 
@@ -112,8 +113,13 @@ impl Folding<'_> {
         };
         let weighed: Vec<(usize, Weighed)> = judged.weights.iter().filter_map(firing).collect();
         let record = self.events.len();
+        let split = self.split_found(tick, &judged);
         self.emit(Event::Ticked(judged));
         let mut asked = Asked::default();
+        if let Some(found) = split {
+            let only_observed = plan.sample_ratio.as_ref().is_some_and(|ratio| ratio.observe);
+            self.emit(if only_observed { Event::WouldAct(found) } else { Event::Notified(found) });
+        }
         for (index, rule) in plan.rules.iter().enumerate() {
             let Some(Event::Ticked(judged)) = self.events.get(record) else { break };
             let is_true = judged.rules.get(index) == Some(&Mark::True);
@@ -139,6 +145,30 @@ impl Folding<'_> {
         asked
     }
 
+    /// A split that is found at this tick not to be what was configured. It holds, and asks for nothing.
+    fn split_found(&self, tick: &Tick, judged: &Judged) -> Option<Fired> {
+        let (ratio, after) = (self.plan.sample_ratio.as_ref()?, judged.split.as_deref()?);
+        let nothing = Counted::default();
+        let before = self.state.split.as_deref().unwrap_or(&nothing);
+        let found = ratio.mismatch(self.state.stage, after).filter(|_| before.stands != after.stands)?;
+        let mut evidence = Vec::new();
+        ratio.each_series(&mut |index| evidence.extend(self.read(index, &tick.readings)));
+        Some(Fired {
+            rule: SAMPLE_RATIO.to_owned(),
+            then: Action::Hold,
+            at: tick.at,
+            since: found.counted.since.unwrap_or(tick.at),
+            evidence,
+            weighed: Some(found.weighed(before)),
+            mismatch: Some(Box::new(found)),
+        })
+    }
+
+    /// A series by its name, and what it read.
+    fn read(&self, index: usize, readings: &[Reading]) -> Option<(String, Reading)> {
+        Some((self.plan.series.get(index)?.name.clone(), readings.get(index)?.clone()))
+    }
+
     /// Takes what fires: what only says so is said when it begins to, a run having that length once.
     fn take(&mut self, fired: Fired, observe: bool, is_edge: bool, asked: &mut Asked) {
         match fired.then {
@@ -159,14 +189,11 @@ impl Folding<'_> {
     ) -> Fired {
         let mut evidence: Vec<(String, Reading)> = Vec::new();
         rule.each_series(&mut |index| {
-            if let (Some(series), Some(reading)) = (self.plan.series.get(index), readings.get(index))
-                && !evidence.iter().any(|(seen, _)| *seen == series.name)
-            {
-                evidence.push((series.name.clone(), reading.clone()));
-            }
+            let seen = self.read(index, readings);
+            evidence.extend(seen.filter(|(name, _)| !evidence.iter().any(|(known, _)| known == name)));
         });
         let (name, then, since) = (rule.name.clone(), rule.then.clone(), timer.since.unwrap_or(at));
-        Fired { rule: name, then, at, since, evidence, weighed }
+        Fired { rule: name, then, at, since, evidence, weighed, mismatch: None }
     }
 
     fn no_data_fired(&self, then: &Action, tick: &Tick, timer: &Timer) -> Fired {
@@ -181,6 +208,7 @@ impl Folding<'_> {
                 .map(|(series, reading)| (series.name.clone(), reading.clone()))
                 .collect(),
             weighed: None,
+            mismatch: None,
         }
     }
 
@@ -209,6 +237,7 @@ impl Folding<'_> {
             since: signal.at,
             evidence: Vec::new(),
             weighed: None,
+            mismatch: None,
         };
         if signal.then == Action::Notify {
             self.emit(Event::Notified(fired));

@@ -2,12 +2,15 @@
 
 use super::backend;
 use crate::engine::Span;
-use crate::engine::plan::{Action, Plan, RollbackStage, Unit};
+use crate::engine::plan::{Action, Plan, RollbackStage, SourceAddress, Unit};
 use crate::spec::constant::constant;
-use crate::spec::finding::Finding;
+use crate::spec::finding::{At, Finding};
 use crate::spec::index::Parts;
 use crate::spec::reader::Text;
 use crate::spec::resolve::scrape_every;
+
+/// So many readings of a page are kept in memory, for each of its series.
+const READINGS_AT_MOST: u64 = 5000;
 
 /// Checks of a release in an environment, once resolved.
 pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> {
@@ -62,15 +65,7 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         }
     }
     let scrape = scrape_every(&parts.source.address);
-    let window_at = policy.window.1.as_ref().unwrap_or(&policy.name.at);
-    if policy.window.0 < Span(scrape.0.saturating_mul(4)) {
-        let message = format!(
-            "`window: {}` is less than four scrapes of source `{}` ({scrape} each)",
-            policy.window.0, parts.source.name.value
-        );
-        let finding = Finding::error("short-window", window_at, message);
-        findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
-    }
+    windows(parts, &mut findings);
     if policy.every.0.0 > 0 && policy.every.0 < scrape {
         let message = format!(
             "`every: {}` is shorter than a scrape of source `{}`, {scrape}",
@@ -81,6 +76,36 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
     }
     backend::check(parts, plan, &mut findings);
     findings
+}
+
+/// Windows that are too short to measure in, or longer than the source remembers.
+fn windows(parts: &Parts<'_, '_>, findings: &mut Vec<Finding>) {
+    let (policy, source) = (parts.policy, &parts.source.name.value);
+    let scrape = scrape_every(&parts.source.address);
+    let is_scraped = matches!(parts.source.address, SourceAddress::Scrape { .. });
+    let mut check = |what: &str, window: Span, at: &At| {
+        if window < Span(scrape.0.saturating_mul(4)) {
+            let message = format!("`{what}` is less than four scrapes of source `{source}` ({scrape} each)");
+            let finding = Finding::error("short-window", at, message);
+            findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
+        }
+        let most = Span(scrape.0.saturating_mul(READINGS_AT_MOST));
+        if is_scraped && window > most {
+            let message = format!("`{what}` is longer than source `{source}` remembers, {most}");
+            let finding = Finding::error("long-window", at, message);
+            findings.push(finding.help(format!(
+                "flagstaff keeps {READINGS_AT_MOST} readings of a page in memory, one each {scrape}: read it less often, \
+                 write a shorter window, or use `prometheus`"
+            )));
+        }
+    };
+    let window_at = policy.window.1.as_ref().unwrap_or(&policy.name.at);
+    check(&format!("window: {}", policy.window.0), policy.window.0, window_at);
+    for windows in policy.safeguards.iter().filter_map(|rule| rule.over.as_ref()?.windows.as_ref()) {
+        for (window, at) in [&windows.long, &windows.short] {
+            check(&window.to_string(), *window, at);
+        }
+    }
 }
 
 fn names(groups: &[Text]) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::split::SAMPLE_RATIO;
 use crate::spec::condition;
 use crate::spec::documents::{FormDoc, PolicyDoc};
 use crate::spec::finding::Finding;
@@ -40,6 +41,7 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
         }
     }
     let mut names = BTreeSet::from(["no_data"]);
+    names.extend(policy.sample_ratio.iter().map(|_| SAMPLE_RATIO));
     for rule in &policy.safeguards {
         let taken = !names.insert(&rule.name.value);
         if taken {

@@ -1,7 +1,9 @@
 //! `kind: ThresholdPolicy`: metrics, health and safeguards.
 
 use super::metric::{MetricDoc, Preset, metric, preset};
+use super::over::{OverDoc, over};
 use super::promise::{PromiseDoc, promise};
+use super::sample_ratio::{SampleRatioDoc, sample_ratio};
 use crate::engine::Span;
 use crate::engine::plan::{Action, RollbackStage};
 use crate::spec::finding::{At, Finding};
@@ -33,6 +35,8 @@ pub struct PolicyDoc {
     pub safeguards: Vec<SafeguardDoc>,
     /// What happens without evidence.
     pub no_data: Option<(Span, Action, At)>,
+    /// How far the split between the groups may be from what was configured.
+    pub sample_ratio: Option<SampleRatioDoc>,
     /// Whether nothing of it stops or holds anything: what it would have done is recorded.
     pub observe: bool,
     /// Where `spec` stands.
@@ -48,6 +52,8 @@ pub struct SafeguardDoc {
     pub when: Text,
     /// How long it must hold.
     pub hold_for: Option<(Span, At)>,
+    /// The windows of its burn rate.
+    pub over: Option<OverDoc>,
     /// How often it may be wrong, and what it must not miss.
     pub promise: Option<PromiseDoc>,
     /// Whether what it would have done is only recorded.
@@ -98,6 +104,8 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         reader.finish();
         no_data = after.zip(then).map(|((after, _), then)| (after, then, at));
     }
+    let ratio = spec.get("sample_ratio").zip(spec.key_at("sample_ratio"));
+    let sample_ratio = ratio.and_then(|(node, at)| sample_ratio(node, at, spec.findings()));
     let observe = spec.flag("observe").unwrap_or(false);
     let at = spec.key_at("healthy").unwrap_or_else(|| spec.at().part(0, 0));
     PolicyDoc {
@@ -112,6 +120,7 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         healthy,
         safeguards,
         no_data,
+        sample_ratio,
         observe,
         at,
     }
@@ -121,13 +130,14 @@ fn safeguard(node: &Node, findings: &mut Vec<Finding>) -> Option<SafeguardDoc> {
     let mut reader = Reader::new(node, "a safeguard", findings);
     let (name, when) = (reader.need_text("name"), reader.need_text("when"));
     let hold_for = reader.span("for");
+    let over = over(&mut reader);
     let promise = promise(&mut reader, hold_for.as_ref().map(|(_, at)| at));
     let observe = reader.flag("observe").unwrap_or(false);
     let then = action(&mut reader);
     reader.finish();
     // an action that could not be read keeps nobody from hearing of the rest; no plan is made of it
     let (then, then_at) = then.unwrap_or((Action::Pause, node.at.clone()));
-    Some(SafeguardDoc { name: name?, when: when?, hold_for, promise, observe, then, then_at })
+    Some(SafeguardDoc { name: name?, when: when?, hold_for, over, promise, observe, then, then_at })
 }
 
 pub(super) fn action(reader: &mut Reader<'_, '_>) -> Option<(Action, At)> {

@@ -4,6 +4,7 @@ use crate::engine::{Decimal, Span};
 use crate::spec::finding::{At, Finding};
 use crate::spec::reader::Reader;
 use crate::spec::text;
+use crate::spec::yaml::Node;
 
 /// No more counts than these come together.
 const CLUSTER_AT_MOST: u64 = 1000;
@@ -44,15 +45,22 @@ pub(super) fn promise(reader: &mut Reader<'_, '_>, lasting: Option<&At>) -> Opti
             "it fires once its counts are evidence enough, which takes as long as it takes; keep one of the two",
         ));
     }
-    let mut inner = Reader::new(node, "`false_alarms`", reader.findings());
+    let alarms = false_alarms(node, reader.findings());
+    let (catches, cluster) =
+        (catches(reader), cluster(reader, "how many failures one broken client or one retry makes at once"));
+    let ((max, per), (catches, catches_at)) = (alarms?, catches?);
+    Some(PromiseDoc { max, per, catches, catches_at, cluster: cluster? })
+}
+
+/// `{ max, per }`: the chance of a false alarm, and what it is the chance within.
+pub(super) fn false_alarms(node: &Node, findings: &mut Vec<Finding>) -> Option<(Decimal, Span)> {
+    let mut inner = Reader::new(node, "`false_alarms`", findings);
     let (max, per) = (max(&mut inner), inner.need("per").and_then(|_| inner.span("per")));
     inner.finish();
     if let Some((Span(0), at)) = &per {
-        reader.findings().push(Finding::error("false-alarms", at, "no time at all").help("write `per: 24h`"));
+        findings.push(Finding::error("false-alarms", at, "no time at all").help("write `per: 24h`"));
     }
-    let (catches, cluster) = (catches(reader), cluster(reader));
-    let (catches, catches_at) = catches?;
-    Some(PromiseDoc { max: max?, per: per.filter(|(per, _)| per.0 > 0)?.0, catches, catches_at, cluster: cluster? })
+    Some((max?, per.filter(|(per, _)| per.0 > 0)?.0))
 }
 
 /// What belongs to a promise says nothing without one.
@@ -102,15 +110,14 @@ fn catches(reader: &mut Reader<'_, '_>) -> Option<(Caught, At)> {
     }
 }
 
-fn cluster(reader: &mut Reader<'_, '_>) -> Option<u32> {
+/// How many counts come together, one unless it is written. `what`: in the words of a finding.
+pub(super) fn cluster(reader: &mut Reader<'_, '_>, what: &str) -> Option<u32> {
     let is_written = reader.key_at("cluster").is_some();
     let Some((number, at)) = reader.number("cluster") else { return (!is_written).then_some(1) };
     let cluster = u32::try_from(number).ok().filter(|_| (1..=CLUSTER_AT_MOST).contains(&number));
     if cluster.is_none() {
         let finding = Finding::error("false-alarms", &at, format!("`{number}` is no size of a cluster"));
-        let help =
-            format!("from 1 to {CLUSTER_AT_MOST}: how many failures one broken client or one retry makes at once");
-        reader.findings().push(finding.help(help));
+        reader.findings().push(finding.help(format!("from 1 to {CLUSTER_AT_MOST}: {what}")));
     }
     cluster
 }

@@ -9,6 +9,7 @@ use crate::engine::detector::Detector;
 use crate::engine::plan::{Approval, Form, HealthLine, NoData, Plan, Rule, Samples, Series, Stage};
 use crate::engine::proof::Proof;
 use crate::engine::{Exposure, Percentage, Span};
+use crate::spec::burn_rate::{self, Spread};
 use crate::spec::condition::{self, Fault, Name, Written};
 use crate::spec::documents::{AfterDoc, SafeguardDoc};
 use crate::spec::finding::Finding;
@@ -16,6 +17,7 @@ use crate::spec::index::Parts;
 use crate::spec::promise::{self, Wrong};
 use crate::spec::proof;
 use crate::spec::reader::Text;
+use crate::spec::sample_ratio;
 use crate::spec::typing::{self, MetricType, SeriesKey};
 use crate::spec::{metrics, raw};
 
@@ -36,14 +38,16 @@ impl Building<'_, '_> {
         let healthy: Vec<(Condition, Option<Proof>, usize)> = (0..policy.healthy.len())
             .filter_map(|line| self.line(&policy.healthy[line].0).map(|(condition, proof)| (condition, proof, line)))
             .collect();
-        let rules: Vec<(Condition, Option<Detector>, usize)> = (0..policy.safeguards.len())
+        let rules: Vec<(Condition, Option<String>, Option<Detector>, usize)> = (0..policy.safeguards.len())
             .filter_map(|rule| {
-                let condition = self.condition(&policy.safeguards[rule].when)?;
-                Some((condition, self.detector(&policy.safeguards[rule]), rule))
+                let (condition, meaning) = self.condition(&policy.safeguards[rule])?;
+                Some((condition, meaning, self.detector(&policy.safeguards[rule]), rule))
             })
             .collect();
         let samples: Vec<Option<SeriesKey>> = template.stages.iter().map(|stage| self.samples_key(stage)).collect();
+        let ratio = self.ratio_keys();
         let mut keys = self.keys.clone();
+        keys.extend(ratio.iter().flatten().cloned());
         keys.extend(samples.iter().flatten().cloned());
         keys.sort();
         keys.dedup();
@@ -59,6 +63,7 @@ impl Building<'_, '_> {
             Form::Raw { text } => raw::reach(text),
             _ => Span(0),
         };
+        // a burn rate remembers longer: it can only stop, and no line of `healthy` reads its windows
         let least = series.iter().map(raw).fold(policy.window.0.max(policy.every.0), Span::max);
         let least = Span(least.0 + scrape.0);
         let settle = policy.settle.as_ref().map_or(least, |(settle, _)| *settle);
@@ -68,6 +73,9 @@ impl Building<'_, '_> {
             self.findings.push(finding.help("evidence from before the change would count; leave it out for the least"));
         }
         let stages = self.stages(&samples, &keys);
+        let sample_ratio = policy.sample_ratio.as_ref().zip(ratio).and_then(|(doc, [exposed, control])| {
+            sample_ratio::check(policy, doc, policy.every.0, (place(&exposed), place(&control)), &stages)
+        });
         let used: BTreeSet<&String> = stages.iter().flat_map(|stage| &stage.exposure.audiences).collect();
         let audiences = used.into_iter().filter_map(|name| {
             self.parts.audiences.get(name.as_str()).map(|found| (name.clone(), found.doc.audience.clone()))
@@ -107,12 +115,13 @@ impl Building<'_, '_> {
                 .collect(),
             rules: rules
                 .into_iter()
-                .map(|(condition, mut detector, rule)| {
+                .map(|(condition, meaning, mut detector, rule)| {
                     let rule = &policy.safeguards[rule];
+                    let when = &rule.when.value;
                     detector.iter_mut().for_each(|detector| promise::renumber(detector, &order));
                     Rule {
                         name: rule.name.value.clone(),
-                        text: rule.when.value.clone(),
+                        text: meaning.map_or_else(|| when.clone(), |meaning| format!("{when} ({meaning})")),
                         condition: numbered(condition),
                         hold_for: rule.hold_for.as_ref().map(|(span, _)| *span),
                         detector,
@@ -126,6 +135,7 @@ impl Building<'_, '_> {
                 observe: policy.observe,
                 then: then.clone(),
             }),
+            sample_ratio,
             stages,
             series,
             windows: self.parts.window().map(|window| window.windows.clone()).unwrap_or_default(),
@@ -143,8 +153,30 @@ impl Building<'_, '_> {
         self.parts.after().iter().map(dependency).collect()
     }
 
-    fn condition(&mut self, text: &Text) -> Option<Condition> {
-        self.typed(text, condition::parse(&text.value))
+    /// The condition of a safeguard, and what its burn rates mean.
+    fn condition(&mut self, rule: &SafeguardDoc) -> Option<(Condition, Option<String>)> {
+        let written = match condition::parse(&rule.when.value) {
+            Ok(written) => written,
+            Err(fault) => return self.typed(&rule.when, Err(fault)).map(|condition| (condition, None)),
+        };
+        match burn_rate::spread(self.parts.policy, rule, written) {
+            Ok(spread) => {
+                let Spread { condition, meaning } = spread?;
+                Some((self.typed(&rule.when, Ok(condition))?, meaning))
+            }
+            Err(wrong) => {
+                self.wrong("burn-rate", rule, wrong);
+                None
+            }
+        }
+    }
+
+    /// Tells what is wrong with a safeguard.
+    fn wrong(&mut self, code: &'static str, rule: &SafeguardDoc, wrong: Wrong) {
+        self.findings.push(match wrong {
+            Wrong::Beside(finding) => *finding,
+            Wrong::Condition(fault) => fault_finding(code, &rule.when, fault),
+        });
     }
 
     /// A line of `healthy`, and how it is proven where it asks for that.
@@ -153,6 +185,10 @@ impl Building<'_, '_> {
             Ok(line) => line,
             Err(fault) => return self.typed(text, Err(fault)).map(|condition| (condition, None)),
         };
+        if let Some(burn) = burn_rate::first(&line.condition) {
+            self.findings.push(fault_finding("burn-rate", text, burn_rate::misplaced(burn)));
+            return None;
+        }
         let condition = self.typed(text, Ok(line.condition.clone()))?;
         match proof::proof(self.parts.policy, &line, &mut self.keys) {
             Ok(proof) => Some((condition, proof)),
@@ -202,15 +238,20 @@ impl Building<'_, '_> {
         let written = condition::parse(&rule.when.value).ok()?;
         match promise::detector(self.parts.policy, &written, promise, &mut self.keys) {
             Ok(detector) => Some(detector),
-            Err(Wrong::Promise(finding)) => {
-                self.findings.push(*finding);
-                None
-            }
-            Err(Wrong::Condition(fault)) => {
-                self.findings.push(fault_finding("false-alarms", &rule.when, fault));
+            Err(wrong) => {
+                self.wrong("false-alarms", rule, wrong);
                 None
             }
         }
+    }
+
+    /// The series of the check of the split, where any stage has a random control group.
+    fn ratio_keys(&mut self) -> Option<[SeriesKey; 2]> {
+        let Parts { policy, template, .. } = self.parts;
+        let doc = policy.sample_ratio.as_ref()?;
+        let keys = sample_ratio::keys(policy, doc).map_err(|finding| self.findings.push(*finding)).ok()?;
+        let percentages = template.stages.iter().filter_map(|stage| stage.percentage.as_ref());
+        sample_ratio::applies(percentages.map(|(percentage, _)| *percentage)).then_some(keys)
     }
 
     fn stages(&mut self, samples: &[Option<SeriesKey>], keys: &[SeriesKey]) -> Vec<Stage> {

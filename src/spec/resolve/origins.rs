@@ -31,6 +31,9 @@ pub(super) fn origins(parts: &Parts<'_, '_>) -> BTreeMap<String, String> {
     for (index, rule) in policy.safeguards.iter().enumerate() {
         add(&format!("rules[{index}]"), rule.name.at.place());
     }
+    if let Some(ratio) = &policy.sample_ratio {
+        add("sample_ratio", ratio.at.place());
+    }
     for (index, (line, _)) in policy.healthy.iter().enumerate() {
         add(&format!("healthy[{index}]"), line.at.place());
     }

@@ -25,7 +25,7 @@ impl Building<'_, '_> {
             self.findings.push(finding.help("use a preset, or `samples: { of: METRIC, at_least: 100 }`"));
             return None;
         }
-        Some(SeriesKey { metric: name.to_owned(), bound: None, control: false, part: None })
+        Some(SeriesKey { metric: name.to_owned(), bound: None, control: false, part: None, window: None })
     }
 
     pub(super) fn series(&mut self, key: &SeriesKey) -> Option<Series> {
@@ -71,6 +71,7 @@ impl Building<'_, '_> {
             Some(Part::Failed) => format!("{}.failed", key.metric),
             Some(Part::Total) => format!("{}.total", key.metric),
         };
+        let name = key.window.map_or(name.clone(), |window| format!("{name} over {window}"));
         Some(Series {
             name: if key.control { format!("baseline({name})") } else { name },
             arm,
@@ -79,7 +80,7 @@ impl Building<'_, '_> {
                 source: source.name.value.clone(),
                 form,
                 matchers: matchers.into_iter().map(|(label, is)| Matcher { label, is }).collect(),
-                window: policy.window.0,
+                window: key.window.unwrap_or(policy.window.0),
                 every: policy.every.0,
                 flag: release.flag.value.clone(),
                 born_later: policy.metrics.iter().any(|metric| metric.name.value == base && metric.born_later),

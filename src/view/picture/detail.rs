@@ -9,7 +9,8 @@ use super::{Look, rows};
 use crate::control::Rollout;
 use crate::control::gates::put_off;
 use crate::engine::explain::explain;
-use crate::engine::plan::{Rule, Stage};
+use crate::engine::plan::{Action, Rule, Stage};
+use crate::engine::split::SAMPLE_RATIO;
 use crate::engine::state::Timer;
 use crate::engine::{Condition, Decimal, Phase, Plan, Reading, Span, Timestamp};
 
@@ -266,13 +267,9 @@ pub(super) fn values(rollout: &Rollout, look: Look) -> Vec<String> {
     });
     let counting = counting(rollout).into_iter().map(|(rule, timer)| {
         let threshold = rule.detector.as_ref().map(|detector| detector.threshold).unwrap_or_default();
-        let evidence = match look.is_narrow() {
-            true => words::weighed_briefly(timer.weight, threshold),
-            false => words::weighed(timer.weight, threshold),
-        };
-        (safe(&rule.name), evidence, String::new(), timer.run > 0)
+        (safe(&rule.name), weighed(timer.weight, threshold, look), String::new(), timer.run > 0)
     });
-    let all: Vec<(String, String, String, bool)> = series.chain(counting).collect();
+    let all: Vec<(String, String, String, bool)> = series.chain(counting).chain(split(rollout, look)).collect();
     let (name, value) = if look.is_narrow() { (14, 12) } else { (24, 24) };
     let names = all.iter().map(|(name, ..)| width(name)).max().unwrap_or(0).min(name);
     let wide = all.iter().map(|(_, value, ..)| width(value)).max().unwrap_or(0).min(value);
@@ -284,14 +281,29 @@ pub(super) fn values(rollout: &Rollout, look: Look) -> Vec<String> {
     all.into_iter().map(line).collect()
 }
 
+/// What the check of the split has counted.
+fn split(rollout: &Rollout, look: Look) -> Option<(String, String, String, bool)> {
+    let (threshold, counted) = words::split(&rollout.plan, &rollout.state)?;
+    let stands = rollout.state.split.as_ref().is_some_and(|counted| counted.stands.is_some());
+    Some((SAMPLE_RATIO.to_owned(), weighed(counted.number, threshold, look), String::new(), stands))
+}
+
+fn weighed(number: Decimal, threshold: Decimal, look: Look) -> String {
+    match look.is_narrow() {
+        true => words::weighed_briefly(number, threshold),
+        false => words::weighed(number, threshold),
+    }
+}
+
 /// What stands against a line of [`values`].
 fn thresholds_of_line(rollout: &Rollout, line: usize) -> String {
     let series = shown(&rollout.plan);
     match series.get(line) {
         Some(index) => thresholds(rollout, *index),
         None => {
+            // behind the rules that count is the check of the split
             let rule = counting(rollout).get(line - series.len()).map(|(rule, _)| rule.then.word());
-            rule.map(|word| format!("→ {word}")).unwrap_or_default()
+            format!("→ {}", rule.unwrap_or(Action::Hold.word()))
         }
     }
 }

@@ -159,3 +159,24 @@ fn a_rule_that_counts_shows_its_evidence_and_not_its_counts() {
     let narrow = drawn(&[rollout], look(40, 40, true));
     assert!(narrow.contains("3.14/10.96"), "{narrow}");
 }
+
+#[test]
+fn the_check_of_the_split_is_shown_with_its_evidence() {
+    use crate::engine::split::{Counted, Direction, SampleRatio, Suspicion};
+    let mut rollout = running("a", 2);
+    let mut plan = (*rollout.plan).clone();
+    let series = crate::engine::plan::Series { name: "baseline(requests)".to_owned(), ..plan.series[0].clone() };
+    plan.series.push(series);
+    let exposures: Vec<_> = plan.stages.iter().map(|stage| stage.exposure.clone()).collect();
+    let (alarms, indices) = (("0.01".parse().expect("a decimal"), plan.every), (0, plan.series.len() - 1));
+    plan.sample_ratio =
+        SampleRatio::new(crate::engine::Percentage::whole(20), alarms, 1, plan.every, indices, &exposures);
+    let threshold = plan.sample_ratio.as_ref().expect("a check").threshold;
+    rollout.plan = std::sync::Arc::new(plan);
+    let few = Suspicion { number: threshold, ..Suspicion::default() };
+    rollout.state.split = Some(Box::new(Counted { few, stands: Some(Direction::Few), ..Counted::default() }));
+    let wide = drawn(&[rollout], look(160, 60, true));
+    let line = wide.lines().find(|line| line.contains("sample_ratio")).unwrap_or_else(|| panic!("{wide}"));
+    assert!(line.contains("evidence 5.3 of 5.298") && wide.contains("→ hold"), "{wide}");
+    assert!(!wide.contains("baseline(requests)"), "{wide}");
+}

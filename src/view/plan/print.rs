@@ -4,6 +4,7 @@ use super::PlanRow;
 use crate::engine::plan::{
     Action, Approval, Arm, AttributeTest, Audience, HealthLine, RollbackStage, SourceAddress, Stage, Target, Unit,
 };
+use crate::engine::split::SAMPLE_RATIO;
 use crate::engine::{Exposure, Plan};
 use crate::view::printer::{Printer, Tone};
 use crate::view::safe::safe;
@@ -182,6 +183,20 @@ fn rules(plan: &Plan) -> Vec<(String, String)> {
     pairs.extend(plan.no_data.as_ref().map(|no_data| {
         let what = observed(no_data.observe, action(plan, &no_data.then));
         ("no_data".to_owned(), format!("needed evidence missing for {}: {what}", no_data.after))
+    }));
+    pairs.extend(plan.sample_ratio.as_ref().map(|ratio| {
+        let tested = ratio.stages.iter().flatten().map(|split| match split.many {
+            Some(_) => split.configured.to_string(),
+            None => format!("{} (only too few, since audiences are exposed too)", split.configured),
+        });
+        let what = format!(
+            "{} at {}, {}: {}",
+            words::sample_ratio(plan, ratio),
+            tested.collect::<Vec<_>>().join(", "),
+            words::alarms(ratio.max, ratio.per, ratio.cluster, ""),
+            observed(ratio.observe, Action::Hold.word().to_owned())
+        );
+        (SAMPLE_RATIO.to_owned(), what)
     }));
     pairs
 }

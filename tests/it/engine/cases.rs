@@ -3,7 +3,9 @@
 mod advancing;
 mod backend;
 mod breaker;
+mod burning;
 mod counting;
 mod people;
 mod proving;
 mod rules;
+mod splitting;

@@ -187,6 +187,7 @@ pub(super) fn plan() -> Plan {
         healthy: vec![line(below(ERRORS, "0.01"))],
         rules: vec![rule("errors", above(ERRORS, "0.02"), 3, Action::Pause)],
         no_data: None,
+        sample_ratio: None,
         windows: Vec::new(),
         after: Vec::new(),
     }

@@ -194,3 +194,36 @@ fn a_proof_lets_through_no_more_than_it_says_however_often_it_is_looked_at() {
     let median = median(right);
     assert!((15..=60).contains(&median), "{median} checks of 100 requests");
 }
+
+/// 1% of days are promised. Users who make ten requests at a time, at the edge of what is tolerable, are no mismatch; without
+/// `cluster` they are one nearly every day. Twice as many as were configured are found within hours.
+#[test]
+fn users_who_make_many_requests_are_no_mismatch_of_the_groups() {
+    use flagstaff::engine::split::{Counted, SampleRatio};
+    use flagstaff::engine::{Exposure, Percentage, Timestamp};
+    let check = |cluster: u32| {
+        let (within, exposure) = (Percentage::whole(20), Exposure::percent(Percentage::whole(10)));
+        SampleRatio::new(within, (decimal("0.01"), Span::hours(24)), cluster, EVERY, (0, 1), &[exposure]).unwrap()
+    };
+    let mut dice = Dice(8);
+    let mut found = |check: &SampleRatio, users: &Binomial| {
+        let mut counted = Counted::default();
+        (0..CHECKS).find(|_| {
+            let ours = users.draw(&mut dice);
+            let readings = [10 * ours, 10 * (60 - ours)].map(|count| Reading::Value(Decimal::whole(count)));
+            counted = check.count(0, &counted, &readings, Timestamp(0)).unwrap();
+            counted.stands.is_some()
+        })
+    };
+    let (edge, twice, none) = (Binomial::new(60, 0.1176), Binomial::new(60, 0.2), Binomial::new(60, 0.000_001));
+    let days = 20;
+    let (declared, undeclared) = (check(10), check(1));
+    let alarms = (0..days).filter(|_| found(&declared, &edge).is_some()).count();
+    let wrong = (0..days).filter(|_| found(&undeclared, &edge).is_some()).count();
+    assert!(alarms == 0 && wrong > days / 2, "{alarms} and {wrong} of {days} days");
+    for users in [&twice, &none] {
+        let delays = (0..20).map(|_| found(&declared, users).unwrap() + 1).collect();
+        let median = median(delays);
+        assert!((5..=60).contains(&median), "{median} checks of 600 requests");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod access;
 mod batches;
+mod burning;
 mod days;
 mod verdicts;
 mod victoria;

@@ -204,6 +204,124 @@ fn proofs() {
     );
 }
 
+/// A burn rate: what it cannot be, at the exact characters, and what to write instead.
+#[test]
+fn burn_rates() {
+    let (file, written) = ("policies.yaml", "when: \"error_rate > 2%\", for: 2m, then: pause");
+    let rule = |when: &str, over: &str, expected: &str| {
+        check(file, written, &format!("when: \"{when}\", {over}, then: pause"), expected);
+    };
+    let over = |over: &str, expected: &str| rule("burn_rate(error_rate, 99.9%) > 14.4", over, expected);
+    let when = |when: &str, expected: &str| rule(when, "over: [1h, 5m]", expected);
+    over("for: 2m", "14:30 burn-rate `burn_rate(error_rate, 99.9%) > 14.4`");
+    over("for: 2m", "a burn rate needs its two windows (write `over: [1h, 5m]`");
+    over("over: [5m, 1h]", "14:79 burn-rate `1h` `1h` is no shorter than `5m` (the long window comes first");
+    over("over: [1h, 1h]", "burn-rate `1h`");
+    over("over: 1h", "burn-rate `over` `over` has two windows; here are 1");
+    over("over: [1d, 1h, 5m]", "here are 3");
+    over("over: [1h, 5]", "duration `5`");
+    over("over: [1h, 30s]", "short-window `30s` `30s` is less than four scrapes");
+    over("over: [1h, 5m], false_alarms: { max: 5%, per: 24h }, catches: 5%", "a burn rate makes no promise");
+    when("error_rate > 2%", "burn-rate `over` `over` is for a burn rate");
+    when(
+        "burn_rate(error_rate, 100%) > 14.4",
+        "14:52 burn-rate `100%` `100%`: an objective of 100% or more leaves no budget",
+    );
+    when("burn_rate(error_rate, 101%) > 14.4", "burn-rate `101%`");
+    when("burn_rate(error_rate, 0%) > 14.4", "burn-rate `0%` `0%`: an objective of 0% is none");
+    when("burn_rate(error_rate, 90%) > 14.4", "this can never be reached (14.4 times the 10% that may fail is 144%");
+    when("burn_rate(error_rate, 50%) > 2", "is 100%, and no share is above 100%");
+    when("burn_rate(error_rate, 99.9%) > 0", "burn-rate `0`");
+    when("burn_rate(error_rate, 99.9%) > 14.4%", "condition `14.4%` `14.4%`: how many times too fast is a number");
+    when("burn_rate(error_rate, 99.9%) >= 14.4", "condition `>=` `>=`: a burn rate is compared with `>`");
+    when("burn_rate(error_rate, 0.999) > 14.4", "condition `0.999`");
+    when("burn_rate(error_rate) > 14.4", "`,` is expected here");
+    when("14.4 < burn_rate(error_rate, 99.9%)", "a burn rate stands first");
+    when("burn_rate(baseline(error_rate), 99.9%) > 14.4", "condition `baseline`");
+    when("burn_rate(eror_rate, 99.9%) > 14.4", "there is no metric `eror_rate` (did you mean `error_rate`?");
+    when("burn_rate(p99, 99.9%) > 14.4", "burn-rate `p99` `p99`: a quantile is no share that burns");
+    when("burn_rate(requests, 99.9%) > 14.4", "burn-rate `requests`");
+    when(
+        "burn_rate(error_rate, 99.9%) > 14.4 and error_rate > 2 * baseline(error_rate)",
+        "no `baseline()` stands beside a burn rate",
+    );
+    for line in [
+        "\"burn_rate(error_rate, 99.9%) > 1\"",
+        "\"burn_rate(error_rate, 99.9%) > 1 at 95% confidence\"",
+        "{ when: \"not burn_rate(error_rate, 99.9%) > 1\" }",
+    ] {
+        let said = "in `healthy` write the share of now, like `error_rate < 1%`";
+        check(file, "    - \"error_rate < 1%\"\n", &format!("    - \"error_rate < 1%\"\n    - {line}\n"), said);
+    }
+    let raw = "checkouts_lost: { query: 'sum(x{ {{ match }} })', unit: ratio }\n  healthy: [ \"error_rate < 1%\" ]\n  \
+               safeguards: [ { name: e, when: \"burn_rate(checkouts_lost, 99%) > 6\", over: [1h, 5m], then: pause } ]\n  \
+               other:\n";
+    check(
+        file,
+        "checkouts_lost: { ratio: { of: checkout_failed_total, over: checkout_total } }\n",
+        raw,
+        "the windows of a query stand in its own text",
+    );
+}
+
+/// Pages that flagstaff reads itself are remembered so far and no further; a server remembers for itself.
+#[test]
+fn windows_that_a_source_does_not_remember() {
+    let (file, written) = ("policies.yaml", "when: \"error_rate > 2%\", for: 2m, then: pause");
+    let rule = "when: \"burn_rate(error_rate, 99.9%) > 1\", over: [3d, 6h], then: pause";
+    check(file, written, rule, "long-window `3d` `3d` is longer than source `app` remembers, 6h56m40s");
+    check(file, "window: 5m", "window: 7h", "long-window `7h`");
+    let mut files = example_files();
+    for (_, text) in &mut files {
+        *text = text.replace("      source: app\n", "").replace(written, rule);
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let dir = project_dir(&files);
+    assert_eq!(told(&flagstaff::spec::load(dir.path())), Vec::<String>::new());
+}
+
+/// The check of the split between the groups: what it cannot be, and what to write instead.
+#[test]
+fn sample_ratios() {
+    let file = "policies.yaml";
+    let ratio = |ratio: &str, expected: &str| {
+        check(file, "  healthy:\n", &format!("  sample_ratio: {ratio}\n  healthy:\n"), expected);
+    };
+    let alarms = "false_alarms: { max: 1%, per: 24h }";
+    ratio(&format!("{{ within: 0%, {alarms}, cluster: 10 }}"), "10:27 sample-ratio `0%` `0%` is no tolerance");
+    ratio(&format!("{{ within: 100%, {alarms}, cluster: 10 }}"), "sample-ratio `100%`");
+    ratio(&format!("{{ within: 20, {alarms}, cluster: 10 }}"), "percentage `20`");
+    ratio(&format!("{{ {alarms}, cluster: 10 }}"), "missing-key");
+    ratio("{ within: 20%, cluster: 10 }", "`false_alarms` is missing here");
+    ratio(&format!("{{ within: 20%, {alarms} }}"), "`cluster` is missing here");
+    ratio(&format!("{{ within: 20%, {alarms}, cluster: 0 }}"), "from 1 to 1000: how many requests one user makes");
+    ratio("{ within: 20%, false_alarms: { max: 100%, per: 24h }, cluster: 10 }", "false-alarms `100%`");
+    ratio("{ within: 20%, false_alarms: { max: 1%, per: 0s }, cluster: 10 }", "false-alarms `0s`");
+    ratio(&format!("{{ within: 20%, {alarms}, cluster: 10, then: pause }}"), "unknown-key `then`");
+    for of in ["error_rate", "p99", "reqests", "checkouts_lost"] {
+        let expected =
+            format!("sample-ratio `{of}` `sample_ratio` counts a metric of both groups, and `{of}` is no `count`");
+        ratio(&format!("{{ of: {of}, within: 20%, {alarms}, cluster: 10 }}"), &expected);
+    }
+    for metric in ["{ query: 'sum(x{ {{ match }} })', unit: count }", "{ scope: service, count: x }"] {
+        let more = format!("metrics:\n    own: {metric}\n");
+        let of = format!("  sample_ratio: {{ of: own, within: 20%, {alarms}, cluster: 10 }}\n  healthy:\n");
+        let mut files = example_files();
+        for (_, text) in &mut files {
+            *text = text.replace("metrics:\n", &more).replace("  healthy:\n", &of);
+        }
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let dir = project_dir(&files);
+        let told = told(&flagstaff::spec::load(dir.path()));
+        assert!(told.iter().any(|line| line.contains("sample-ratio `own`")), "{metric}: {told:?}");
+    }
+    let used = format!("{{ within: 20%, {alarms}, cluster: 10 }}");
+    ratio(
+        &format!("{used}\n  safeguards: [ {{ name: sample_ratio, when: 'error_rate > 2%', then: pause }} ]\n  x:"),
+        "duplicate-name `sample_ratio`",
+    );
+}
+
 #[test]
 fn observing() {
     let file = "policies.yaml";

@@ -1,6 +1,8 @@
 //! All kinds of document are read, with all that can be written in them; what is broken keeps to itself.
 
-use flagstaff::engine::plan::{Arm, Form, Query};
+use flagstaff::engine::condition::Comparison;
+use flagstaff::engine::plan::{Arm, Form, Query, Unit};
+use flagstaff::engine::{Condition, Decimal, Span, Term};
 use flagstaff::spec::documents::Body;
 use flagstaff::spec::{self, Loaded};
 
@@ -117,6 +119,78 @@ fn a_promise_is_pinned_with_its_counts_and_constants() {
     assert_eq!(their_failed.name, "baseline(error_rate.failed)");
     assert_eq!((their_failed.arm, their_total.arm, failed.arm), (Arm::Control, Arm::Control, Arm::Exposed));
     assert_ne!(their_failed.query.matchers, failed.query.matchers);
+}
+
+/// A burn rate is two ordinary series and two ordinary comparisons with an exact limit; it does not lengthen `settle`.
+#[test]
+fn a_burn_rate_is_pinned_as_two_comparisons() {
+    let written = "when: \"error_rate > 2%\", for: 2m, then: pause";
+    let pinned = |rule: &str| {
+        let (found, _dir) = loaded(&[(written, rule)], RELEASE);
+        found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan
+    };
+    let plan = pinned("when: \"burn_rate(error_rate, 99.9%) > 14.4\", over: [1h, 5m], for: 2m, then: pause");
+    let rule = &plan.rules[0];
+    assert_eq!(rule.text, "burn_rate(error_rate, 99.9%) > 14.4 (error_rate over 1h and over 5m > 1.44%)");
+    let named = |name: &str| plan.series.iter().position(|series| series.name == name).expect(name);
+    let (long, short, plain) = (named("error_rate over 1h"), named("error_rate over 5m"), named("error_rate"));
+    let above = |series: usize| Condition::Compare {
+        left: Term::Series { series, factor: Decimal::whole(1) },
+        op: Comparison::Greater,
+        right: Term::Number("0.0144".parse().unwrap()),
+    };
+    assert_eq!(rule.condition, Condition::All(vec![above(long), above(short)]));
+    assert_eq!((rule.hold_for, rule.detector.is_none()), (Some(Span::minutes(2)), true));
+    assert_eq!(plan.series[long].query.window, Span::hours(1));
+    assert_eq!((plan.series[long].arm, plan.series[long].unit), (Arm::Exposed, Unit::Ratio));
+    // what is asked twice under two names is one question
+    assert_eq!(plan.series[short].query, plan.series[plain].query);
+    assert_eq!(plan.settle, pinned("when: \"error_rate > 2%\", then: pause").settle);
+
+    let plan = pinned("when: \"burn_rate(slow(500ms), 99.95%) > 6 and requests > 100\", over: [6h, 30m], then: pause");
+    assert!(plan.rules[0].text.ends_with("(slow(500ms) over 6h and over 30m > 0.3%)"), "{}", plan.rules[0].text);
+    assert!(plan.series.iter().any(|series| series.name == "slow(500ms) over 30m"));
+
+    // the word alone is a metric's name, as it was
+    let own = "burn_rate: { ratio: { of: checkout_failed_total, over: checkout_total } }\n    checkouts_lost:";
+    let (found, _dir) =
+        loaded(&[("checkouts_lost:", own), (written, "when: \"burn_rate > 2%\", then: pause")], RELEASE);
+    assert_eq!(told(&found), Vec::<String>::new());
+}
+
+/// The check of the split is pinned with constants for each stage that has a random control group.
+#[test]
+fn a_sample_ratio_is_pinned_with_constants_for_each_stage() {
+    let written = "sample_ratio: { of: requests, within: 20%, false_alarms: { max: 1%, per: 24h }, cluster: 10 }";
+    let (found, _dir) = loaded(&[("  healthy:\n", &format!("  {written}\n  healthy:\n"))], RELEASE);
+    assert_eq!(told(&found), Vec::<String>::new());
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    let ratio = plan.sample_ratio.as_ref().expect("a check");
+    assert_eq!((ratio.within.to_string(), ratio.threshold.to_string()), ("0.2".to_owned(), "132.638629397".to_owned()));
+    let [ours, theirs] = [ratio.exposed, ratio.control].map(|index| &plan.series[index]);
+    assert_eq!((ours.name.as_str(), theirs.name.as_str()), ("requests", "baseline(requests)"));
+    assert_eq!((ours.arm, theirs.arm), (Arm::Exposed, Arm::Control));
+    let stages: Vec<Option<(String, bool)>> = ratio
+        .stages
+        .iter()
+        .map(|split| split.as_ref().map(|split| (split.configured.to_string(), split.many.is_some())))
+        .collect();
+    // audiences, audiences, two percentages on top of them, everybody
+    let some = |percent: &str| Some((percent.to_owned(), false));
+    assert_eq!(stages, [None, None, some("10%"), some("50%"), None]);
+    // without any stage that has a control group nothing is asked
+    let quick = "apiVersion: flagstaff/v1\nkind: ReleaseTemplate\nmetadata: { name: people }\nspec: { stages: [ { name: \
+                 internal, audiences: [employees], bake: 1h } ] }\n---\n";
+    let release = RELEASE.replace("spec: {", "spec: { template: people,");
+    let (found, _dir) =
+        loaded(&[("  healthy:\n", &format!("  {written}\n  healthy:\n"))], &format!("{quick}{release}"));
+    let plan = found.plan("behind", "production").map_err(|_| told(&found)).expect("a plan").plan;
+    assert_eq!(plan.sample_ratio, None);
+    assert!(plan.series.iter().all(|series| series.name != "baseline(requests)"));
+    // and it is refused where the groups cannot be told apart
+    let arms = "      arms: { flag: feature_flag_key, variant: feature_flag_result_variant }\n";
+    let (found, _dir) = loaded(&[("  healthy:\n", &format!("  {written}\n  healthy:\n")), (arms, "")], RELEASE);
+    assert!(told(&found).iter().any(|line| line.contains("no-arms")), "{:?}", told(&found));
 }
 
 #[test]
