@@ -85,6 +85,9 @@ _flagstaff() {
             flagstaff,signal)
                 cmd="flagstaff__subcmd__signal"
                 ;;
+            flagstaff,stale)
+                cmd="flagstaff__subcmd__stale"
+                ;;
             flagstaff,start)
                 cmd="flagstaff__subcmd__start"
                 ;;
@@ -116,7 +119,7 @@ _flagstaff() {
 
     case "${cmd}" in
         flagstaff)
-            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init create validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal audit demo completions help generate"
+            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init create validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal stale audit demo completions help generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1376,6 +1379,60 @@ _flagstaff() {
                     ;;
                 --detail)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json jsonl yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "human json jsonl yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flagstaff__subcmd__stale)
+            opts="-C -e -o -q -v -h --after --report --fail-on --environment --output --quiet --verbose --color --as --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -W "markdown sarif" -- "${cur}"))
+                    return 0
+                    ;;
+                --fail-on)
+                    COMPREPLY=($(compgen -W "ready blocked" -- "${cur}"))
                     return 0
                     ;;
                 -C)

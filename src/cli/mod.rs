@@ -28,6 +28,7 @@ mod schema;
 mod serve;
 mod signal;
 mod signals;
+mod stale;
 mod start;
 mod status;
 mod usage;
@@ -79,6 +80,7 @@ enum Command {
     Mute(mute::Mute),
     Freeze(freeze::Freeze),
     Signal(signal::Signal),
+    Stale(stale::Stale),
     Audit(audit::Audit),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -133,6 +135,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Start(args) => args.run(context).await,
         Command::Run(args) => args.run(context).await,
         Command::Serve(args) => args.run(context).await,
+        Command::Stale(args) => args.run(context).await,
         Command::Status(args) => args.run(context).await,
         Command::Watch(args) => args.run(context).await,
         Command::Wait(args) => args.run(context).await,

@@ -30,6 +30,7 @@ pub mod serving;
 pub mod signal;
 pub mod site;
 pub mod spooled;
+pub mod stale;
 pub mod start;
 pub mod stop;
 pub mod store;

@@ -29,6 +29,7 @@ mod screen;
 pub mod served;
 pub mod signal;
 pub mod snippet;
+pub mod stale;
 pub mod status;
 pub mod stops;
 pub mod text;

@@ -20,6 +20,7 @@ use super::progress::{EventRow, ProgressAnswer, WaitAnswer};
 use super::proof::{ReplayAnswer, VerifyAnswer};
 use super::proposal::{ApplyAnswer, ProposalAnswer};
 use super::signal::SignalAnswer;
+use super::stale::StaleAnswer;
 use super::status::StatusAnswer;
 use super::stops::StopAnswer;
 
@@ -43,6 +44,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<ProposalAnswer>(),
         of::<ReplayAnswer>(),
         of::<SignalAnswer>(),
+        of::<StaleAnswer>(),
         of::<StatusAnswer>(),
         of::<StopAnswer>(),
         of::<VerifyAnswer>(),

@@ -105,6 +105,7 @@ fn every_command_answers_with_one_document_of_its_schema() {
     assert_eq!(asked(&["apply", "--yes"], "apply", 0)["rows"][1]["action"], "created");
     assert_eq!(asked(&["plan", "--detailed-exitcode"], "proposal", 0)["unchanged"], 2);
     assert_eq!(asked(&["status"], "status", 0)["rollouts"], Value::Array(Vec::new()));
+    assert_eq!(asked(&["stale"], "stale", 0)["flags"][0]["verdict"], "keep");
     assert_eq!(asked(&["doctor"], "doctor", 0)["things"][0]["kind"], "documents");
     asked(&["explain", "r"], "error", 1);
     asked(&["pause", "r"], "error", 1);

@@ -27,6 +27,7 @@ mod simulator;
 mod slow_journal;
 mod spec;
 mod spool;
+mod stale;
 mod stops;
 mod support;
 mod telemetry;
