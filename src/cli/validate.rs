@@ -6,17 +6,29 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::forecast;
 use crate::spec::{self, Severity};
+use crate::view::arithmetic;
 use crate::view::findings::{self, FindingsAnswer};
 use crate::view::printer::Tone;
 use crate::view::verbose;
 
 /// Check all documents and report everything that is wrong with them
+///
+/// With --arithmetic, each safeguard of each policy that a release uses is simulated, with fixed seeds: how often it fires a day
+/// while all is well, how long it takes to find a break, and below which traffic it does not. What is expected stands in
+/// `expect` of a policy; what is not, is assumed and said.
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
     /// Report of these files and folders only
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Compute what each safeguard will cost: false alarms a day, time to find a break, the traffic that it needs
+    #[arg(long)]
+    pub(crate) arithmetic: bool,
+    /// Requests that everybody makes, exposed or not: 300/m, 5/s; goes before `expect` of the policies
+    #[arg(long, value_name = "RATE", requires = "arithmetic", value_parser = forecast::traffic)]
+    pub(crate) traffic: Option<f64>,
 }
 
 impl Validate {
@@ -30,14 +42,23 @@ impl Validate {
             }
         };
         verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
+        let (forecasts, left_out) = match self.arithmetic {
+            true => forecast::all(&loaded, self.traffic),
+            false => (Vec::new(), 0),
+        };
         if context.printer.machine() {
             context.printer.answer(&FindingsAnswer {
                 files: loaded.files,
                 documents: loaded.documents.len(),
                 findings: findings::rows(&loaded.findings),
+                arithmetic: self.arithmetic.then(|| arithmetic::rows(&forecasts)),
+                rules_left_out: self.arithmetic.then_some(left_out),
             });
         } else {
             findings::print(&context.printer, &loaded.findings);
+            if self.arithmetic {
+                arithmetic::print(&context.printer, &forecasts, left_out);
+            }
             let count = |severity| loaded.findings.iter().filter(|finding| finding.severity == severity).count();
             let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
             let tone = if errors > 0 { Tone::Bad } else { Tone::Good };

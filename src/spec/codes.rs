@@ -34,6 +34,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "date",
         "A freeze goes from one date to another: `2026-12-20`, the whole day, or `2026-12-20T18:00`, in its zone.",
     ),
+    (
+        "diluted",
+        "The rule compares a share of the whole service, and at a stage that exposes few people even the failure of all of them does not reach its limit. Measure the exposed group, or write a lower limit. `validate --arithmetic` says how far a metric is diluted at each stage.",
+    ),
     ("duplicate-key", "A mapping has the same key twice. Readers disagree about which one counts."),
     (
         "duplicate-name",
@@ -41,6 +45,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("duration", "Durations are written `90s`, `2m`, `1h30m`, `24h`, `7d`. See `flagstaff help durations`."),
     ("every", "`every` is the distance of ticks and more than zero."),
+    (
+        "expect",
+        "`expect` says how a policy's metrics are while all is well, for `validate --arithmetic`: `requests: 300/m` of everybody, exposed or not, and healthy shares: `error_rate: 0.5%`, `slow(500ms): 1%`. Nothing is decided by it.",
+    ),
     (
         "false-alarms",
         "A rule with a promise: `when: \"error_rate > 2%\", false_alarms: { max: 5%, per: 24h }, catches: 5%`. It compares the share of a `ratio` or of `slow(BOUND)` with a percentage, or with a multiple of `baseline()` of the same metric, and has no `for`. What it catches is worse than its limit.",

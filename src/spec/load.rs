@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use super::documents::{Body, Document, FlagDoc, ProjectDoc, read};
+use super::documents::{Body, Document, FlagDoc, PolicyDoc, ProjectDoc, read};
 use super::files::{Found, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
@@ -29,6 +29,8 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// How many files were read.
     pub files: usize,
+    /// The names of the files that were asked for; empty where all are.
+    named: BTreeSet<String>,
 }
 
 /// A release and where it goes.
@@ -69,6 +71,7 @@ pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
     if !named.is_empty() {
         let names: BTreeSet<String> = named.iter().map(|found| tree.name(&found.path)).collect();
         loaded.findings.retain(|finding| names.contains(&finding.at.file.name));
+        loaded.named = names;
     }
     loaded
 }
@@ -250,6 +253,20 @@ impl Loaded {
             }
         }
         plans
+    }
+
+    /// A policy by its name.
+    pub fn policy(&self, name: &str) -> Option<&PolicyDoc> {
+        self.documents.iter().find_map(|document| match &document.body {
+            Body::Policy(policy) if policy.name.value == name => Some(&**policy),
+            _ => None,
+        })
+    }
+
+    /// Whether a policy stands in a file that was asked for.
+    pub fn is_asked_for(&self, policy: &str) -> bool {
+        let asked = |policy: &PolicyDoc| self.named.contains(&policy.name.at.file.name);
+        self.named.is_empty() || self.policy(policy).is_some_and(asked)
     }
 
     /// Flags that are declared apart from their releases.

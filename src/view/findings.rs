@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::arithmetic::ArithmeticRow;
 use super::printer::Printer;
 use super::safe::{in_place, safe};
 use crate::spec::finding::At;
@@ -23,6 +24,12 @@ pub struct FindingsAnswer {
     pub documents: usize,
     /// All of them.
     pub findings: Vec<FindingRow>,
+    /// What rules will cost; only with `--arithmetic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<Vec<ArithmeticRow>>,
+    /// How many rules were not computed, since there are so many; only with `--arithmetic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules_left_out: Option<usize>,
 }
 
 impl Answer for FindingsAnswer {

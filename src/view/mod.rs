@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod answers;
+pub mod arithmetic;
 pub mod attention;
 pub mod audit;
 pub mod bar;

@@ -79,6 +79,7 @@ const EVERYTHING: &str = r#"
       - { name: p, when: "a > 1.5 * baseline(a)", false_alarms: { max: 0.5%, per: 1h }, catches: 2.5x, then: pause }
     no_data: { after: 10m, then: pause }
     observe: false
+    expect: { requests: 300/m, a: 1%, "slow(500ms)": 0.5% }
 - kind: Release
   spec:
     flag: f

@@ -1,8 +1,9 @@
 //! What a release in an environment must satisfy, once everything is resolved.
 
 use super::backend;
-use crate::engine::Span;
-use crate::engine::plan::{Action, Plan, RollbackStage, Unit};
+use crate::engine::condition::{Comparison, Condition, Term};
+use crate::engine::plan::{Action, Arm, Plan, RollbackStage, Rule, Stage, Unit};
+use crate::engine::{Decimal, Span};
 use crate::spec::constant::constant;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
@@ -20,6 +21,7 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         if let Some(always) = constant(&rule.condition, &unit) {
             findings.push(constant_finding(&written.when, always));
         }
+        findings.extend(diluted(plan, rule, &written.when));
         if let Action::Rollback(RollbackStage::Named(name)) = &rule.then
             && plan.stage_named(name).is_none()
         {
@@ -81,6 +83,44 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
     }
     backend::check(parts, plan, &mut findings);
     findings
+}
+
+/// A share of the whole service above a limit that the exposed group cannot reach at some stage, though all of it failed: the
+/// rule guards nothing there.
+fn diluted(plan: &Plan, rule: &Rule, written: &Text) -> Option<Finding> {
+    let limit = least_share(plan, &rule.condition).filter(|_| rule.stops())?;
+    let part = |stage: &Stage| Decimal::new(i128::from(stage.exposure.percentage.thousandths()), -5);
+    let stage = plan.stages.iter().find(|stage| part(stage) > Decimal::ZERO && part(stage) <= limit)?;
+    let percentage = stage.exposure.percentage;
+    let message = format!(
+        "at stage `{}` all {percentage} that are exposed may fail while nobody else does, and this does not hold",
+        stage.name
+    );
+    let finding = Finding::warning("diluted", &written.at, message);
+    Some(finding.help(
+        "the metric has `scope: service`, so the exposed are diluted by everybody else; measure the exposed group",
+    ))
+}
+
+/// What a share of the whole service must be above for a condition to hold, where it must.
+fn least_share(plan: &Plan, condition: &Condition) -> Option<Decimal> {
+    let of_service = |term: &Term, limit: Decimal| match term {
+        Term::Series { series, factor } if *factor == Decimal::whole(1) => {
+            let series = plan.series.get(*series)?;
+            (series.arm == Arm::Service && series.unit == Unit::Ratio).then_some(limit)
+        }
+        _ => None,
+    };
+    match condition {
+        Condition::Compare { left, op: Comparison::Greater | Comparison::AtLeast, right: Term::Number(limit) } => {
+            of_service(left, *limit)
+        }
+        Condition::Compare { left: Term::Number(limit), op: Comparison::Less | Comparison::AtMost, right } => {
+            of_service(right, *limit)
+        }
+        Condition::All(parts) => parts.iter().filter_map(|part| least_share(plan, part)).max(),
+        _ => None,
+    }
 }
 
 fn names(groups: &[Text]) -> String {

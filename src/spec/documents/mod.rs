@@ -4,6 +4,7 @@ mod access;
 mod audience;
 mod backend;
 mod calendar;
+mod expect;
 mod flag;
 mod layer;
 mod metric;
@@ -19,6 +20,7 @@ pub use access::{CertificatesDoc, LoginDoc, SourceAccessDoc, TokenDoc, TokenServ
 pub use audience::AudienceDoc;
 pub use backend::AccessDoc;
 pub use calendar::{AfterDoc, FreezeDoc, WindowDoc};
+pub use expect::ExpectDoc;
 pub use flag::FlagDoc;
 pub use layer::Layer;
 pub use metric::{FormDoc, MetricDoc, Preset};

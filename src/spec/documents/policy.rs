@@ -1,5 +1,6 @@
 //! `kind: ThresholdPolicy`: metrics, health and safeguards.
 
+use super::expect::{ExpectDoc, expect};
 use super::metric::{MetricDoc, Preset, metric, preset};
 use super::promise::{PromiseDoc, promise};
 use crate::engine::Span;
@@ -35,6 +36,8 @@ pub struct PolicyDoc {
     pub no_data: Option<(Span, Action, At)>,
     /// Whether nothing of it stops or holds anything: what it would have done is recorded.
     pub observe: bool,
+    /// How its metrics are while all is well.
+    pub expect: ExpectDoc,
     /// Where `spec` stands.
     pub at: At,
 }
@@ -99,6 +102,7 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         no_data = after.zip(then).map(|((after, _), then)| (after, then, at));
     }
     let observe = spec.flag("observe").unwrap_or(false);
+    let expect = expect(spec);
     let at = spec.key_at("healthy").unwrap_or_else(|| spec.at().part(0, 0));
     PolicyDoc {
         name,
@@ -113,6 +117,7 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         safeguards,
         no_data,
         observe,
+        expect,
         at,
     }
 }
