@@ -1417,7 +1417,7 @@ _flagstaff() {
             return 0
             ;;
         flagstaff__subcmd__validate)
-            opts="-C -e -o -q -v -h --arithmetic --traffic --environment --output --quiet --verbose --color --as --help"
+            opts="-C -e -o -q -v -h --arithmetic --live --traffic --environment --output --quiet --verbose --color --as --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

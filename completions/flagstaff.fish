@@ -90,6 +90,7 @@ always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l arithmetic -d 'Compute what each safeguard will cost: false alarms a day, time to find a break, the traffic that it needs'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l live -d 'Ask every query once at the sources of the documents: there, one number, fresh, its unit, its window, its bounds'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'

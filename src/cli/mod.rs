@@ -122,7 +122,7 @@ pub fn main() -> ExitCode {
 async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => args.run(context),
-        Command::Validate(args) => args.run(context),
+        Command::Validate(args) => args.run(context).await,
         Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context).await,
         Command::Apply(args) => args.run(context).await,

@@ -6,10 +6,12 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::control::live::look;
 use crate::forecast;
 use crate::spec::{self, Severity};
 use crate::view::arithmetic;
 use crate::view::findings::{self, FindingsAnswer};
+use crate::view::live_queries as live;
 use crate::view::printer::Tone;
 use crate::view::verbose;
 
@@ -18,6 +20,9 @@ use crate::view::verbose;
 /// With --arithmetic, each safeguard of each policy that a release uses is simulated, with fixed seeds: how often it fires a day
 /// while all is well, how long it takes to find a break, and below which traffic it does not. What is expected stands in
 /// `expect` of a policy; what is not, is assumed and said.
+///
+/// With --live, and only then, the sources are asked, with -e only for one environment. Findings count as others do; a source
+/// that cannot be reached ends it with 5, one that does not let us with 4.
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
     /// Report of these files and folders only
@@ -26,15 +31,18 @@ pub(crate) struct Validate {
     /// Compute what each safeguard will cost: false alarms a day, time to find a break, the traffic that it needs
     #[arg(long)]
     pub(crate) arithmetic: bool,
+    /// Ask every query once at the sources of the documents: there, one number, fresh, its unit, its window, its bounds
+    #[arg(long)]
+    pub(crate) live: bool,
     /// Requests that everybody makes, exposed or not: 300/m, 5/s; goes before `expect` of the policies
     #[arg(long, value_name = "RATE", requires = "arithmetic", value_parser = forecast::traffic)]
     pub(crate) traffic: Option<f64>,
 }
 
 impl Validate {
-    pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
+    pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let began = context.clock.now();
-        let loaded = match self.paths.is_empty() {
+        let mut loaded = match self.paths.is_empty() {
             true => spec::load(&context.dir),
             false => {
                 let paths: Vec<PathBuf> = self.paths.iter().map(|path| context.dir.join(path)).collect();
@@ -42,6 +50,15 @@ impl Validate {
             }
         };
         verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
+        let looked = match self.live {
+            true => {
+                let observer = verbose::observer(&context.printer);
+                let mut looked = look(&loaded, context.environment.as_deref(), &context.clock, observer).await;
+                loaded.add_findings(std::mem::take(&mut looked.findings));
+                Some(looked)
+            }
+            false => None,
+        };
         let (forecasts, left_out) = match self.arithmetic {
             true => forecast::all(&loaded, self.traffic),
             false => (Vec::new(), 0),
@@ -51,11 +68,15 @@ impl Validate {
                 files: loaded.files,
                 documents: loaded.documents.len(),
                 findings: findings::rows(&loaded.findings),
+                live: looked.as_ref().map(live::row),
                 arithmetic: self.arithmetic.then(|| arithmetic::rows(&forecasts)),
                 rules_left_out: self.arithmetic.then_some(left_out),
             });
         } else {
             findings::print(&context.printer, &loaded.findings);
+            if let Some(looked) = &looked {
+                live::print(&context.printer, looked);
+            }
             if self.arithmetic {
                 arithmetic::print(&context.printer, &forecasts, left_out);
             }
@@ -77,6 +98,8 @@ impl Validate {
                     .err(&format!("flagstaff help {} explains the first; so it does for every code", first.code));
             }
         }
-        Ok(if loaded.has_errors() { Exit::Invalid } else { Exit::Done })
+        let documents = if loaded.has_errors() { Exit::Invalid } else { Exit::Done };
+        let unreachable = looked.iter().flat_map(|looked| &looked.unreachable);
+        Ok(unreachable.fold(documents, |worst, source| worst.worst(Exit::of_fault(source.fault))))
     }
 }

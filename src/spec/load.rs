@@ -269,6 +269,17 @@ impl Loaded {
         self.named.is_empty() || self.policy(policy).is_some_and(asked)
     }
 
+    /// Whether a place is in a file that was asked for.
+    pub fn is_about(&self, at: &At) -> bool {
+        self.named.is_empty() || self.named.contains(&at.file.name)
+    }
+
+    /// Takes in what was found elsewhere, in its order.
+    pub fn add_findings(&mut self, more: Vec<Finding>) {
+        self.findings.extend(more);
+        self.sort();
+    }
+
     /// Flags that are declared apart from their releases.
     pub fn flags(&self) -> impl Iterator<Item = &FlagDoc> {
         self.documents.iter().filter_map(|document| match &document.body {
@@ -323,6 +334,10 @@ impl Loaded {
             found.extend(unused(&index, policy));
         }
         self.findings.extend(found);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         let key = |finding: &'_ Finding| (finding.at.start, finding.code);
         self.findings.sort_by(|left, right| {
             let files = left.at.file.name.cmp(&right.at.file.name);

@@ -15,6 +15,7 @@ pub mod findings;
 mod fixture;
 pub mod freezes;
 pub mod live;
+pub mod live_queries;
 pub mod log;
 pub mod made;
 pub mod picture;

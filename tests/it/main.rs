@@ -18,6 +18,7 @@ mod hangs;
 mod journal;
 mod killed;
 mod layers;
+mod live;
 mod machine;
 mod prometheus;
 mod readme;

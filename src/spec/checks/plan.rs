@@ -2,11 +2,13 @@
 
 use super::backend;
 use crate::engine::condition::{Comparison, Condition, Term};
-use crate::engine::plan::{Action, Arm, Plan, RollbackStage, Rule, Stage, Unit};
+use crate::engine::plan::{Action, Arm, Form, Plan, RollbackStage, Rule, Series, Stage, Unit};
 use crate::engine::{Decimal, Span};
 use crate::spec::constant::constant;
+use crate::spec::documents::FormDoc;
 use crate::spec::finding::Finding;
 use crate::spec::index::Parts;
+use crate::spec::raw;
 use crate::spec::reader::Text;
 use crate::spec::resolve::scrape_every;
 
@@ -72,6 +74,18 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         );
         let finding = Finding::error("short-window", window_at, message);
         findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
+    }
+    for metric in &policy.metrics {
+        let FormDoc::Query(text, _) = &metric.form else { continue };
+        let is_asked =
+            |series: &Series| matches!(&series.query.form, Form::Raw { text: asked } if *asked == text.value);
+        let Some(range) = raw::shortest(&text.value).filter(|_| plan.series.iter().any(is_asked)) else { continue };
+        if range < Span(scrape.0.saturating_mul(4)) {
+            let source = &parts.source.name.value;
+            let message = format!("a range of {range} is less than four scrapes of source `{source}` ({scrape} each)");
+            let finding = Finding::warning("short-window", &text.at, message);
+            findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
+        }
     }
     if policy.every.0.0 > 0 && policy.every.0 < scrape {
         let message = format!(

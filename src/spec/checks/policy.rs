@@ -7,6 +7,7 @@ use crate::spec::condition;
 use crate::spec::documents::{FormDoc, PolicyDoc};
 use crate::spec::finding::Finding;
 use crate::spec::metrics;
+use crate::spec::promql;
 
 pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
     if policy.every.0.0 == 0 {
@@ -58,6 +59,7 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
                     finding.help("it would read other environments and mix both groups; write `metric{ {{ match }} }`"),
                 );
             }
+            findings.extend(promql::check(text));
             let known = ["ratio", "seconds", "count", "number"];
             if unit.as_ref().is_none_or(|unit| !known.contains(&unit.value.as_str())) {
                 let at = unit.as_ref().map_or(&metric.name.at, |unit| &unit.at);

@@ -5,6 +5,7 @@
 mod access;
 mod batches;
 mod days;
+mod syntax;
 mod verdicts;
 mod victoria;
 
