@@ -8,7 +8,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::control::live::look;
 use crate::forecast;
-use crate::spec::{self, Severity};
+use crate::spec::{self, Loaded, Severity};
 use crate::view::arithmetic;
 use crate::view::findings::{self, FindingsAnswer};
 use crate::view::live_queries as live;
@@ -52,6 +52,7 @@ impl Validate {
         verbose::loaded(&context.printer, &loaded, context.clock.now().since(began));
         let looked = match self.live {
             true => {
+                Validate::known_environment(context, &loaded)?;
                 let observer = verbose::observer(&context.printer);
                 let mut looked = look(&loaded, context.environment.as_deref(), &context.clock, observer).await;
                 loaded.add_findings(std::mem::take(&mut looked.findings));
@@ -101,5 +102,17 @@ impl Validate {
         let documents = if loaded.has_errors() { Exit::Invalid } else { Exit::Done };
         let unreachable = looked.iter().flat_map(|looked| &looked.unreachable);
         Ok(unreachable.fold(documents, |worst, source| worst.worst(Exit::of_fault(source.fault))))
+    }
+    /// A name that no environment has would ask nothing, and say that all is well.
+    fn known_environment(context: &Context, loaded: &Loaded) -> Result<(), Failure> {
+        let environments = loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
+        let known: Vec<&str> = environments.iter().map(|known| known.name.value.as_str()).collect();
+        match &context.environment {
+            Some(named) if !known.is_empty() && !known.contains(&named.as_str()) => {
+                Err(Failure::new(Exit::Usage, format!("there is no environment `{named}`"))
+                    .help(format!("environments: {}", known.join(", "))))
+            }
+            _ => Ok(()),
+        }
     }
 }

@@ -59,8 +59,9 @@ struct Asked<'l> {
     plan: Arc<Plan>,
     policy: &'l PolicyDoc,
     series: Series,
-    /// What quantiles and shares of slow requests are compared with or bounded by, in seconds.
-    limits: BTreeSet<Decimal>,
+    /// What quantiles and shares of slow requests are compared with or bounded by, in seconds, and where that is written: several
+    /// metrics may be one query.
+    limits: BTreeMap<Decimal, At>,
 }
 
 /// What a source said of one.
@@ -117,13 +118,16 @@ fn asked<'l>(loaded: &'l Loaded, environment: Option<&str>) -> BTreeMap<Query, A
         let plan = Arc::new(resolved.plan);
         for (index, series) in plan.series.iter().enumerate() {
             let limits = limits(&plan, index);
+            let at = place(policy, series);
             let one = asked.entry(series.query.clone()).or_insert_with(|| Asked {
                 plan: plan.clone(),
                 policy,
                 series: series.clone(),
-                limits: BTreeSet::new(),
+                limits: BTreeMap::new(),
             });
-            one.limits.extend(limits);
+            for limit in limits {
+                one.limits.entry(limit).or_insert_with(|| at.clone());
+            }
         }
     }
     asked
@@ -234,7 +238,7 @@ fn judge(asked: &Asked<'_>, told: &Told) -> Vec<Finding> {
     let at = place(policy, series);
     let of = plan.address();
     let name = &series.name;
-    let mut findings = bounds(asked, told, &at);
+    let mut findings = bounds(asked, told);
     if told.answered.reading == Reading::Unknown(Unknown::SeveralSeries) {
         let message = format!("`{name}` answers with several series, and a metric is one number ({of})");
         let finding = Finding::error("live-several", &at, message);
@@ -309,15 +313,15 @@ fn unit(series: &Series, value: Decimal, at: &At, of: &str) -> Option<Finding> {
 }
 
 /// Limits that lie between two bounds of the histogram.
-fn bounds(asked: &Asked<'_>, told: &Told, at: &At) -> Vec<Finding> {
+fn bounds(asked: &Asked<'_>, told: &Told) -> Vec<Finding> {
     let (series, known) = (&asked.series, &told.behind.bounds);
     let Some(histogram) = crate::telemetry::histogram(&series.query).filter(|_| !known.is_empty()) else {
         return Vec::new();
     };
     let address = asked.plan.sources.get(&series.query.source);
     let reads_pages = matches!(address, Some(SourceAddress::Scrape { .. }));
-    let between = |limit: &&Decimal| !known.contains(limit);
-    let finding = |limit: &Decimal| {
+    let between = |(limit, _): &(&Decimal, &At)| !known.contains(limit);
+    let finding = |(limit, at): (&Decimal, &At)| {
         let below = known.iter().rev().find(|bound| *bound < limit).map(|bound| format!("{bound} s"));
         let above = known.iter().find(|bound| *bound > limit).map(|bound| format!("{bound} s"));
         let neighbours = match (below, above) {
