@@ -1567,12 +1567,16 @@ _flagstaff() {
             return 0
             ;;
         flagstaff__subcmd__validate)
-            opts="-C -e -o -q -v -h --environment --output --quiet --verbose --color --as --help"
+            opts="-C -e -o -q -v -h --arithmetic --live --traffic --environment --output --quiet --verbose --color --as --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --traffic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -119,6 +119,7 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -l at-backen
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l traffic -d 'Requests that everybody makes, exposed or not: 300/m, 5/s; goes before `expect` of the policies' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
@@ -129,6 +130,8 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l color -
 always\t'Always'
 never\t'Never'"
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l arithmetic -d 'Compute what each safeguard will cost: false alarms a day, time to find a break, the traffic that it needs'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -l live -d 'Ask every query once at the sources of the documents: there, one number, fresh, its unit, its window, its bounds'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'

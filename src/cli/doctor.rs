@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::checkup::{Fault, Health};
+use crate::checkup::Health;
 use crate::control::doctor::Doctor as Examination;
 use crate::view::{doctor, verbose};
 
@@ -41,9 +41,6 @@ impl Doctor {
 fn exit(health: Health) -> Exit {
     match health {
         Health::Fine | Health::Warning => Exit::Done,
-        Health::Failed(Fault::Documents) => Exit::Invalid,
-        Health::Failed(Fault::NotAuthorised) => Exit::NotAuthorised,
-        Health::Failed(Fault::Unreachable) => Exit::Unreachable,
-        Health::Failed(Fault::Other) => Exit::Failed,
+        Health::Failed(fault) => Exit::of_fault(fault),
     }
 }

@@ -1,5 +1,6 @@
 //! Exit codes, which are public: scripts and pipelines branch on them.
 
+use crate::checkup::Fault;
 use crate::spec::Finding;
 
 /// What a command ends with.
@@ -53,6 +54,16 @@ impl Exit {
     #[must_use]
     pub(crate) fn worst(self, other: Exit) -> Exit {
         SERIOUS.into_iter().find(|exit| *exit == self || *exit == other).unwrap_or(self)
+    }
+
+    /// What a failed examination ends with.
+    pub(crate) fn of_fault(fault: Fault) -> Exit {
+        match fault {
+            Fault::Documents => Exit::Invalid,
+            Fault::NotAuthorised => Exit::NotAuthorised,
+            Fault::Unreachable => Exit::Unreachable,
+            Fault::Other => Exit::Failed,
+        }
     }
 
     /// The number.

@@ -127,7 +127,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => args.run(context),
         Command::Create(args) => args.run(context).await,
-        Command::Validate(args) => args.run(context),
+        Command::Validate(args) => args.run(context).await,
         Command::Schema(args) => args.run(context),
         Command::Plan(args) => args.run(context).await,
         Command::Apply(args) => args.run(context).await,

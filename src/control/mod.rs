@@ -19,6 +19,7 @@ pub mod freeze;
 pub mod gates;
 mod gather;
 mod late;
+pub mod live;
 pub mod observe;
 pub mod pass;
 mod questions;

@@ -11,7 +11,7 @@ use crate::engine::input::Observed;
 use crate::engine::plan::{Audience, Query};
 use crate::engine::{Exposure, Percentage, Span, Timestamp};
 use crate::journal::{DriverSeen, Head, Journal, JournalError, NewRecord, Record, Sequence};
-use crate::telemetry::{Answered, Source};
+use crate::telemetry::{Answered, Behind, Source};
 
 /// Something that was done.
 #[derive(Debug)]
@@ -325,6 +325,10 @@ impl Source for Told<dyn Source> {
 
     fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
         self.port.trouble(queries, at)
+    }
+
+    fn behind<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Behind>> {
+        self.port.behind(queries, at)
     }
 
     fn examine(&self) -> Answer<'_, Vec<Check>> {

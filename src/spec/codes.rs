@@ -42,6 +42,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "date",
         "A freeze goes from one date to another: `2026-12-20`, the whole day, or `2026-12-20T18:00`, in its zone.",
     ),
+    (
+        "diluted",
+        "The rule compares a share of the whole service, and at a stage that exposes few people even the failure of all of them does not reach its limit. Measure the exposed group, or write a lower limit. `validate --arithmetic` says how far a metric is diluted at each stage.",
+    ),
     ("duplicate-key", "A mapping has the same key twice. Readers disagree about which one counts."),
     (
         "duplicate-name",
@@ -49,6 +53,10 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     ("duration", "Durations are written `90s`, `2m`, `1h30m`, `24h`, `7d`. See `flagstaff help durations`."),
     ("every", "`every` is the distance of ticks and more than zero."),
+    (
+        "expect",
+        "`expect` says how a policy's metrics are while all is well, for `validate --arithmetic`: `requests: 300/m` of everybody, exposed or not, and healthy shares: `error_rate: 0.5%`, `slow(500ms): 1%`. Nothing is decided by it.",
+    ),
     (
         "false-alarms",
         "A rule with a promise: `when: \"error_rate > 2%\", false_alarms: { max: 5%, per: 24h }, catches: 5%`. It compares the share of a `ratio` or of `slow(BOUND)` with a percentage, or with a multiple of `baseline()` of the same metric, and has no `for`. What it catches is worse than its limit.",
@@ -78,6 +86,34 @@ pub const PAGES: &[(&str, &str)] = &[
         "The address begins with `http://` and is not on this machine: whoever sees the traffic sees the token or password.",
     ),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
+    (
+        "live-bounds",
+        "The limit lies between two bucket bounds of the histogram. Of a quantile the number is then a guess; a share of slow requests has no answer in Prometheus, and cannot be counted anywhere. Compare with a bound, or give the service's histogram one there.",
+    ),
+    (
+        "live-doubtful",
+        "The source answered with an error or a warning, or its clock is far from ours: no such reading counts.",
+    ),
+    (
+        "live-missing",
+        "The source does not know what the metric reads, or refuses the query. `start` would be refused too. What begins with its first event says so: `born_later: true`.",
+    ),
+    (
+        "live-several",
+        "The query answers with several series where one number is needed. Aggregate them in the query: `sum(…)`, `max(…)`.",
+    ),
+    (
+        "live-stale",
+        "The newest sample is older than two and a half scrapes: no such reading counts. What serves the metric is not scraped any more, or less often than `scrape_every` of the source says.",
+    ),
+    (
+        "live-unit",
+        "The number cannot be of its unit: a share above 1, or a time of thousands of seconds, which is probably one of milliseconds.",
+    ),
+    (
+        "live-window",
+        "The window has fewer than four samples at the source, whatever `scrape_every` says: one scrape may be under way and one may fail, and a rate needs two.",
+    ),
     ("login", "There is one way to say who we are to a source: a token, `username` with its password, or `oauth2`."),
     (
         "long-window",
@@ -126,6 +162,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "proof",
         "A line of `healthy` that is to be proven: `error_rate < 1% at 95% confidence`. It is about the share of a `ratio` or of `slow(BOUND)` and one percentage, and has no `for`. The stage is left only once what was counted over the ticks that earned the bake proves it.",
     ),
+    (
+        "promql",
+        "The query cannot be read as PromQL, once `{{ match }}` is filled in. What no server takes is an error: brackets or quotes that are not closed, an operator without operands. All else is a warning, as an unknown function or a range where an instant is expected: newer servers and others than Prometheus may know it. `start` and `validate --live` ask the server itself.",
+    ),
     ("quantile", "A quantile is a number between 0 and 1."),
     (
         "raw-query",
@@ -163,7 +203,7 @@ pub const PAGES: &[(&str, &str)] = &[
         "Ticks closer together than the source's scrapes would judge one sample several times, as if it were several.",
     ),
     ("short-for", "A `for` shorter than `every` would be one tick, which is what a rule without `for` needs."),
-    ("short-window", "A window needs at least four scrapes."),
+    ("short-window", "A window needs at least four scrapes; so does the range of a raw query that computes a rate."),
     (
         "shutdown",
         "`shutdown: own` takes away what flagstaff put into the flag and leaves what others did; `all`, the default, switches the flag off in the environment.",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use super::documents::{Body, Document, FlagDoc, ProjectDoc, read};
+use super::documents::{Body, Document, FlagDoc, PolicyDoc, ProjectDoc, read};
 use super::files::{Found, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
@@ -30,6 +30,8 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// How many files were read.
     pub files: usize,
+    /// The names of the files that were asked for; empty where all are.
+    named: BTreeSet<String>,
 }
 
 /// A release and where it goes.
@@ -94,6 +96,7 @@ fn load_all(dir: &Path, named: &[PathBuf], draft: Option<&Draft>) -> Loaded {
     if !named.is_empty() {
         let names: BTreeSet<String> = named.iter().map(|found| tree.name(&found.path)).collect();
         loaded.findings.retain(|finding| names.contains(&finding.at.file.name));
+        loaded.named = names;
     }
     loaded
 }
@@ -279,6 +282,31 @@ impl Loaded {
         plans
     }
 
+    /// A policy by its name.
+    pub fn policy(&self, name: &str) -> Option<&PolicyDoc> {
+        self.documents.iter().find_map(|document| match &document.body {
+            Body::Policy(policy) if policy.name.value == name => Some(&**policy),
+            _ => None,
+        })
+    }
+
+    /// Whether a policy stands in a file that was asked for.
+    pub fn is_asked_for(&self, policy: &str) -> bool {
+        let asked = |policy: &PolicyDoc| self.named.contains(&policy.name.at.file.name);
+        self.named.is_empty() || self.policy(policy).is_some_and(asked)
+    }
+
+    /// Whether a place is in a file that was asked for.
+    pub fn is_about(&self, at: &At) -> bool {
+        self.named.is_empty() || self.named.contains(&at.file.name)
+    }
+
+    /// Takes in what was found elsewhere, in its order.
+    pub fn add_findings(&mut self, more: Vec<Finding>) {
+        self.findings.extend(more);
+        self.sort();
+    }
+
     /// Flags that are declared apart from their releases.
     pub fn flags(&self) -> impl Iterator<Item = &FlagDoc> {
         self.documents.iter().filter_map(|document| match &document.body {
@@ -333,6 +361,10 @@ impl Loaded {
             found.extend(unused(&index, policy));
         }
         self.findings.extend(found);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
         let key = |finding: &'_ Finding| (finding.at.start, finding.code);
         self.findings.sort_by(|left, right| {
             let files = left.at.file.name.cmp(&right.at.file.name);

@@ -13,6 +13,7 @@ mod index;
 pub mod load;
 pub mod metrics;
 mod promise;
+pub mod promql;
 mod proof;
 pub mod raw;
 pub mod reader;

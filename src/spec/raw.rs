@@ -28,6 +28,14 @@ pub fn reach(text: &str) -> Span {
     Span(range.saturating_add(subqueries).saturating_add(offset))
 }
 
+/// The shortest range that a query takes of samples; none where it takes none. A subquery's steps are its own.
+pub fn shortest(text: &str) -> Option<Span> {
+    let text = without_strings(text);
+    let inside = |part: &str| part.split(']').next().unwrap_or_default().to_owned();
+    let ranges = text.split('[').skip(1).map(inside).filter(|inside| !inside.contains(':'));
+    ranges.map(|inside| duration(&inside)).filter(|range| *range > 0).min().map(Span)
+}
+
 fn without_strings(text: &str) -> String {
     let mut plain = String::new();
     let mut chars = text.chars();
@@ -101,6 +109,14 @@ mod tests {
         ] {
             assert_eq!(reach(text), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn the_shortest_range_is_one_of_samples() {
+        assert_eq!(shortest("rate(x[5m]) / rate(y{a=\"[1s]\"}[30s])"), Some(Span::seconds(30)));
+        assert_eq!(shortest("max_over_time(rate(x[5m])[1h:1m])"), Some(Span::minutes(5)));
+        assert_eq!(shortest("max_over_time(x[1h:1m])"), None);
+        assert_eq!(shortest("x"), None);
     }
 
     proptest! {

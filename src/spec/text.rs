@@ -56,6 +56,31 @@ pub fn factor(text: &str) -> Result<Decimal, &'static str> {
     if number.rounded(12) == number { Ok(number) } else { Err("it has more than 12 digits") }
 }
 
+/// Reads `300/m`, `5/s` or `2000/h`: how many, in how long.
+///
+/// # Errors
+/// What is wrong, as a fragment.
+pub fn rate(text: &str) -> Result<(Decimal, Span), &'static str> {
+    let (number, unit) = text.split_once('/').ok_or("it has no `/`")?;
+    let per = match unit {
+        "s" => Span::seconds(1),
+        "m" => Span::minutes(1),
+        "h" => Span::hours(1),
+        "d" => Span::hours(24),
+        _ => return Err("the unit is one of s, m, h, d"),
+    };
+    let number = factor(number)?;
+    // a thousand million a minute: more is a slip of the keyboard
+    let most = Decimal::whole(1_000_000_000).times(Decimal::new(i128::from(per.0), -3));
+    if number == Decimal::ZERO {
+        return Err("it is zero");
+    }
+    if number.times(Decimal::whole(60)) > most {
+        return Err("it is more than a thousand million a minute");
+    }
+    Ok((number, per))
+}
+
 /// Reads `10%` or `12.5%`.
 ///
 /// # Errors
@@ -78,6 +103,15 @@ mod tests {
         assert_eq!(span("250ms"), Ok(Span(250)));
         for text in ["", "5", "1M", "-5m", "1.5h", "30m1h", "1h1h", "24H", "99999d", "m"] {
             assert!(span(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_say_of_how_long_they_are() {
+        assert_eq!(rate("300/m"), Ok((Decimal::whole(300), Span::minutes(1))));
+        assert_eq!(rate("0.5/s").map(|(_, per)| per), Ok(Span::seconds(1)));
+        for text in ["300", "300/w", "/m", "0/m", "-1/m", "300 /m", "1e9/m", "1000000001/m"] {
+            assert!(rate(text).is_err(), "{text}");
         }
     }
 

@@ -5,8 +5,8 @@
 
 use crate::checkup::Check;
 use crate::clock::Answer;
-use crate::engine::plan::{Form, Query};
-use crate::engine::{Reading, Span, Timestamp};
+use crate::engine::plan::{Form, Query, Selector};
+use crate::engine::{Decimal, Reading, Span, Timestamp};
 
 pub mod prometheus;
 pub mod scrape;
@@ -18,6 +18,15 @@ pub struct Answered {
     pub reading: Reading,
     /// For people, where it is unknown: the source's own words, bounded.
     pub detail: Option<String>,
+}
+
+/// What is behind a query, for whoever checks documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// The bounds of its histogram in seconds, ascending; empty where it has none, or none is known.
+    pub bounds: Vec<Decimal>,
+    /// How many samples its window has; none where that is not known, or nothing is older than the window.
+    pub samples: Option<u64>,
 }
 
 /// A telemetry source. Object-safe: projects mix several.
@@ -48,6 +57,11 @@ pub trait Source: Send + Sync {
         Box::pin(async move { self.instant(queries, at).await.into_iter().map(|answered| answered.detail).collect() })
     }
 
+    /// What is behind each query at an instant. What cannot be told is left out.
+    fn behind<'a>(&'a self, queries: &'a [Query], _at: Timestamp) -> Answer<'a, Vec<Behind>> {
+        Box::pin(async move { vec![Behind::default(); queries.len()] })
+    }
+
     /// Looks whether it is there and answers as what it is taken for, whatever the queries. What cannot be looked at because
     /// something before it failed is left out.
     fn examine(&self) -> Answer<'_, Vec<Check>>;
@@ -62,6 +76,14 @@ pub fn metrics(query: &Query) -> Vec<String> {
             vec![format!("{}_bucket", of.metric)]
         }
         Form::Raw { .. } => Vec::new(),
+    }
+}
+
+/// The histogram that a query reads; none where it reads none.
+pub fn histogram(query: &Query) -> Option<&Selector> {
+    match &query.form {
+        Form::Quantile { of, .. } | Form::Slow { of, .. } | Form::SlowCount { of, .. } => Some(of),
+        _ => None,
     }
 }
 

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::arithmetic::ArithmeticRow;
+use super::live_queries::LiveRow;
 use super::printer::Printer;
 use super::safe::{in_place, safe};
 use crate::spec::finding::At;
@@ -23,6 +25,15 @@ pub struct FindingsAnswer {
     pub documents: usize,
     /// All of them.
     pub findings: Vec<FindingRow>,
+    /// What was asked of the sources; only with `--live`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveRow>,
+    /// What rules will cost; only with `--arithmetic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arithmetic: Option<Vec<ArithmeticRow>>,
+    /// How many rules were not computed, since there are so many; only with `--arithmetic`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules_left_out: Option<usize>,
 }
 
 impl Answer for FindingsAnswer {

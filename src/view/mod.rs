@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod answers;
+pub mod arithmetic;
 pub mod attention;
 pub mod audit;
 pub mod bar;
@@ -15,6 +16,7 @@ pub mod findings;
 mod fixture;
 pub mod freezes;
 pub mod live;
+pub mod live_queries;
 pub mod log;
 pub mod made;
 pub mod picture;

@@ -82,6 +82,7 @@ const EVERYTHING: &str = r#"
     no_data: { after: 10m, then: pause }
     sample_ratio: { of: b, within: 20%, false_alarms: { max: 1%, per: 24h }, cluster: 10, observe: true }
     observe: false
+    expect: { requests: 300/m, a: 1%, "slow(500ms)": 0.5% }
 - kind: Release
   spec:
     flag: f

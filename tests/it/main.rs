@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod apply;
+mod arithmetic;
 mod breaker;
 mod calendars;
 mod changed;
@@ -19,6 +20,7 @@ mod hangs;
 mod journal;
 mod killed;
 mod layers;
+mod live;
 mod machine;
 mod prometheus;
 mod readme;

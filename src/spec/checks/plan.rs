@@ -1,11 +1,14 @@
 //! What a release in an environment must satisfy, once everything is resolved.
 
 use super::backend;
-use crate::engine::Span;
-use crate::engine::plan::{Action, Plan, RollbackStage, SourceAddress, Unit};
+use crate::engine::condition::{Comparison, Condition, Term};
+use crate::engine::plan::{Action, Arm, Form, Plan, RollbackStage, Rule, Series, SourceAddress, Stage, Unit};
+use crate::engine::{Decimal, Span};
 use crate::spec::constant::constant;
+use crate::spec::documents::FormDoc;
 use crate::spec::finding::{At, Finding};
 use crate::spec::index::Parts;
+use crate::spec::raw;
 use crate::spec::reader::Text;
 use crate::spec::resolve::scrape_every;
 
@@ -23,6 +26,7 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
         if let Some(always) = constant(&rule.condition, &unit) {
             findings.push(constant_finding(&written.when, always));
         }
+        findings.extend(diluted(plan, rule, &written.when));
         if let Action::Rollback(RollbackStage::Named(name)) = &rule.then
             && plan.stage_named(name).is_none()
         {
@@ -66,6 +70,18 @@ pub(in crate::spec) fn plan(parts: &Parts<'_, '_>, plan: &Plan) -> Vec<Finding> 
     }
     let scrape = scrape_every(&parts.source.address);
     windows(parts, &mut findings);
+    for metric in &policy.metrics {
+        let FormDoc::Query(text, _) = &metric.form else { continue };
+        let is_asked =
+            |series: &Series| matches!(&series.query.form, Form::Raw { text: asked } if *asked == text.value);
+        let Some(range) = raw::shortest(&text.value).filter(|_| plan.series.iter().any(is_asked)) else { continue };
+        if range < Span(scrape.0.saturating_mul(4)) {
+            let source = &parts.source.name.value;
+            let message = format!("a range of {range} is less than four scrapes of source `{source}` ({scrape} each)");
+            let finding = Finding::warning("short-window", &text.at, message);
+            findings.push(finding.help("one scrape may be under way and one may fail; two are needed for a rate"));
+        }
+    }
     if policy.every.0.0 > 0 && policy.every.0 < scrape {
         let message = format!(
             "`every: {}` is shorter than a scrape of source `{}`, {scrape}",
@@ -105,6 +121,44 @@ fn windows(parts: &Parts<'_, '_>, findings: &mut Vec<Finding>) {
         for (window, at) in [&windows.long, &windows.short] {
             check(&window.to_string(), *window, at);
         }
+    }
+}
+
+/// A share of the whole service above a limit that the exposed group cannot reach at some stage, though all of it failed: the
+/// rule guards nothing there.
+fn diluted(plan: &Plan, rule: &Rule, written: &Text) -> Option<Finding> {
+    let limit = least_share(plan, &rule.condition).filter(|_| rule.stops())?;
+    let part = |stage: &Stage| Decimal::new(i128::from(stage.exposure.percentage.thousandths()), -5);
+    let stage = plan.stages.iter().find(|stage| part(stage) > Decimal::ZERO && part(stage) <= limit)?;
+    let percentage = stage.exposure.percentage;
+    let message = format!(
+        "at stage `{}` all {percentage} that are exposed may fail while nobody else does, and this does not hold",
+        stage.name
+    );
+    let finding = Finding::warning("diluted", &written.at, message);
+    Some(finding.help(
+        "the metric has `scope: service`, so the exposed are diluted by everybody else; measure the exposed group",
+    ))
+}
+
+/// What a share of the whole service must be above for a condition to hold, where it must.
+fn least_share(plan: &Plan, condition: &Condition) -> Option<Decimal> {
+    let of_service = |term: &Term, limit: Decimal| match term {
+        Term::Series { series, factor } if *factor == Decimal::whole(1) => {
+            let series = plan.series.get(*series)?;
+            (series.arm == Arm::Service && series.unit == Unit::Ratio).then_some(limit)
+        }
+        _ => None,
+    };
+    match condition {
+        Condition::Compare { left, op: Comparison::Greater | Comparison::AtLeast, right: Term::Number(limit) } => {
+            of_service(left, *limit)
+        }
+        Condition::Compare { left: Term::Number(limit), op: Comparison::Less | Comparison::AtMost, right } => {
+            of_service(right, *limit)
+        }
+        Condition::All(parts) => parts.iter().filter_map(|part| least_share(plan, part)).max(),
+        _ => None,
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::engine::plan::Unit;
 use crate::engine::split::SAMPLE_RATIO;
 use crate::spec::condition;
 use crate::spec::documents::{FormDoc, PolicyDoc};
 use crate::spec::finding::Finding;
+use crate::spec::metrics;
+use crate::spec::promql;
 
 pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
     if policy.every.0.0 == 0 {
@@ -58,12 +61,28 @@ pub(super) fn check(policy: &PolicyDoc, findings: &mut Vec<Finding>) {
                     finding.help("it would read other environments and mix both groups; write `metric{ {{ match }} }`"),
                 );
             }
+            findings.extend(promql::check(text));
             let known = ["ratio", "seconds", "count", "number"];
             if unit.as_ref().is_none_or(|unit| !known.contains(&unit.value.as_str())) {
                 let at = unit.as_ref().map_or(&metric.name.at, |unit| &unit.at);
                 let finding = Finding::error("unit", at, "a query needs a `unit`");
                 findings.push(finding.help("one of ratio, seconds, count, number"));
             }
+        }
+    }
+    for (name, _) in &policy.expect.shares {
+        let base = name.value.split('(').next().unwrap_or_default();
+        match metrics::type_of(policy, base) {
+            None => {
+                let message = format!("there is no metric `{base}`");
+                let finding = Finding::error("unknown-metric", &name.at, message);
+                findings.push(finding.did_you_mean(base, metrics::names(policy)));
+            }
+            Some(found) if found.unit != Unit::Ratio => {
+                let finding = Finding::error("expect", &name.at, format!("`{}` is no share", name.value));
+                findings.push(finding.help("what is expected is `requests`, and the shares of metrics"));
+            }
+            Some(_) => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `kind: ThresholdPolicy`: metrics, health and safeguards.
 
+use super::expect::{ExpectDoc, expect};
 use super::metric::{MetricDoc, Preset, metric, preset};
 use super::over::{OverDoc, over};
 use super::promise::{PromiseDoc, promise};
@@ -39,6 +40,8 @@ pub struct PolicyDoc {
     pub sample_ratio: Option<SampleRatioDoc>,
     /// Whether nothing of it stops or holds anything: what it would have done is recorded.
     pub observe: bool,
+    /// How its metrics are while all is well.
+    pub expect: ExpectDoc,
     /// Where `spec` stands.
     pub at: At,
 }
@@ -107,6 +110,7 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
     let ratio = spec.get("sample_ratio").zip(spec.key_at("sample_ratio"));
     let sample_ratio = ratio.and_then(|(node, at)| sample_ratio(node, at, spec.findings()));
     let observe = spec.flag("observe").unwrap_or(false);
+    let expect = expect(spec);
     let at = spec.key_at("healthy").unwrap_or_else(|| spec.at().part(0, 0));
     PolicyDoc {
         name,
@@ -122,6 +126,7 @@ pub(super) fn policy(name: Text, spec: &mut Reader<'_, '_>) -> PolicyDoc {
         no_data,
         sample_ratio,
         observe,
+        expect,
         at,
     }
 }

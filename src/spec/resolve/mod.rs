@@ -60,8 +60,17 @@ pub(super) fn draft(parts: &Parts<'_, '_>) -> (Option<Plan>, Vec<Finding>) {
 /// What is wrong with a policy that no release uses, as far as that does not depend on the release.
 pub(super) fn unused(index: &Index<'_>, policy: &Found<'_, PolicyDoc>) -> Vec<Finding> {
     // these depend on the template and the source
-    const DEPENDS: [&str; 8] =
-        ["long-window", "no-arms", "no-evidence", "samples", "settle", "short-every", "short-window", "unknown-stage"];
+    const DEPENDS: [&str; 9] = [
+        "diluted",
+        "long-window",
+        "no-arms",
+        "no-evidence",
+        "samples",
+        "settle",
+        "short-every",
+        "short-window",
+        "unknown-stage",
+    ];
     let name = policy.doc.name.clone();
     let stand_in =
         ReleaseDoc { flag: name.clone(), name, layer: Layer::default(), environments: Vec::new(), after: None };

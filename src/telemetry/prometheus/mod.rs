@@ -6,6 +6,7 @@
 pub mod answer;
 mod asking;
 mod batch;
+mod behind;
 pub mod body;
 mod company;
 mod examine;
@@ -28,7 +29,7 @@ use self::body::Body;
 use self::company::Company;
 use self::lanes::{Lanes, Until};
 use self::past::Part;
-use super::{Answered, Source};
+use super::{Answered, Behind, Source};
 use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
@@ -247,6 +248,10 @@ impl Source for Prometheus {
 
     fn exists<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Result<(), String>>> {
         Box::pin(async move { join_all(queries.iter().map(|query| self.is_there(query, at))).await })
+    }
+
+    fn behind<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Behind>> {
+        Box::pin(async move { join_all(queries.iter().map(|query| self.look_behind(query, at))).await })
     }
 
     fn examine(&self) -> Answer<'_, Vec<Check>> {

@@ -1,7 +1,6 @@
 //! Whether a query names something that exists, before anybody is exposed.
 
-use super::answer::Said;
-use super::{Failed, Prometheus, promql};
+use super::{Prometheus, promql};
 use crate::engine::plan::{Form, Query};
 use crate::engine::{Decimal, Timestamp, Unknown};
 use crate::telemetry::{Source as _, needed_metrics};
@@ -35,18 +34,9 @@ impl Prometheus {
         Ok(false)
     }
 
-    async fn say(&self, text: String, at: Timestamp) -> Result<Said, String> {
-        let until = self.until(&[]);
-        let heard = self.query(text, at, until, None).await.map_err(Failed::detail)?;
-        Ok(Said::all(heard.body, heard.skew))
-    }
-
     /// A bucket that is not there is no answer, for ever.
     async fn has_bound(&self, bound: Decimal, histogram: &str, at: Timestamp) -> Result<(), String> {
-        let said = self.say(format!("count by (le) ({histogram}_bucket)"), at).await?;
-        let mut bounds: Vec<Decimal> =
-            said.series.iter().filter_map(|series| series.labels.get("le")?.parse().ok()).collect();
-        bounds.sort();
+        let bounds = self.bounds(histogram, at).await?;
         if bounds.is_empty() || bounds.contains(&bound) {
             return Ok(());
         }

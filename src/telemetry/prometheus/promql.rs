@@ -26,6 +26,18 @@ pub fn volume(query: &Query) -> Option<String> {
     Writer { query, by: None }.volume()
 }
 
+/// How many samples the best sampled series behind a query has in its window, and how many series there were before the
+/// window; none where there is no window, and for raw queries.
+pub(super) fn samples(query: &Query) -> Option<(String, String)> {
+    let (of, suffix) = match &query.form {
+        Form::Ratio { over, .. } => (over, ""),
+        Form::Quantile { of, .. } | Form::Slow { of, .. } => (of, "_bucket"),
+        _ => return None,
+    };
+    let (series, window) = (Writer { query, by: None }.select(of, suffix), duration(query.window));
+    Some((format!("max(count_over_time({series}[{window}]))"), format!("count({series} offset {window})")))
+}
+
 /// One aspect of a query, for it alone.
 pub(super) fn alone(query: &Query, aspect: Aspect) -> Option<String> {
     Writer { query, by: None }.aspect(aspect)
@@ -312,6 +324,28 @@ mod tests {
             text(&query(raw, "f")),
             r#"max(queue{ env="production",flag="f",variant=~"on|true" }) + {{ other }} # f"#
         );
+    }
+
+    #[test]
+    fn whatever_is_written_can_be_read() {
+        let of = || Selector { metric: "took".to_owned(), matchers: vec![] };
+        let forms = [
+            Form::Ratio { of: of(), over: of() },
+            Form::Count { of: of() },
+            Form::RatioCount { of: of(), over: of() },
+            Form::SlowCount { bound: "0.8".parse().unwrap(), of: of() },
+            Form::Quantile { q: "0.99".parse().unwrap(), of: of() },
+            Form::Slow { bound: "1".parse().unwrap(), of: of() },
+        ];
+        for form in forms {
+            let query = query(form, "a\"b\\c{é}\n");
+            for aspect in [Aspect::Value, Aspect::Age, Aspect::Volume] {
+                let shaped = shape(&query, aspect, "flag").map(|shape| filled(&shape, "flag", ["a", "b|c"]));
+                for text in alone(&query, aspect).into_iter().chain(shaped) {
+                    assert_eq!(crate::spec::promql::read(&text), Ok(crate::spec::promql::Type::Vector), "{text}");
+                }
+            }
+        }
     }
 
     proptest! {

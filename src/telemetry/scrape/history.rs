@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::exposition::Sample;
 use crate::engine::plan::{LabelTest, Matcher, Selector};
-use crate::engine::{Span, Timestamp};
+use crate::engine::{Decimal, Span, Timestamp};
 
 /// Samples of one target.
 #[derive(Debug, Default)]
@@ -118,6 +118,13 @@ impl History {
     /// Whether the page ever had such a metric.
     pub fn has_metric(&self, metric: &str) -> bool {
         self.by_metric.contains_key(metric)
+    }
+
+    /// The finite bounds of a histogram's buckets.
+    pub fn bounds(&self, histogram: &str) -> impl Iterator<Item = Decimal> {
+        let series = self.by_metric.get(&format!("{histogram}_bucket")).map(Vec::as_slice).unwrap_or_default();
+        let buckets = series.iter().filter_map(|index| self.series.get(*index));
+        buckets.filter_map(|bucket| bucket.label("le").parse().ok())
     }
 
     /// The series that a selector with further matchers selects.

@@ -12,11 +12,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::history::History;
-use super::{Answered, Source, metrics, needed_metrics};
+use super::{Answered, Behind, Source, histogram, metrics, needed_metrics};
 use crate::checkup::Check;
 use crate::clock::{Answer, Clock};
 use crate::engine::plan::{Form, Query};
-use crate::engine::{Span, Timestamp};
+use crate::engine::{Decimal, Span, Timestamp};
 use crate::http::{Client, Reply, bounded, client, fetch, shown};
 
 /// What is kept beyond the longest window, for ticks that are asked late.
@@ -199,6 +199,21 @@ impl Source for Scrape {
     fn trouble<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Option<String>>> {
         // whoever only looks has read no page yet: what one reading says is what can be said
         Box::pin(async move { self.exists(queries, at).await.into_iter().map(Result::err).collect() })
+    }
+
+    fn behind<'a>(&'a self, queries: &'a [Query], at: Timestamp) -> Answer<'a, Vec<Behind>> {
+        Box::pin(async move {
+            // the pages are read for it, and how many samples a window has is known: `every` says it
+            self.exists(queries, at).await;
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let bounds = |query: &Query| -> BTreeSet<Decimal> {
+                let Some(of) = histogram(query) else { return BTreeSet::new() };
+                let histories = seen.targets.values();
+                histories.flat_map(|history| history.bounds(&of.metric)).collect()
+            };
+            let behind = |query| Behind { bounds: bounds(query).into_iter().collect(), samples: None };
+            queries.iter().map(behind).collect()
+        })
     }
 
     fn examine(&self) -> Answer<'_, Vec<Check>> {

@@ -6,6 +6,7 @@ mod access;
 mod batches;
 mod burning;
 mod days;
+mod syntax;
 mod verdicts;
 mod victoria;
 

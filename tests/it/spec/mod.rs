@@ -13,6 +13,7 @@ mod exact;
 mod fuzz;
 mod hash;
 mod kinds;
+mod promql;
 
 fn project_dir(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
