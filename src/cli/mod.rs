@@ -18,6 +18,7 @@ mod generate;
 mod help;
 mod init;
 mod mute;
+mod notifying;
 mod pause;
 mod plan;
 mod resume;

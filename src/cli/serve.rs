@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::notifying::{self, Beginning, Notifying};
 use super::signals::{self, Told};
 use crate::control::Site;
 use crate::control::apply::Follow;
@@ -24,6 +25,8 @@ use crate::view::{audit, log, words};
 /// A pass that takes longer than this to end, once it was told to, is left: what it intended is carried out by whoever
 /// comes next.
 const LEAVE_WITHIN: Span = Span::seconds(60);
+/// What was recorded last is told to others within this, or by whoever comes next.
+const TELL_WITHIN: Span = Span::seconds(2);
 
 /// Drive every rollout, also those that are started later, until told to end
 ///
@@ -65,6 +68,10 @@ impl Serve {
         // with a connection of its own: a pass that waits keeps no signal waiting
         let at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
         let (desk, declared) = Desk::new(at_desk);
+        let from = Beginning::following(&site, desk.notifications());
+        let tell = notifying::in_the_log(Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log));
+        let notifying = Notifying::begin(context, &site, from, tell)
+            .map_err(|why| log(&say(Level::Error, "notifications").with("why", format!("nobody is told: {why}"))));
         let (send, incoming) = mpsc::channel(WAIT_AT_MOST);
         let (dir, environment) = (context.dir.clone(), context.environment.clone());
         let (told, by, to) = (Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log));
@@ -82,7 +89,7 @@ impl Serve {
             begun.map_err(|error| Failure::new(Exit::Failed, format!("cannot begin to apply: {error}")))?;
         }
         site.declare_driver("serve", &context.host());
-        let told = {
+        let (told, at_leisure) = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => {
                     vitals.step(rollout, step);
@@ -131,9 +138,15 @@ impl Serve {
                 let then = "what was intended is carried out by whoever drives next";
                 log(&say(Level::Warn, "left").with("why", why).with("then", then));
             }
-            told
+            (told, left.is_none())
         };
         site.retire_driver();
+        if let (Ok(notifying), true) = (notifying, at_leisure) {
+            tokio::select! {
+                () = notifying.leave(TELL_WITHIN) => {}
+                _ = signals::told() => {}
+            }
+        }
         log(&say(Level::Info, "ended"));
         Ok(if told == Told::Terminate { Exit::Done } else { Exit::Interrupted })
     }

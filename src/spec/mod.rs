@@ -11,6 +11,7 @@ pub mod finding;
 mod index;
 pub mod load;
 pub mod metrics;
+pub mod notifications;
 mod promise;
 mod proof;
 pub mod raw;

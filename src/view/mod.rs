@@ -16,6 +16,7 @@ pub mod freezes;
 pub mod live;
 pub mod log;
 pub mod made;
+pub mod notification;
 pub mod picture;
 pub mod plan;
 pub mod printer;

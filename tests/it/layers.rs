@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("serve", &["engine", "canonical", "clock", "http", "spec", "control"]),
     ("view", &["engine", "canonical", "checkup", "env", "spec", "journal", "telemetry", "backend", "control", "serve"]),
+    ("notify", &["engine", "clock", "http", "spec", "journal", "control", "view"]),
     (
         "demo",
         &["engine", "canonical", "clock", "env", "http", "spec", "journal", "telemetry", "backend", "control", "view"],
@@ -54,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "control",
             "serve",
             "view",
+            "notify",
             "demo",
         ],
     ),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::backend::{AccessDoc, backend};
 use super::calendar::{FreezeDoc, freezes};
 use super::layer::{Layer, layer};
+use super::notification::{NotificationDoc, notification};
 use super::signal::{SignalDoc, signal};
 use super::source::{SourceDoc, source};
 use crate::engine::plan::Target;
@@ -39,6 +40,8 @@ pub struct ProjectDoc {
     pub freezes_fault: Option<At>,
     /// Alerts from outside that may stop rollouts.
     pub signals: Vec<SignalDoc>,
+    /// Who is told when a rollout becomes something else.
+    pub notifications: Vec<NotificationDoc>,
 }
 
 /// An environment.
@@ -102,6 +105,12 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
             signals.extend(signal(name, node, spec.findings()));
         }
     }
+    let mut notifications = Vec::new();
+    if let Some(node) = spec.get("notifications") {
+        for (name, node) in Reader::new(node, "`notifications`", spec.findings()).entries() {
+            notifications.push(notification(name, node, spec.findings()));
+        }
+    }
     ProjectDoc {
         name,
         journal,
@@ -115,6 +124,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         freezes,
         freezes_fault,
         signals,
+        notifications,
     }
 }
 
