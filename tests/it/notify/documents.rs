@@ -16,63 +16,63 @@ fn findings(entry: &str) -> Vec<String> {
         format!("{} {}: {} ({})", text("severity"), text("code"), text("message"), text("help"))
     };
     let all = answer["findings"].as_array().unwrap_or_else(|| panic!("{answer:#}")).iter();
-    all.filter(|finding| finding["line"].as_u64().is_some_and(|line| (13..=16).contains(&line))).map(about).collect()
+    all.filter(|finding| finding["line"].as_u64().is_some_and(|line| (11..=12).contains(&line))).map(about).collect()
 }
 
 #[test]
 fn what_is_wrong_with_a_notification_is_said_where_it_is() {
     let webhook = "url: \"https://hooks.example/x\", secret_env: S";
-    assert_eq!(findings(&format!("n: {{ webhook: {{ {webhook} }} }}")), [""; 0]);
+    assert_eq!(findings(&format!("it: {{ webhook: {{ {webhook} }} }}")), [""; 0]);
     for (entry, expected) in [
         (
-            format!("n: {{ webhook: {{ {webhook} }}, events: [pause] }}"),
+            format!("it: {{ webhook: {{ {webhook} }}, events: [pause] }}"),
             "error notification-event: there is no event `pause` (did you mean `paused`?)",
         ),
-        (format!("n: {{ webhook: {{ {webhook} }}, events: [] }}"), "error notification-event: nothing is named"),
+        (format!("it: {{ webhook: {{ {webhook} }}, events: [] }}"), "error notification-event: nothing is named"),
         (
-            format!("n: {{ webhook: {{ {webhook} }}, environments: [her] }}"),
+            format!("it: {{ webhook: {{ {webhook} }}, environments: [her] }}"),
             "error unknown-environment: there is no environment `her` (did you mean `here`?)",
         ),
-        (format!("n: {{ webhook: {{ {webhook} }}, on: [paused] }}"), "error unknown-key: `on` is not known here"),
+        (format!("it: {{ webhook: {{ {webhook} }}, on: [paused] }}"), "error unknown-key: `on` is not known here"),
         (
-            "n: { webhook: { url: \"https://hooks.example/x\" } }".to_owned(),
+            "it: { webhook: { url: \"https://hooks.example/x\" } }".to_owned(),
             "error token: it needs one of `secret_env`, `secret_file`, `secret_command`",
         ),
-        (format!("n: {{ webhook: {{ {webhook}, secret_file: f }} }}"), "error token: it needs one of"),
+        (format!("it: {{ webhook: {{ {webhook}, secret_file: f }} }}"), "error token: it needs one of"),
         (
-            "n: { webhook: { url: \"https://me:pw@hooks.example/x\", secret_env: S } }".to_owned(),
+            "it: { webhook: { url: \"https://me:pw@hooks.example/x\", secret_env: S } }".to_owned(),
             "error url: an address carries no user or password",
         ),
         (
-            "n: { webhook: { url: \"http://hooks.example/x\", secret_env: S } }".to_owned(),
+            "it: { webhook: { url: \"http://hooks.example/x\", secret_env: S } }".to_owned(),
             "warning in-the-clear: messages travel unencrypted",
         ),
         (
-            "n: { webhook: { url: \"hooks.example\", secret_env: S } }".to_owned(),
+            "it: { webhook: { url: \"hooks.example\", secret_env: S } }".to_owned(),
             "error address: `hooks.example` is no address",
         ),
         (
-            "n: { webhook: { url: \"https://hooks.example/?key=1\", secret_env: S } }".to_owned(),
+            "it: { webhook: { url: \"https://hooks.example/?key=1\", secret_env: S } }".to_owned(),
             "error address: the address has a query",
         ),
         (
-            format!("n: {{ webhook: {{ {webhook}, headers: {{ X-Token: abc }} }} }}"),
+            format!("it: {{ webhook: {{ {webhook}, headers: {{ X-Token: abc }} }} }}"),
             "error header: this header is a secret",
         ),
         (
-            format!("n: {{ webhook: {{ {webhook}, headers: {{ Webhook-Id: abc }} }} }}"),
+            format!("it: {{ webhook: {{ {webhook}, headers: {{ Webhook-Id: abc }} }} }}"),
             "error header: `Webhook-Id` is written for each message",
         ),
         (
-            "n: { slack: { url: \"https://hooks.slack.example/T/B/x\" } }".to_owned(),
+            "it: { slack: { url: \"https://hooks.slack.example/T/B/x\" } }".to_owned(),
             "error unknown-key: `url` is not known here",
         ),
-        ("n: { slack: {} }".to_owned(), "error token: it needs one of `url_env`, `url_file`, `url_command`"),
+        ("it: { slack: {} }".to_owned(), "error token: it needs one of `url_env`, `url_file`, `url_command`"),
         (
-            format!("n: {{ webhook: {{ {webhook} }}, slack: {{ url_env: U }} }}"),
+            format!("it: {{ webhook: {{ {webhook} }}, slack: {{ url_env: U }} }}"),
             "error missing-key: a notification has one receiver",
         ),
-        ("n: { events: [paused] }".to_owned(), "error missing-key: a notification has one receiver"),
+        ("it: { events: [paused] }".to_owned(), "error missing-key: a notification has one receiver"),
         ("\"a b\": { slack: { url_env: U } }".to_owned(), "error name: this cannot be a name"),
     ] {
         let found = findings(&entry);

@@ -3,6 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use flagstaff::clock::{Answer, Clock, SystemClock};
+use flagstaff::engine::{Span, Timestamp};
+use flagstaff::journal::Sequence;
+use flagstaff::notify::{Notifier, Tell, Told};
+use flagstaff::spec::notifications::Notifications;
+use tokio::sync::watch;
 
 use super::kit::{Delivery, Receiver, done, page, telling, until_half};
 use crate::serve::kit::{Serve, flagstaff, until, until_state};
@@ -157,6 +165,80 @@ fn what_a_receiver_refuses_is_not_sent_again_and_no_redirect_is_followed() {
     let lines = serve.log().into_iter().filter(|line| line["result"] == "refused");
     let why: Vec<String> = lines.map(|line| line["why"].as_str().unwrap().to_owned()).collect();
     assert_eq!(why, ["status 400", "status 400", "status 307: no redirect is followed"]);
+}
+
+/// The machine's clock, a day and an hour ahead.
+struct Ahead;
+
+const AHEAD: Span = Span::hours(25);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus(AHEAD)
+    }
+
+    fn sleep_until(&self, instant: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move { SystemClock.sleep_until(instant.minus(AHEAD)).await })
+    }
+}
+
+#[test]
+fn what_fails_for_a_day_is_given_up_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (page, receiver) = (page(), Receiver::answering(503));
+    telling(dir, &page, &receiver, "");
+    let run = flagstaff(dir, &["run", "r", "--once"]);
+    assert!(run.status.success(), "{run:?}");
+    done(dir, &["pause", "r", "--reason", "x"]);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let tell: Tell = Box::new(move |told| match told {
+        Told::GaveUp(name, count, why) => heard.lock().unwrap().push(format!("{name} {count} {why}")),
+        Told::Waiting(waiting) => heard.lock().unwrap().push(format!("{waiting:?}")),
+        _ => {}
+    });
+    let loaded = flagstaff::spec::load(dir);
+    let (_, declared) = watch::channel(Notifications::of(&loaded).unwrap());
+    let journal = dir.join(".flagstaff/journal.db");
+    let notifier = Notifier::new(dir, &journal, Sequence(0), declared, Arc::new(Ahead), tell);
+    let (leave, leaving) = watch::channel(None);
+    std::thread::spawn(move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(notifier.run(leaving));
+    });
+    // both of them by one attempt: there is no point in trying each
+    until("both are given up", || {
+        let told = told.lock().unwrap().clone();
+        let given_up = told.iter().any(|line| line == "pager 2 older than 1d: status 503");
+        (given_up && told.last().is_some_and(|line| line == "{\"pager\": 0}")).then_some(())
+    });
+    drop(leave);
+    assert!(receiver.taken().is_empty());
+}
+
+#[test]
+fn what_was_delivered_and_cannot_be_kept_is_not_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (page, receiver) = (page(), Receiver::answering(503));
+    telling(dir, &page, &receiver, "");
+    let serve = Serve::start(dir, &[]);
+    done(dir, &["start", "r", "-e", "here"]);
+    until("it is tried", || (!receiver.came().is_empty()).then_some(()));
+    let holder = rusqlite::Connection::open(dir.join(".flagstaff/journal.db.notifications")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    receiver.answer(200);
+    until("it is said", || serve.log().into_iter().find(|line| line["event"] == "notifications"));
+    until("it is tried to keep it", || (receiver.taken().len() == 1).then_some(()));
+    // meanwhile rollouts go on
+    until_half(dir, "r");
+    abort(dir, "r");
+    until_state(dir, "r", "stopped");
+    assert_eq!(words(&receiver.taken()), ["r@here started"]);
+    holder.execute_batch("ROLLBACK").unwrap();
+    let told = receiver.until_told("r@here stopped");
+    assert!(told.starts_with(&["r@here started".to_owned(), "r@here advanced".to_owned()]), "{told:?}");
+    assert_eq!(told.iter().collect::<BTreeSet<_>>().len(), told.len(), "{told:?}");
 }
 
 #[test]

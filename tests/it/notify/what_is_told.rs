@@ -99,12 +99,14 @@ fn each_edge_is_told_once_signed_with_what_led_to_it_and_without_secrets() {
     assert_eq!(keyed.iter().map(Delivery::told).collect::<Vec<_>>(), ["r@here started"]);
     assert_eq!(keyed[0].headers["x-key"], "canary-header-key");
 
-    let metrics = serve.get("/metrics").body;
-    assert!(
-        metrics.contains("flagstaff_notifications_total{notification=\"pager\",result=\"delivered\"} 6\n"),
-        "{metrics}"
-    );
-    assert!(metrics.contains("flagstaff_notifications_waiting{notification=\"team\"} 0\n"), "{metrics}");
+    let metrics = until("all is counted", || {
+        let page = serve.get("/metrics").body;
+        let has = |line: &str| page.contains(&format!("flagstaff_notifications_{line}\n"));
+        let all = has("total{notification=\"pager\",result=\"delivered\"} 6")
+            && has("waiting{notification=\"pager\"} 0")
+            && has("waiting{notification=\"team\"} 0");
+        all.then_some(page)
+    });
     let log = format!("{:?}", serve.log());
     assert_eq!(serve.end("-TERM"), Some(0));
     let mut everything = log + &metrics;
@@ -121,6 +123,49 @@ fn each_edge_is_told_once_signed_with_what_led_to_it_and_without_secrets() {
     for canary in ["canary-slack-path", "canary-header-key", SECRET, SECRET.trim_start_matches("whsec_")] {
         assert!(!everything.contains(canary), "{canary} is somewhere");
     }
+}
+
+#[test]
+fn what_rules_only_say_and_what_hands_do_is_told_to_whom_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (page, receiver) = (page(), Receiver::answering(200));
+    let all = "[started, advanced, paused, rolled-back, stopping, stopped, completed, resumed, forced, drifted, notified, would-act]";
+    let more =
+        format!("    all: {{ webhook: {{ url: \"{}/all\", secret_file: secret }}, events: {all} }}\n", receiver.url);
+    telling(dir, &page, &receiver, &more);
+    let written = fs::read_to_string(dir.join("flagstaff.yaml")).unwrap();
+    let rules = "safeguards: [ { name: chatty, when: \"requests > 0\", then: notify }, \
+                 { name: shy, when: \"requests > 0\", observe: true, then: pause }, ";
+    fs::write(dir.join("flagstaff.yaml"), written.replace("safeguards: [ ", rules)).unwrap();
+    let serve = Serve::start(dir, &[]);
+    done(dir, &["start", "r", "-e", "here"]);
+    let at = |path: &str| -> Vec<String> {
+        let there = receiver.taken().into_iter().filter(|delivery| delivery.path == path);
+        there.map(|delivery| delivery.told().split(' ').next_back().unwrap().to_owned()).collect()
+    };
+    let until_at_all = |word: &str| until(word, || at("/all").iter().any(|told| told == word).then_some(()));
+    until_half(dir, "r");
+    until_at_all("notified");
+    until_at_all("would-act");
+    done(dir, &["force", "r", "--to", "everyone", "-e", "here", "--reason", "all of it"]);
+    until_at_all("forced");
+    done(dir, &["rollback", "r", "--to", "tenth", "-e", "here"]);
+    until_at_all("rolled-back");
+    let mut flags: Value = serde_json::from_str(&fs::read_to_string(dir.join("flags.json")).unwrap()).unwrap();
+    flags["flags"]["r"] =
+        json!({ "state": "ENABLED", "variants": { "on": true, "off": false }, "defaultVariant": "on" });
+    fs::write(dir.join("flags.json"), flags.to_string()).unwrap();
+    until_at_all("drifted");
+    assert_eq!(serve.end("-TERM"), Some(0));
+    let all = at("/all");
+    let place = |word: &str| all.iter().position(|told| told == word).unwrap_or_else(|| panic!("{word}: {all:?}"));
+    assert!(place("forced") < place("rolled-back") && place("rolled-back") < place("drifted"), "{all:?}");
+    assert_eq!(all.iter().filter(|word| *word == "advanced").count(), 2, "half, and by force everyone: {all:?}");
+    // unless it is asked for, what would have been done is not told
+    assert!(!at("/pager").iter().any(|word| word == "would-act"));
+    let without: Vec<String> = all.into_iter().filter(|word| word != "would-act").collect();
+    assert_eq!(at("/pager"), without);
 }
 
 #[test]
