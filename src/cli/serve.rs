@@ -31,7 +31,8 @@ const TELL_WITHIN: Span = Span::seconds(2);
 /// Drive every rollout, also those that are started later, until told to end
 ///
 /// The controller as one process: it judges every tick of every rollout, follows the documents, and answers on /healthz,
-/// /readyz and /metrics. Its log is on stderr, a line each: logfmt, or JSON with -o json.
+/// /readyz and /metrics. Its log is on stderr, a line each: logfmt, or JSON with -o json. Where the project names
+/// `notifications`, others are told what happens.
 ///
 /// SIGTERM and SIGINT let the pass in hand finish, with its effects. Ends with 0 on SIGTERM.
 #[derive(Debug, Args)]
