@@ -69,7 +69,7 @@ mod tests {
     fn lane() -> Lane {
         let folder = tempfile::tempdir().unwrap();
         let text = "apiVersion: flagstaff/v1\nkind: Project\nmetadata: { name: p }\nspec:\n  environments: { e: { backend: \
-                    { flagd: { path: f.json } } } }\n  notifications: { n: { slack: { url_env: U } } }\n";
+                    { flagd: { path: f.json } } } }\n  notifications: { it: { slack: { url_env: U } } }\n";
         std::fs::write(folder.path().join("flagstaff.yaml"), text).unwrap();
         let loaded = crate::spec::load(folder.path());
         Lane::new(loaded.project().expect("a project").notifications[0].clone())

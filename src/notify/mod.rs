@@ -127,6 +127,8 @@ impl Notifier {
         let mut leaving = false;
         loop {
             let now = self.clock.now();
+            // a clock that was set back is not waited for
+            look = look.min(now.plus(LOOK));
             let by = *leave.borrow_and_update();
             if by.is_some() && !leaving {
                 // what was recorded last is told, too
@@ -168,6 +170,15 @@ impl Notifier {
             self.outbox = self.heard(About::Following, taken).flatten();
         }
         let Some(mut outbox) = self.outbox.take() else { return false };
+        // what waits is sent, also while the journal cannot be read
+        let is_declared = |name: &String| declared.all.iter().any(|doc| doc.name.value == *name);
+        self.lanes.retain(|name, _| is_declared(name));
+        for doc in &declared.all {
+            match self.lanes.get_mut(&doc.name.value) {
+                Some(lane) => lane.follow(doc),
+                None => _ = self.lanes.insert(doc.name.value.clone(), Lane::new(doc.clone())),
+            }
+        }
         let looked = self.follower.look(&mut outbox, &declared.all, declared.is_whole);
         self.outbox = Some(outbox);
         let Some(looked) = self.heard(About::Following, looked) else { return false };
@@ -176,14 +187,6 @@ impl Notifier {
         }
         for (notification, count) in &looked.given_up {
             (self.tell)(Told::GaveUp(notification, *count, "too many wait"));
-        }
-        let is_declared = |name: &String| declared.all.iter().any(|doc| doc.name.value == *name);
-        self.lanes.retain(|name, _| is_declared(name));
-        for doc in &declared.all {
-            match self.lanes.get_mut(&doc.name.value) {
-                Some(lane) => lane.follow(doc),
-                None => _ = self.lanes.insert(doc.name.value.clone(), Lane::new(doc.clone())),
-            }
         }
         self.count();
         looked.more
