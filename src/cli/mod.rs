@@ -19,6 +19,7 @@ mod generate;
 mod help;
 mod init;
 mod mute;
+mod notifying;
 mod pause;
 mod plan;
 mod resume;

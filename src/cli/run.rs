@@ -1,6 +1,7 @@
 //! `run`.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
@@ -8,6 +9,7 @@ use super::abort::open;
 use super::args::Growing;
 use super::context::{Context, ended};
 use super::exit::{Exit, Failure};
+use super::notifying::{self, Beginning, Notifying};
 use super::signals;
 use super::start::{Start, begin};
 use crate::control::drift::Serving;
@@ -15,6 +17,7 @@ use crate::control::drive::{Seen, Until};
 use crate::control::served::Served;
 use crate::control::{Rollout, Site};
 use crate::engine::Span;
+use crate::notify::Tell;
 use crate::view::live::Live;
 use crate::view::progress::End;
 use crate::view::{ending, safe::safe, status};
@@ -38,6 +41,9 @@ pub(crate) struct Run {
 /// Of so many rollouts at most a single pass looks again at what they serve, and for so long.
 const LOOKED_AT: usize = 200;
 const LOOK: Span = Span::seconds(5);
+/// What was recorded last is told to others within this; whoever comes for one pass has no other time for it.
+const TELL_WITHIN: Span = Span::seconds(2);
+const TELL_ONCE_WITHIN: Span = Span::seconds(5);
 
 /// What a run is about.
 #[derive(Debug, Default)]
@@ -52,7 +58,28 @@ struct Wanted {
 
 impl Run {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let (mut notifying, lines) = (None, Arc::new(Mutex::new(Vec::new())));
+        let within = if self.once { TELL_ONCE_WITHIN } else { TELL_WITHIN };
+        let tell = notifying::for_the_end(Arc::clone(&lines));
+        let exit = self.run_telling(context, tell, &mut notifying).await;
+        // after everything else: nothing that has to do with exposure waits for it
+        if let Some(notifying) = notifying {
+            notifying.leave(within).await;
+        }
+        for line in lines.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            context.printer.err(&format!("not told to others: {}", safe(line)));
+        }
+        exit
+    }
+
+    async fn run_telling(
+        self,
+        context: &Context,
+        tell: Tell,
+        notifying: &mut Option<Notifying>,
+    ) -> Result<Exit, Failure> {
         let mut site = context.site()?;
+        let from = Beginning::of(&site);
         if site.loaded.has_errors() {
             context.printer.err(
                 "the documents have errors: nothing starts, what runs goes on by its pinned plan; flagstaff validate",
@@ -80,6 +107,10 @@ impl Run {
         }
         let command = if self.once { "run --once" } else { "run" };
         site.declare_driver(command, &context.host());
+        if from.is_wanted() {
+            let begun = Notifying::begin(context, &site, from, tell);
+            *notifying = begun.map_err(|why| context.printer.err(&format!("nobody is told: {}", safe(&why)))).ok();
+        }
         let until = match (self.once, self.stay) {
             (true, _) => Until::Once,
             (false, true) => Until::NobodyIsExposed,

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::notifying::{self, Beginning, Notifying};
 use super::signals::{self, Told};
 use crate::control::Site;
 use crate::control::apply::Follow;
@@ -24,11 +25,14 @@ use crate::view::{audit, log, words};
 /// A pass that takes longer than this to end, once it was told to, is left: what it intended is carried out by whoever
 /// comes next.
 const LEAVE_WITHIN: Span = Span::seconds(60);
+/// What was recorded last is told to others within this, or by whoever comes next.
+const TELL_WITHIN: Span = Span::seconds(2);
 
 /// Drive every rollout, also those that are started later, until told to end
 ///
 /// The controller as one process: it judges every tick of every rollout, follows the documents, and answers on /healthz,
-/// /readyz and /metrics. Its log is on stderr, a line each: logfmt, or JSON with -o json.
+/// /readyz and /metrics. Its log is on stderr, a line each: logfmt, or JSON with -o json. Where the project names
+/// `notifications`, others are told what happens.
 ///
 /// SIGTERM and SIGINT let the pass in hand finish, with its effects. Ends with 0 on SIGTERM.
 #[derive(Debug, Args)]
@@ -68,6 +72,10 @@ impl Serve {
         let mut at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
         at_desk.store.keep_no_history();
         let (desk, declared) = Desk::new(at_desk);
+        let from = Beginning::following(&site, desk.notifications());
+        let tell = notifying::in_the_log(Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log));
+        let notifying = Notifying::begin(context, &site, from, tell)
+            .map_err(|why| log(&say(Level::Error, "notifications").with("why", format!("nobody is told: {why}"))));
         let (send, incoming) = mpsc::channel(WAIT_AT_MOST);
         let (dir, environment) = (context.dir.clone(), context.environment.clone());
         let (told, by, to) = (Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log));
@@ -85,7 +93,7 @@ impl Serve {
             begun.map_err(|error| Failure::new(Exit::Failed, format!("cannot begin to apply: {error}")))?;
         }
         site.declare_driver("serve", &context.host());
-        let told = {
+        let (told, at_leisure) = {
             let mut see = |seen: Seen<'_>| match seen {
                 Seen::Step(rollout, step) => {
                     vitals.step(rollout, step);
@@ -134,9 +142,15 @@ impl Serve {
                 let then = "what was intended is carried out by whoever drives next";
                 log(&say(Level::Warn, "left").with("why", why).with("then", then));
             }
-            told
+            (told, left.is_none())
         };
         site.retire_driver();
+        if let (Ok(notifying), true) = (notifying, at_leisure) {
+            tokio::select! {
+                () = notifying.leave(TELL_WITHIN) => {}
+                _ = signals::told() => {}
+            }
+        }
         log(&say(Level::Info, "ended"));
         Ok(if told == Told::Terminate { Exit::Done } else { Exit::Interrupted })
     }

@@ -95,7 +95,8 @@ pub(super) fn source_access(dir: &Path, access: &SourceAccessDoc, headers: &BTre
     }
 }
 
-fn credential(dir: &Path, from: &TokenDoc) -> Credential {
+/// Where a secret comes from, for a project in a folder.
+pub fn credential(dir: &Path, from: &TokenDoc) -> Credential {
     match from {
         TokenDoc::Env(name) => Credential::Env(name.clone()),
         TokenDoc::File(path) => Credential::File(dir.join(path)),
@@ -103,7 +104,8 @@ fn credential(dir: &Path, from: &TokenDoc) -> Credential {
     }
 }
 
-fn certificates(dir: &Path, known: &CertificatesDoc) -> Certificates {
+/// Certificates of one's own, for a project in a folder.
+pub fn certificates(dir: &Path, known: &CertificatesDoc) -> Certificates {
     let file = |path: &Option<String>| path.as_ref().map(|path| dir.join(path));
     Certificates {
         authority: file(&known.ca_file),

@@ -39,6 +39,7 @@ pub mod ticks;
 pub mod trouble;
 mod under_way;
 
+pub use backends::{certificates, credential};
 pub use command::CommandReport;
 pub use error::ControlError;
 pub use record::Step;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::apply::Commit;
 use crate::canonical;
 use crate::engine::input::{Actor, Issued};
-use crate::engine::{Event, Input, Plan, Timestamp};
+use crate::engine::{Command, Event, Input, Plan, Timestamp};
 use crate::journal::NewRecord;
 
 /// Kind of the record that pins a plan.
@@ -35,6 +35,15 @@ pub struct Step {
     pub input: Input,
     /// The events.
     pub events: Vec<Event>,
+}
+
+impl Step {
+    /// The plan that is pinned from here on, where a person adopted another one.
+    pub fn adopted(&self) -> Option<&Plan> {
+        let Input::Command(issued) = &self.input else { return None };
+        let Command::Adopt { plan, .. } = &issued.command else { return None };
+        self.events.iter().any(|event| matches!(event, Event::Adopted { .. })).then_some(&**plan)
+    }
 }
 
 /// Body of a plan record.

@@ -148,6 +148,11 @@ impl Store {
         self.journal.id()
     }
 
+    /// How far the journal has been taken in.
+    pub fn sequence(&self) -> Sequence {
+        self.head.sequence
+    }
+
     /// Takes in what others appended. Returns the steps that came, with their rollouts.
     ///
     /// # Errors

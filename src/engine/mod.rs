@@ -12,6 +12,7 @@ pub mod condition;
 pub mod decide;
 pub mod decimal;
 pub mod detector;
+pub mod edge;
 pub mod event;
 pub mod explain;
 pub mod exposure;
@@ -27,6 +28,7 @@ pub mod time;
 
 pub use condition::{Condition, Term, Verdict};
 pub use decimal::Decimal;
+pub use edge::{Edge, Standing};
 pub use event::{Event, Fired};
 pub use exposure::{Exposure, Percentage};
 pub use input::{Actor, Command, Gates, Input, Observation, Observed, Origin, Outcome, Signal, Tick};

@@ -2,6 +2,7 @@
 
 mod login;
 mod secret;
+pub mod signature;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -146,6 +147,16 @@ pub async fn fetch_at_most(request: RequestBuilder, at_most: usize) -> Result<Re
     }
     let text = String::from_utf8(body).map_err(|_| broken("the answer is not UTF-8".to_owned()))?;
     Ok(Reply { status, text, date, content_type, retry_after: retry_after.map(Duration::from_secs) })
+}
+
+/// The status of an answer, and how long the server asks to be left alone; the body is not read, however large it is.
+///
+/// # Errors
+/// What went wrong, for people; without the address.
+pub async fn status_of(request: RequestBuilder) -> Result<(u16, Option<Duration>), NoReply> {
+    let response = request.send().await.map_err(|error| explain(&error))?;
+    let retry_after = text_of(response.headers(), &RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok());
+    Ok((response.status().as_u16(), retry_after.map(Duration::from_secs)))
 }
 
 fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

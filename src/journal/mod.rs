@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Span, Timestamp};
 
 pub mod chain;
+pub mod outbox;
 pub mod spool;
 pub mod sqlite;
 pub mod verify;

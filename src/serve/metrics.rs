@@ -70,6 +70,14 @@ impl Page {
         for ((name, result), count) in &counts.signals {
             self.sample("flagstaff_signals_total", &[("signal", name), ("result", result)], count);
         }
+        self.head("flagstaff_notifications_total", "counter", "Messages to others, and what came of them.");
+        for ((name, result), count) in &counts.notifications {
+            self.sample("flagstaff_notifications_total", &[("notification", name), ("result", result)], count);
+        }
+        self.head("flagstaff_notifications_waiting", "gauge", "Messages that have not been delivered yet.");
+        for (name, count) in &counts.waiting {
+            self.sample("flagstaff_notifications_waiting", &[("notification", name)], count);
+        }
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {

@@ -61,6 +61,10 @@ pub(super) struct Counts {
     pub(super) applied: BTreeMap<&'static str, u64>,
     /// Signals, by name and what came of them.
     pub(super) signals: BTreeMap<(String, &'static str), u64>,
+    /// Messages to others, by notification and what came of them.
+    pub(super) notifications: BTreeMap<(String, &'static str), u64>,
+    /// Messages that wait, by notification.
+    pub(super) waiting: BTreeMap<String, u64>,
     /// What does not work for now and is no part of driving, by what it is about.
     pub(super) faults: BTreeMap<String, String>,
 }
@@ -157,6 +161,16 @@ impl Vitals {
     /// A signal came; what came of it in one word of ours.
     pub fn signal(&self, name: &str, what: &'static str) {
         *self.counts().signals.entry((name.to_owned(), what)).or_default() += 1;
+    }
+
+    /// Messages to others came to something; to what in one word of ours.
+    pub fn notified(&self, notification: &str, what: &'static str, count: u64) {
+        *self.counts().notifications.entry((notification.to_owned(), what)).or_default() += count;
+    }
+
+    /// How many messages wait, by notification.
+    pub fn notifications_wait(&self, waiting: BTreeMap<String, u64>) {
+        self.counts().waiting = waiting;
     }
 
     /// Something does not work for now, or does again. Returns whether that is news.

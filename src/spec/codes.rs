@@ -77,13 +77,13 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     (
         "header",
-        "Headers for a source are texts that everybody may know, like a tenant's name, or say where a secret comes from: `X-Api-Key: { env: NAME }`, `{ file: PATH }` or `{ command: [WORD] }`. A secret never stands in a document.",
+        "Headers for a source or a notification are texts that everybody may know, like a tenant's name, or say where a secret comes from: `X-Api-Key: { env: NAME }`, `{ file: PATH }` or `{ command: [WORD] }`. A secret never stands in a document.",
     ),
     ("idle", "`idle` is `bake` (ticks without traffic earn) or `hold` (they do not, the default)."),
     ("idle-samples", "With `idle: bake` and no `samples` a stage would pass that nobody used."),
     (
         "in-the-clear",
-        "The address begins with `http://` and is not on this machine: whoever sees the traffic sees the token or password.",
+        "The address begins with `http://` and is not on this machine: whoever sees the traffic sees the token or password, or the messages that are sent there.",
     ),
     ("label", "A label's name has letters, digits and underscores, and no digit first."),
     (
@@ -150,6 +150,10 @@ pub const PAGES: &[(&str, &str)] = &[
         "The audience is a segment of the server, and the environment's flags live in a file, which has none.",
     ),
     ("no-stage", "The template has no stage."),
+    (
+        "notification-event",
+        "Notifications tell of started, advanced, paused, rolled-back, stopping, stopped, completed, resumed, forced, drifted, notified, held-back and would-act; of all but the last where `events` is not written.",
+    ),
     ("number", "A whole number is expected."),
     (
         "observe",
@@ -215,7 +219,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ),
     (
         "token",
-        "Say where the token comes from, in one way: `token_env: VARIABLE`, `token_file: PATH` or `token_command: [PROGRAM, ARGUMENT]`. The same goes for `password_…`, `client_secret_…` and the `env`, `file` and `command` of a header. No secret stands in a document.",
+        "Say where the token comes from, in one way: `token_env: VARIABLE`, `token_file: PATH` or `token_command: [PROGRAM, ARGUMENT]`. The same goes for `password_…`, `client_secret_…`, `secret_…` and `url_…` of notifications, and the `env`, `file` and `command` of a header. No secret stands in a document.",
     ),
     ("unit", "A query says in which unit it answers: ratio, seconds, count or number."),
     (

@@ -12,6 +12,7 @@ pub mod finding;
 mod index;
 pub mod load;
 pub mod metrics;
+pub mod notifications;
 mod promise;
 pub mod promql;
 mod proof;

@@ -13,7 +13,7 @@ use crate::engine::event::{Event, Fired};
 use crate::engine::input::{Signal, Tick};
 use crate::engine::plan::{HealthLine, Series, Unit};
 use crate::engine::proof::{Proof, Tally};
-use crate::engine::{Command, Decimal, Input, Plan, Reading, Timestamp};
+use crate::engine::{Decimal, Input, Plan, Reading, Timestamp};
 use crate::journal::Record;
 use crate::telemetry::prometheus::promql;
 
@@ -181,11 +181,8 @@ impl Filter {
 
 /// From an adoption on, another plan names the stages and the series.
 fn adopt(plan: &mut Plan, step: &Step) {
-    if let Input::Command(issued) = &step.input
-        && let Command::Adopt { plan: adopted, .. } = &issued.command
-        && step.events.iter().any(|event| matches!(event, Event::Adopted { .. }))
-    {
-        *plan = (**adopted).clone();
+    if let Some(adopted) = step.adopted() {
+        *plan = adopted.clone();
     }
 }
 
@@ -241,6 +238,12 @@ fn applied(record: &Record, body: AppliedBody) -> AuditEntry {
 
 /// The lines of a step.
 pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<AuditEntry> {
+    step.events.iter().filter_map(|event| entry(sequence, rollout, plan, step, event)).collect()
+}
+
+/// The line of one event of a step; none for what is no news.
+pub fn entry(sequence: u64, rollout: &str, plan: &Plan, step: &Step, event: &Event) -> Option<AuditEntry> {
+    let what = words::event(plan, event)?;
     let (who, reason) = match &step.input {
         Input::Command(issued) => (format!("{} ({})", issued.actor.name, issued.actor.known_by), issued.reason.clone()),
         Input::Signal(signal) => signalled(signal),
@@ -252,33 +255,23 @@ pub fn entries(sequence: u64, rollout: &str, plan: &Plan, step: &Step) -> Vec<Au
         Input::Command(issued) => Some(issued.at),
         _ => None,
     };
-    let entry = |event: &Event| {
-        let what = words::event(plan, event)?;
-        let because: &[Fired] = match event {
-            Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => {
-                because
-            }
-            Event::Notified(fired) | Event::WouldAct(fired) | Event::HeldBack { fired, .. } => {
-                std::slice::from_ref(fired)
-            }
-            _ => &[],
-        };
-        Some(AuditEntry {
-            sequence,
-            time: typed.unwrap_or(step.at).to_string(),
-            rollout: rollout.to_owned(),
-            who: who.clone(),
-            what,
-            reason: reason.clone(),
-            evidence: match (event, &step.input) {
-                (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => {
-                    healthy(plan, tick, &step.events)
-                }
-                _ => because.iter().map(|fired| evidence(plan, fired)).collect(),
-            },
-        })
+    let because: &[Fired] = match event {
+        Event::Paused { because, .. } | Event::RolledBack { because, .. } | Event::Stopped { because, .. } => because,
+        Event::Notified(fired) | Event::WouldAct(fired) | Event::HeldBack { fired, .. } => std::slice::from_ref(fired),
+        _ => &[],
     };
-    step.events.iter().filter_map(entry).collect()
+    Some(AuditEntry {
+        sequence,
+        time: typed.unwrap_or(step.at).to_string(),
+        rollout: rollout.to_owned(),
+        who,
+        what,
+        reason,
+        evidence: match (event, &step.input) {
+            (Event::Advancing { .. } | Event::Completed { .. }, Input::Tick(tick)) => healthy(plan, tick, &step.events),
+            _ => because.iter().map(|fired| evidence(plan, fired)).collect(),
+        },
+    })
 }
 
 /// Who sent a signal, and what it said: enough to find it in its sender's own records.

@@ -19,6 +19,7 @@ pub mod live;
 pub mod live_queries;
 pub mod log;
 pub mod made;
+pub mod notification;
 pub mod picture;
 pub mod plan;
 pub mod printer;

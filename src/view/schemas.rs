@@ -15,6 +15,7 @@ use super::explain::ExplainAnswer;
 use super::findings::FindingsAnswer;
 use super::freezes::FreezeAnswer;
 use super::made::InitAnswer;
+use super::notification::Notification;
 use super::plan::PlanAnswer;
 use super::progress::{EventRow, ProgressAnswer, WaitAnswer};
 use super::proof::{ReplayAnswer, VerifyAnswer};
@@ -39,6 +40,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<FindingsAnswer>(),
         of::<FreezeAnswer>(),
         of::<InitAnswer>(),
+        of::<Notification>(),
         of::<PlanAnswer>(),
         of::<ProgressAnswer>(),
         of::<ProposalAnswer>(),

@@ -43,6 +43,13 @@ const EVERYTHING: &str = r#"
       three: { json: { release: /a, environment: /b, id: /c, detail: /d, when: { /e: [x] } }, hmac: { secret_env: S, style: github }, then: shutdown }
       four: { json: {}, releases: [a], token_command: [a, b], then: notify }
       five: { json: {}, releases: a, hmac: { secret_command: c, style: standard-webhooks }, then: pause }
+    notifications:
+      one: { webhook: { url: "https://h/x", secret_env: S, headers: { X-Team: t, A: { env: E }, B: { file: f }, C: { command: [c] } }, ca_file: a, client_cert_file: c, client_key_file: k }, events: [paused, would-act], environments: [here] }
+      two: { webhook: { url: "https://h/x", secret_file: f }, events: stopped, environments: here }
+      three: { webhook: { url: "https://h/x", secret_command: [a, b] } }
+      four: { slack: { url_env: U } }
+      five: { slack: { url_file: f } }
+      six: { slack: { url_command: c } }
 - kind: Audience
   spec:
     any:
@@ -170,6 +177,10 @@ fn wrong_documents_are_not_valid_by_the_schema() {
     broken("Project", "/spec/signals/three/json/release", json!("a"));
     broken("Project", "/spec/signals/two/hmac/style", json!("md5"));
     broken("Project", "/spec/signals/two", json!({ "grafana": { "release": "r" }, "then": "pause" }));
+    broken("Project", "/spec/notifications/one/events/0", json!("pause"));
+    broken("Project", "/spec/notifications/two", json!({ "webhook": { "url": "https://h/x" } }));
+    broken("Project", "/spec/notifications/four", json!({ "slack": { "url": "https://h/x" } }));
+    broken("Project", "/spec/notifications/five", json!({ "events": ["paused"] }));
     broken("Audience", "/spec/any/0", json!({ "attribute": "a", "in": ["x"], "contains": "y" }));
     broken("ReleaseTemplate", "/spec/stages/0/percentage", json!(10));
     broken("ReleaseTemplate", "/spec/stages/0/percentage", json!("101%"));

@@ -51,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "serve",
         ],
     ),
+    ("notify", &["engine", "clock", "http", "spec", "journal", "control", "view"]),
     (
         "demo",
         &["engine", "canonical", "clock", "env", "http", "spec", "journal", "telemetry", "backend", "control", "view"],
@@ -71,6 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "control",
             "serve",
             "view",
+            "notify",
             "demo",
         ],
     ),

@@ -22,6 +22,7 @@ mod killed;
 mod layers;
 mod live;
 mod machine;
+mod notify;
 mod prometheus;
 mod readme;
 mod serve;

@@ -15,6 +15,7 @@ use crate::control::site::Site;
 use crate::engine::input::{Observation, Outcome};
 use crate::engine::{EffectKind, Input, Span, Timestamp};
 use crate::spec::documents::SignalDoc;
+use crate::spec::notifications::Notifications;
 
 /// So many deliveries are taken in one commit.
 const AT_ONCE: usize = 256;
@@ -68,6 +69,7 @@ struct Pending {
 pub struct Desk {
     site: Site,
     declared: watch::Sender<Vec<SignalDoc>>,
+    notifications: watch::Sender<Notifications>,
     pending: Vec<Pending>,
     flying: Flying,
     /// The effects that fly.
@@ -79,7 +81,14 @@ impl Desk {
     pub fn new(site: Site) -> (Desk, watch::Receiver<Vec<SignalDoc>>) {
         let signals = site.loaded.project().map(|project| project.signals.clone()).unwrap_or_default();
         let (declared, heard) = watch::channel(signals);
-        (Desk { site, declared, pending: Vec::new(), flying: Flying::new(), sent: BTreeSet::new() }, heard)
+        let (notifications, _) = watch::channel(Notifications::of(&site.loaded).unwrap_or_default());
+        let (flying, sent) = (Flying::new(), BTreeSet::new());
+        (Desk { site, declared, notifications, pending: Vec::new(), flying, sent }, heard)
+    }
+
+    /// What the documents say of notifications, and from then on when they say something else.
+    pub fn notifications(&self) -> watch::Receiver<Notifications> {
+        self.notifications.subscribe()
     }
 
     /// Takes in what comes until `end` says so; then what is at hand is finished, within the time of an answer.
@@ -138,6 +147,13 @@ impl Desk {
         self.site.reread();
         // what cannot be read now is tried again when a signal comes
         let _ = self.site.store.refresh();
+        self.notifications.send_if_modified(|known| match Notifications::of(&self.site.loaded) {
+            Some(said) if *known != said => {
+                *known = said;
+                true
+            }
+            _ => false,
+        });
         let signals = self.site.loaded.project().map(|project| &project.signals);
         self.declared.send_if_modified(|known| match signals {
             Some(signals) if *known != *signals => {

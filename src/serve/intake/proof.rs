@@ -5,15 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
 use crate::engine::{Span, Timestamp};
-use crate::http::{Credential, Secret};
+use crate::http::{Credential, Secret, signature};
 use crate::spec::documents::{HmacStyle, ProofDoc, SignalDoc, TokenDoc};
 
 /// A secret is fetched anew after this long, so that one that was changed is taken up.
@@ -137,31 +134,22 @@ fn bearer(secret: &Secret, headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-/// <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 fn standard(secret: &Secret, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<String, Refused> {
-    let id = text(headers, "webhook-id", "there is no webhook-id")?;
-    let at = text(headers, "webhook-timestamp", "there is no webhook-timestamp")?;
-    let signatures = text(headers, "webhook-signature", "there is no webhook-signature")?;
+    let id = text(headers, signature::ID, "there is no webhook-id")?;
+    let at = text(headers, signature::TIMESTAMP, "there is no webhook-timestamp")?;
+    let signatures = text(headers, signature::SIGNATURE, "there is no webhook-signature")?;
     let seconds: i64 = at.parse().map_err(|_| Refused("webhook-timestamp is no number of seconds"))?;
     let said = Timestamp(seconds.saturating_mul(1000));
     if said.since(now).max(now.since(said)) > WINDOW {
         return Err(Refused("webhook-timestamp is more than five minutes from our clock"));
     }
-    let key = secret.text().strip_prefix("whsec_").unwrap_or(secret.text());
-    let key = STANDARD.decode(key).map_err(|_| Refused("the secret of this signal is not base64"))?;
-    // several while a secret is changed; signatures of other kinds are not for us
-    let given: Vec<Vec<u8>> =
-        signatures.split(' ').filter_map(|signature| STANDARD.decode(signature.strip_prefix("v1,")?).ok()).collect();
-    is_signed(&key, &[id.as_bytes(), b".", at.as_bytes(), b".", body], &given)?;
+    let key = signature::key(secret).ok_or(Refused("the secret of this signal is not base64"))?;
+    is_signed(&key, &signature::signed(id, at, body), &signature::listed(signatures))?;
     Ok(id.to_owned())
 }
 
-/// Whether one of some signatures is the HMAC-SHA-256 of these parts, one after the other. RFC 2104.
 fn is_signed(key: &[u8], parts: &[&[u8]], signatures: &[Vec<u8>]) -> Result<(), Refused> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| NOT_THEIRS)?;
-    parts.iter().for_each(|part| mac.update(part));
-    let good = signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok());
-    if good { Ok(()) } else { Err(NOT_THEIRS) }
+    if signature::is_signed(key, parts, signatures) { Ok(()) } else { Err(NOT_THEIRS) }
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

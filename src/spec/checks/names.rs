@@ -18,6 +18,7 @@ pub(super) fn check(documents: &[Document], findings: &mut Vec<Finding>) {
                 project.sources.iter().for_each(|source| named(&source.name, ""));
                 project.freezes.iter().for_each(|freeze| named(&freeze.name, ""));
                 project.signals.iter().for_each(|signal| named(&signal.name, ""));
+                project.notifications.iter().for_each(|notification| named(&notification.name, ""));
             }
             Body::Template(template) => template.stages.iter().for_each(|stage| named(&stage.name, "")),
             Body::Policy(policy) => policy.safeguards.iter().for_each(|rule| named(&rule.name, "")),

@@ -42,7 +42,8 @@ pub(super) fn check(project: &ProjectDoc, findings: &mut Vec<Finding>) {
         }
     }
     let of_signals = project.signals.iter().flat_map(|signal| &signal.environments);
-    for name in project.default_environments.iter().chain(of_signals) {
+    let of_notifications = project.notifications.iter().flat_map(|notification| &notification.environments);
+    for name in project.default_environments.iter().chain(of_signals).chain(of_notifications) {
         let known = || project.environments.iter().map(|known| known.name.value.as_str());
         if !known().any(|known| known == name.value) {
             let finding =

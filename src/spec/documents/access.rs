@@ -209,9 +209,10 @@ fn token_server(node: &Node, findings: &mut Vec<Finding>) -> Option<TokenServerD
     Some(TokenServerDoc { token_url: token_url.value, client_id, client_secret, scopes, audience })
 }
 
-type Headers = (BTreeMap<String, String>, BTreeMap<String, TokenDoc>);
+pub(super) type Headers = (BTreeMap<String, String>, BTreeMap<String, TokenDoc>);
 
-fn headers(node: &Node, login: &LoginDoc, findings: &mut Vec<Finding>) -> Headers {
+/// Headers that everybody may know, and those that are secrets.
+pub(super) fn headers(node: &Node, login: &LoginDoc, findings: &mut Vec<Finding>) -> Headers {
     let mut reader = Reader::new(node, "`headers`", findings);
     let (mut plain, mut secrets) = Headers::default();
     for (name, node) in reader.entries() {

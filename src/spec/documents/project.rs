@@ -6,6 +6,7 @@ use super::backend::{AccessDoc, backend};
 use super::breaker::{BreakerDoc, breaker};
 use super::calendar::{FreezeDoc, freezes};
 use super::layer::{Layer, layer};
+use super::notification::{NotificationDoc, notification};
 use super::signal::{SignalDoc, signal};
 use super::source::{SourceDoc, source};
 use crate::engine::plan::Target;
@@ -42,6 +43,8 @@ pub struct ProjectDoc {
     pub breaker: Option<BreakerDoc>,
     /// Alerts from outside that may stop rollouts.
     pub signals: Vec<SignalDoc>,
+    /// Who is told when a rollout becomes something else.
+    pub notifications: Vec<NotificationDoc>,
 }
 
 /// An environment.
@@ -106,6 +109,12 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
             signals.extend(signal(name, node, spec.findings()));
         }
     }
+    let mut notifications = Vec::new();
+    if let Some(node) = spec.get("notifications") {
+        for (name, node) in Reader::new(node, "`notifications`", spec.findings()).entries() {
+            notifications.push(notification(name, node, spec.findings()));
+        }
+    }
     ProjectDoc {
         name,
         journal,
@@ -120,6 +129,7 @@ pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
         freezes_fault,
         breaker,
         signals,
+        notifications,
     }
 }
 

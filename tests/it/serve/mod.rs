@@ -4,5 +4,5 @@ mod alertmanager;
 mod applying;
 mod bad_days;
 mod driving;
-mod kit;
+pub(crate) mod kit;
 mod signals;

@@ -12,8 +12,8 @@ use flagstaff::engine::decide::fold;
 use flagstaff::engine::input::{HoldKind, Late, LateTick, Observed};
 use flagstaff::engine::plan::Arm;
 use flagstaff::engine::{
-    Command, Decimal, Effect, EffectKind, Event, Exposure, Input, Observation, Phase, Plan, Reading, State, Tick,
-    Timestamp, Unknown,
+    Command, Decimal, Effect, EffectKind, Event, Exposure, Input, Observation, Phase, Plan, Reading, Standing, State,
+    Tick, Timestamp, Unknown,
 };
 use flagstaff::journal::verify::verify;
 use flagstaff::journal::{Journal, Record, Sequence};
@@ -63,6 +63,8 @@ struct Track {
     opened: Sequence,
     plan: Plan,
     state: State,
+    /// What others are told by.
+    standing: Standing,
     held: Option<Held>,
     was_held: bool,
     paused: bool,
@@ -331,6 +333,10 @@ impl Checker {
         let before = track.state.clone();
         for event in &entry.events {
             track.state.apply(event);
+            track.standing.take(event);
+            let (told, is) = (&track.standing, &track.state);
+            // both come from events alone, so that nothing that is broken elsewhere can make them differ
+            assert_eq!((told.stage, &told.allowed), (is.stage, &is.allowed), "{stream} after {event:?}");
         }
         if let Input::Command(issued) = &entry.input {
             track.commands.push(issued.command.clone());
@@ -649,6 +655,7 @@ impl Track {
             opened,
             plan,
             state: State::default(),
+            standing: Standing::default(),
             held: None,
             was_held: false,
             paused: false,
