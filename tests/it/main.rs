@@ -13,6 +13,7 @@ mod create;
 mod demo;
 mod doctor;
 mod documents;
+mod edge_cases;
 mod engine;
 mod flagd;
 mod generated;
