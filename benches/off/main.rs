@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench off [ROUNDS]`; needs what the tests against a real Unleash need, and curl. The bounds of the design:
 //! `abort` as a whole process takes at most 3 times a bare `curl` of the same call; inside a process that drives, a rule's
-//! stop is at most 10 ms behind the bare call at p99 (of 200 rounds or more).
+//! stop is at most 10 ms behind the bare call at p99 (of 200 rounds or more), and so is a signal to `serve`, which is 20 times
+//! faster than an alert rule, Alertmanager, a webhook and curl.
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 #![expect(clippy::unwrap_used, reason = "server and page are the tests' own, and may")]
@@ -10,6 +11,7 @@
 mod inside;
 mod process;
 mod project;
+mod signal;
 mod watched;
 
 // the tests do more with them
@@ -20,8 +22,11 @@ mod page;
 #[path = "../../tests/it/unleash/server.rs"]
 mod server;
 
-/// Rounds inside a process; whole processes are measured in a quarter of them.
+/// Rounds inside a process, and of signals; whole processes are measured in a quarter of them.
 const ROUNDS: usize = 240;
+
+/// Rounds of a rule, Alertmanager, a webhook and curl: some 15 seconds each.
+const CHAINS: usize = 5;
 
 /// Times of one side, in milliseconds, ascending.
 struct Times(Vec<f64>);
@@ -70,5 +75,13 @@ fn main() {
     bare.print("the bare call");
     let behind = |hundredths| decided.percentile(hundredths) - bare.percentile(hundredths);
     println!("  behind the bare call: {:.1} ms at the median, {:.1} ms at p99, at most 10", behind(50), behind(99));
+    let signal::Measured { signal, bare, chain } = signal::measure(server, rounds, CHAINS);
+    println!("from sending a signal to `serve` until the server has recorded the off:");
+    signal.print("POST /signals/NAME");
+    bare.print("the bare call");
+    let behind = |hundredths| signal.percentile(hundredths) - bare.percentile(hundredths);
+    println!("  behind the bare call: {:.1} ms at the median, {:.1} ms at p99, at most 10", behind(50), behind(99));
+    chain.print("rule, Alertmanager, webhook, curl");
+    println!("  ratio of the medians {:.0}, at least 20", chain.percentile(50) / signal.percentile(50));
     println!("load at the end: {}", load());
 }
