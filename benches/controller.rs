@@ -229,8 +229,7 @@ async fn main() {
     let loaded = documents(dir, releases);
     println!("documents in memory: {} MiB", memory_mib("VmRSS:"));
     let journal = SqliteJournal::open(&path).expect("a journal");
-    let mut store = Store::load(Box::new(journal)).expect("a store");
-    store.keep_no_history();
+    let mut store = Store::load_to_act(Box::new(journal)).expect("a store");
     let flags = Arc::new(Flags(Mutex::default()));
     let began = Instant::now();
     fill(&mut store, &loaded, &flags, releases);

@@ -75,8 +75,16 @@ impl Context {
     /// The project with its journal, and with what waits beside it where that can be taken in.
     pub(crate) fn site(&self) -> Result<Site, Failure> {
         let observer = verbose::observer(&self.printer);
-        let mut site =
-            Site::open_observed(&self.dir, self.actor(), self.clock.clone(), observer).map_err(Failure::from)?;
+        self.looked_into(Site::open_observed(&self.dir, self.actor(), self.clock.clone(), observer)?)
+    }
+
+    /// The same, for whoever shows nobody what happened to rollouts before.
+    pub(crate) fn site_to_serve(&self) -> Result<Site, Failure> {
+        let observer = verbose::observer(&self.printer);
+        self.looked_into(Site::open_to_serve(&self.dir, self.actor(), self.clock.clone(), observer)?)
+    }
+
+    fn looked_into(&self, mut site: Site) -> Result<Site, Failure> {
         let orphans = site.spool.orphans();
         if let Err(error) = site.hear() {
             // looking is harmless; whatever grows hears for itself, and fails closed

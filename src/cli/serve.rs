@@ -49,9 +49,7 @@ impl Serve {
     pub(crate) async fn run(self, context: &Context) -> Result<Exit, Failure> {
         let (log, clock) = (log::log(&context.printer), Arc::clone(&context.clock));
         let say = |level: Level, event: &'static str| Line::new(clock.now(), level, event);
-        let mut site = context.site()?;
-        // whoever wants to see them asks the journal
-        site.store.keep_no_history();
+        let mut site = context.site_to_serve()?;
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             let why = format!("cannot listen on {}: {error}", self.listen);
             Failure::new(Exit::Failed, why).help("name another address with --listen")
@@ -69,8 +67,7 @@ impl Serve {
         let vitals = Arc::new(Vitals::since(clock.now()));
         let (end, ended) = watch::channel(false);
         // with a connection of its own: a pass that waits keeps no signal waiting
-        let mut at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
-        at_desk.store.keep_no_history();
+        let at_desk = Site::open_to_stop(&context.dir, context.actor(), Arc::clone(&clock), None)?;
         let (desk, declared) = Desk::new(at_desk);
         let from = Beginning::following(&site, desk.notifications());
         let tell = notifying::in_the_log(Arc::clone(&vitals), Arc::clone(&clock), Arc::clone(&log));

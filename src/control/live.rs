@@ -285,7 +285,7 @@ fn judge(asked: &Asked<'_>, told: &Told) -> Vec<Finding> {
         );
         let finding = Finding::error("live-window", at, message);
         findings
-            .push(finding.help("write a longer `window`, or have it scraped more often; and say so in `scrape_every`"));
+            .push(finding.help("write a longer `window` (`over` of a burn rate), or have it scraped more often; and say so in `scrape_every`"));
     }
     findings
 }
@@ -345,7 +345,9 @@ fn bounds(asked: &Asked<'_>, told: &Told) -> Vec<Finding> {
 
 /// Where the documents name a series: the metric, the raw query, or the first condition with its name.
 fn place(policy: &PolicyDoc, series: &Series) -> At {
-    let name = series.name.trim_start_matches("baseline(").trim_end_matches([')']);
+    // of a burn rate the metric stands in the condition, without the window
+    let name = series.name.split(" over ").next().unwrap_or_default();
+    let name = name.trim_start_matches("baseline(").trim_end_matches([')']);
     let name = name.trim_end_matches(".failed").trim_end_matches(".total");
     let base = name.split('(').next().unwrap_or(name);
     if let Some(metric) = policy.metrics.iter().find(|metric| metric.name.value == base) {

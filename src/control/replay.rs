@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::record::{FOLD, FoldBody, PLAN, PlanBody};
+use super::record::{FOLD, FoldBody, PLAN, PlanBody, Step};
 use crate::canonical;
 use crate::engine::decide::fold;
 use crate::engine::input::Command;
-use crate::engine::{Event, Input, Plan, State};
+use crate::engine::{Event, Input, Plan, State, Tick};
 use crate::journal::Record;
 
 /// What a replay found in order.
@@ -68,7 +68,8 @@ pub fn replay(records: &[Record]) -> Result<Replayed, Difference> {
                     return Err(differs(0, "steps".to_owned(), "a rollout without a plan".to_owned()));
                 };
                 for (index, step) in body.steps.iter().enumerate() {
-                    let events = match fold(plan, state, &step.input) {
+                    let taken = as_taken(plan, state, step);
+                    let events = match fold(plan, state, taken.as_ref().unwrap_or(&step.input)) {
                         Ok(events) => canonical::to_string(&as_then(events, &step.events)).unwrap_or_default(),
                         Err(refusal) => format!("refused: {refusal}"),
                     };
@@ -89,6 +90,18 @@ pub fn replay(records: &[Record]) -> Result<Replayed, Difference> {
         }
     }
     Ok(done)
+}
+
+/// Ticks that could not be recorded, as far as the version took them in that recorded what came of them: older ones ended with
+/// the first that did anything.
+fn as_taken(plan: &Plan, state: &State, step: &Step) -> Option<Input> {
+    let Input::Aside(ticks) = &step.input else { return None };
+    let gives_the_same = |ticks: &[Tick]| {
+        let mut state = state.clone();
+        fold(plan, &mut state, &Input::Aside(ticks.to_vec())).is_ok_and(|events| events == step.events)
+    };
+    let taken = (1..=ticks.len()).rev().find(|taken| gives_the_same(&ticks[..*taken]))?;
+    Some(Input::Aside(ticks[..taken].to_vec()))
 }
 
 /// Events as the version told them that recorded these: older ones left out what a person said to a rollback. That stands in

@@ -119,11 +119,11 @@ impl Rollout {
         self.forget(for_people);
     }
 
-    /// Lets go of what nothing needs any more but people, and of theirs all but the newest so many.
+    /// Lets go of ticks that no run needs any more, and of steps all but the newest so many.
     pub(super) fn forget(&mut self, for_people: usize) {
         // twice the longest run: a late run begins one before its first late tick, and may go on for another
         let longest = usize::try_from(self.plan.longest_run()).unwrap_or(KEPT_UNANSWERED).min(KEPT_UNANSWERED);
-        let most = if self.unanswered.is_empty() { for_people } else { KEPT_UNANSWERED };
+        let most = if self.unanswered.is_empty() { KEPT } else { KEPT_UNANSWERED };
         let most = most.max(2 * longest + SLACK);
         while self.ticks.len() > most {
             if let Some((oldest, _)) = self.ticks.pop_first() {

@@ -18,6 +18,7 @@ use crate::engine::decide::{Refusal, RefusalKind};
 use crate::engine::input::{Actor, Observation, Observed};
 use crate::engine::plan::{SourceAddress, Target};
 use crate::engine::{Plan, Timestamp};
+use crate::journal::Journal;
 use crate::journal::spool::Spool;
 use crate::journal::sqlite::{PATIENCE, SqliteJournal};
 use crate::spec::Loaded;
@@ -97,7 +98,20 @@ impl Site {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Site, ControlError> {
-        Site::open_within(dir, actor, clock, observer, PATIENCE)
+        Site::open_within(dir, actor, clock, observer, PATIENCE, Store::load)
+    }
+
+    /// As [`Site::open_observed`], for whoever drives without showing anybody what happened: [`Store::load_to_act`].
+    ///
+    /// # Errors
+    /// As [`Site::open`].
+    pub fn open_to_serve(
+        dir: &Path,
+        actor: Actor,
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Site, ControlError> {
+        Site::open_within(dir, actor, clock, observer, PATIENCE, Store::load_to_act)
     }
 
     /// As [`Site::open`], for whoever stops: a journal that is locked is waited for as long as stops wait for it.
@@ -110,7 +124,7 @@ impl Site {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Site, ControlError> {
-        Site::open_within(dir, actor, clock, observer, RECORDING)
+        Site::open_within(dir, actor, clock, observer, RECORDING, Store::load_to_act)
     }
 
     fn open_within(
@@ -119,6 +133,7 @@ impl Site {
         clock: Arc<dyn Clock>,
         observer: Option<Arc<dyn Observer>>,
         patience: Duration,
+        load: impl FnOnce(Box<dyn Journal>) -> Result<Store, ControlError>,
     ) -> Result<Site, ControlError> {
         let ear = observer.map(|observer| Ear::new(observer, clock.clone()));
         let began = clock.now();
@@ -132,7 +147,7 @@ impl Site {
         let (sources, scrapes) = sources(dir, project, &clock, ear.as_ref());
         Ok(Site {
             dir: dir.to_owned(),
-            store: Store::load(journal)?,
+            store: load(journal)?,
             spool: Spool::beside(&journal_path),
             backends: backends::all(dir, project, ear.as_ref()),
             sources,

@@ -110,7 +110,20 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::load`].
-    pub fn load_with(mut journal: Box<dyn Journal>, fold: Fold) -> Result<Store, ControlError> {
+    pub fn load_with(journal: Box<dyn Journal>, fold: Fold) -> Result<Store, ControlError> {
+        Store::load_keeping(journal, fold, KEPT)
+    }
+
+    /// Loads a journal for whoever shows nobody what happened: of each rollout's past it keeps what decisions stand on, which is
+    /// a fraction of the memory.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn load_to_act(journal: Box<dyn Journal>) -> Result<Store, ControlError> {
+        Store::load_keeping(journal, decide::fold, 1)
+    }
+
+    fn load_keeping(mut journal: Box<dyn Journal>, fold: Fold, for_people: usize) -> Result<Store, ControlError> {
         journal.head()?;
         let head = verify::beginning(journal.id());
         let mut store = Store {
@@ -121,21 +134,14 @@ impl Store {
             rollouts: BTreeMap::new(),
             newest: BTreeMap::new(),
             of_flag: BTreeMap::new(),
-            for_people: KEPT,
+            for_people,
             freezes: Vec::new(),
             spooled: BTreeSet::new(),
             switched_off: BTreeMap::new(),
             applied: None,
         };
-        store.refresh()?;
+        store.catch_up(&mut |_, _| ())?;
         Ok(store)
-    }
-
-    /// Keeps of each rollout's past what decisions stand on, and nothing for people to look at: whoever drives many without
-    /// showing them needs a fraction of the memory.
-    pub fn keep_no_history(&mut self) {
-        self.for_people = 1;
-        self.rollouts.values_mut().for_each(|rollout| rollout.forget(1));
     }
 
     /// The journal itself, for heartbeats and verification.
@@ -159,18 +165,23 @@ impl Store {
     /// As [`Store::load`].
     pub fn refresh(&mut self) -> Result<Vec<(String, Step)>, ControlError> {
         let mut came = Vec::new();
+        self.catch_up(&mut |id, step| came.push((id.to_owned(), step)))?;
+        Ok(came)
+    }
+
+    fn catch_up(&mut self, came: &mut dyn FnMut(&str, Step)) -> Result<(), ControlError> {
         loop {
             let records = self.journal.load(self.head.sequence, AT_ONCE)?;
             let last = records.len() < AT_ONCE;
             for record in records {
                 // decisions stand on these records: a chain that is broken is no ground to grow on
                 let head = verify::follow(&self.head, &record).map_err(|damage| self.unusable(&damage.to_string()))?;
-                self.take(&record, &mut came)
+                self.take(&record, came)
                     .map_err(|detail| self.unusable(&format!("record {}: {detail}", record.sequence.0)))?;
                 self.head = head;
             }
             if last {
-                return Ok(came);
+                return Ok(());
             }
         }
     }
@@ -180,7 +191,7 @@ impl Store {
         JournalError::Unusable { place: self.journal.place(), detail }
     }
 
-    fn take(&mut self, record: &Record, came: &mut Vec<(String, Step)>) -> Result<(), String> {
+    fn take(&mut self, record: &Record, came: &mut dyn FnMut(&str, Step)) -> Result<(), String> {
         let NewRecord { stream, kind, body, .. } = &record.new;
         let fault = |error: serde_json::Error| format!("its body cannot be understood: {error}");
         match kind.as_str() {
@@ -204,7 +215,7 @@ impl Store {
                         rollout.state.apply(event);
                     }
                     rollout.keep(record.sequence, &step, self.for_people);
-                    came.push((stream.clone(), step));
+                    came(stream, step);
                 }
                 self.spooled.extend(body.spooled);
             }

@@ -116,6 +116,8 @@ impl State {
                 self.plan.clone_from(plan);
                 self.stage = *stage;
                 self.earns_after = self.earns_after.max(*at);
+                // its rules are others, whatever they are called
+                self.held_back.clear();
                 self.reset_timers();
                 self.reset_bake();
                 self.version += 1;

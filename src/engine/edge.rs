@@ -97,7 +97,8 @@ impl Standing {
                 self.told = *stage;
                 is_another.then_some(Edge::Advanced)
             }
-            Event::Paused { .. } => Some(Edge::Paused),
+            // a person may pause what is paused, to say why
+            Event::Paused { causes, .. } => (!causes.is_empty()).then_some(Edge::Paused),
             Event::RolledBack { stage, exposure, .. } => {
                 (self.stage, self.told) = (*stage, *stage);
                 self.allowed.clone_from(exposure);

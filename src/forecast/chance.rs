@@ -33,11 +33,13 @@ pub(super) struct Poisson {
 
 /// What is rarer than this beside the likeliest number is left out.
 const LEFT_OUT: f64 = 1e-14;
+/// Of larger means no table is made: nobody has as many requests in a tick, and the table would be hundreds of megabytes.
+const MOST: f64 = 1e9;
 
 impl Poisson {
     /// With a mean; below zero it is zero.
     pub(super) fn of(mean: f64) -> Poisson {
-        let mean = if mean.is_finite() { mean.max(0.0) } else { 0.0 };
+        let mean = if mean.is_finite() { mean.clamp(0.0, MOST) } else { 0.0 };
         let likeliest = mean.floor();
         // from the likeliest number to both sides, by what each is beside its neighbour: no logarithm, no overflow
         let (mut below, mut chance, mut number) = (Vec::new(), 1.0, likeliest);

@@ -118,10 +118,12 @@ impl Wish {
             return Err(CreateError::File { name: draft.name, why });
         }
         let with = load_with(&loaded.dir, &draft);
+        // the same finding may stand elsewhere already: what counts is whether there are more of them now
+        let like = |all: &[Finding], one: &Finding| {
+            all.iter().filter(|it| it.code == one.code && it.message == one.message).count()
+        };
         let is_new = |finding: &&Finding| {
-            let known =
-                loaded.findings.iter().any(|known| known.code == finding.code && known.message == finding.message);
-            finding.severity == Severity::Error && !known
+            finding.severity == Severity::Error && like(&with.findings, finding) > like(&loaded.findings, finding)
         };
         let findings: Vec<Finding> = with.findings.iter().filter(is_new).cloned().collect();
         if !findings.is_empty() {

@@ -2,13 +2,19 @@
 
 pub mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
 
 use self::verdict::{Facts, Judgement, LIFETIME, Place, judge};
 use super::drift::Drift;
+use super::rollout::Rollout;
 use super::site::Site;
 use crate::engine::{Exposure, Span, Timestamp};
 use crate::spec::documents::{Body, FlagDoc};
+
+/// How many backends are read at once.
+const AT_ONCE: usize = 16;
 
 /// A flag and what became of it.
 #[derive(Debug, Clone)]
@@ -29,10 +35,13 @@ impl Site {
     /// Every flag that documents declare, or that this journal knows in an environment of theirs, the ones that can go first.
     /// Reads backends, and changes nothing. `after`: how long a flag must have been over.
     pub async fn flags(&self, after: Span) -> Vec<Flag> {
-        let drift = self.drift(None).await;
+        let keys = self.known_flags();
+        // read is the rollout that has the flag, which need not be the newest of its release
+        let newest = keys.iter().flat_map(|key| self.newest_on(key));
+        let reads = newest.map(|rollout| async { (rollout.id.clone(), self.drift_of(rollout).await) });
+        let drift: BTreeMap<String, Option<Drift>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
         let now = self.now();
-        let mut flags: Vec<Flag> =
-            self.known_flags().into_iter().map(|key| self.flag(key, &drift, now, after)).collect();
+        let mut flags: Vec<Flag> = keys.into_iter().map(|key| self.flag(key, &drift, now, after)).collect();
         flags.sort_by(|left, right| {
             left.judgement.verdict.cmp(&right.judgement.verdict).then_with(|| left.key.cmp(&right.key))
         });
@@ -46,7 +55,14 @@ impl Site {
         declared.chain(apart).chain(begun).collect()
     }
 
-    fn flag(&self, key: String, drift: &[Drift], now: Timestamp, after: Span) -> Flag {
+    /// The rollouts that have a flag, one an environment.
+    fn newest_on(&self, key: &str) -> Vec<&Rollout> {
+        let on = self.store.all_rollouts().filter(|rollout| rollout.plan.flag == key);
+        let environments: BTreeSet<&str> = on.map(|rollout| rollout.plan.environment.as_str()).collect();
+        environments.into_iter().filter_map(|environment| self.store.newest_of_flag(key, environment)).collect()
+    }
+
+    fn flag(&self, key: String, drift: &BTreeMap<String, Option<Drift>>, now: Timestamp, after: Span) -> Flag {
         let document = self.loaded.flags().find(|flag| flag.key.value == key).cloned();
         let releases: Vec<_> = self.loaded.releases().into_iter().filter(|release| release.flag == key).collect();
         let names: Vec<String> = releases.iter().map(|release| release.release.clone()).collect();
@@ -73,19 +89,21 @@ impl Site {
         Flag { key, document, releases: names, facts, judgement }
     }
 
-    fn place(&self, key: &str, environment: String, drift: &[Drift]) -> Place {
+    fn place(&self, key: &str, environment: String, drift: &BTreeMap<String, Option<Drift>>) -> Place {
         let Some(rollout) = self.store.newest_of_flag(key, &environment) else {
             let allowed = Exposure::nobody();
             return Place { environment, phase: None, stopping: false, allowed, since: None, serves: None };
         };
-        let address = rollout.address();
         Place {
             environment,
             phase: Some(rollout.state.phase),
             stopping: rollout.state.is_stopping(),
             allowed: rollout.state.allowed.clone(),
             since: rollout.steps.back().map(|(_, step)| step.at),
-            serves: drift.iter().find(|drift| drift.address == address).map(|drift| drift.served.to_string()),
+            serves: match drift.get(&rollout.id) {
+                Some(drift) => drift.as_ref().map(|drift| drift.served.to_string()),
+                None => Some("what nobody has read".to_owned()),
+            },
         }
     }
 

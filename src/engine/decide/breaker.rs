@@ -54,9 +54,21 @@ impl Folding<'_> {
         self.held(fired).is_some_and(|held| held.holds(fired.since))
     }
 
-    /// Late ticks are of the time that people look at already: a rule that was held back is left to them.
+    /// Late ticks are judged with fresh timers: those of the run that was held back, or of the time while it lasts, are of what
+    /// people look at already. A breach that began after it is another one.
     pub(super) fn holds_late(&self, fired: &Fired) -> bool {
-        self.held(fired).is_some()
+        let lasts = || self.runs_since(&fired.rule);
+        self.held(fired).is_some_and(|held| held.holds(fired.since) || lasts().is_some_and(|since| held.holds(since)))
+    }
+
+    /// Since when a rule's condition has held, by its own timer.
+    fn runs_since(&self, rule: &str) -> Option<Timestamp> {
+        let timer = if rule == NO_DATA {
+            &self.state.no_data
+        } else {
+            self.state.rules.get(self.plan.rules.iter().position(|known| known.name == rule)?)?
+        };
+        timer.since.filter(|_| timer.run > 0)
     }
 
     fn held(&self, fired: &Fired) -> Option<&HeldBack> {

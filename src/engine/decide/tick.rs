@@ -41,8 +41,8 @@ impl Folding<'_> {
     /// Ticks that were judged while they could not be recorded: up to the one that stops, or none of them. Without a stop
     /// they are left to be asked again, by whoever records what was answered.
     pub(super) fn aside(&mut self, ticks: &[Tick]) {
-        // what is left where nothing stops: everything before the ticks, or up to a pause among them
-        let (mut kept, mut is_paused) = ((self.state.clone(), self.events.len()), false);
+        // what is left where nothing shuts it down: everything before the ticks, or up to the last of them that did something
+        let mut kept = (self.state.clone(), self.events.len());
         for tick in ticks {
             let is_new = tick.at > self.state.last_tick.map_or(self.state.started, |last| last.max(self.state.started));
             if !self.state.is_live() || !is_new || tick.at > tick.evaluated {
@@ -57,15 +57,14 @@ impl Folding<'_> {
             let asked = self.judged(tick, judged);
             // what the breaker says now is not recorded, so it holds nothing back; what it held back before stays so
             let asked = self.hold_back(tick.evaluated, asked, &[], Folding::holds_run);
-            if !self.carry_out(tick.evaluated, asked, cause_of_rule) {
-                continue;
-            }
-            if self.state.effect.is_some() {
+            let judged = self.events.len();
+            self.carry_out(tick.evaluated, asked, cause_of_rule);
+            if self.state.phase == Phase::Stopped {
                 return;
             }
-            // a pause sends nothing: what was sent may be a stop that comes after it
-            if !is_paused {
-                (kept, is_paused) = ((self.state.clone(), self.events.len()), true);
+            // what was sent may be a shutdown that comes after a pause or a rollback
+            if self.events.len() > judged {
+                kept = (self.state.clone(), self.events.len());
             }
         }
         let events;
