@@ -1,7 +1,7 @@
 //! flagstaff releases features behind flags, a stage at a time, by rules written beforehand.
 //!
 //! `ARCHITECTURE.md` maps the rooms and their invariants. Each room stands only on those below it:
-//! `cli` and `demo`, then `view`, `serve`, `control`, the three ports (`backend`, `telemetry`, `journal`), `spec`,
+//! `cli`, then `mcp` and `demo`, then `view`, `serve`, `control`, the three ports (`backend`, `telemetry`, `journal`), `spec`,
 //! then `http`, `calendar` and `checkup`, and at the bottom `engine`, which is pure.
 
 pub mod backend;
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod env;
 pub mod http;
 pub mod journal;
+pub mod mcp;
 pub mod serve;
 pub mod spec;
 pub mod telemetry;

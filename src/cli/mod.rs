@@ -17,6 +17,7 @@ mod freeze;
 mod generate;
 mod help;
 mod init;
+mod mcp;
 mod mute;
 mod pause;
 mod plan;
@@ -77,6 +78,7 @@ enum Command {
     Mute(mute::Mute),
     Freeze(freeze::Freeze),
     Signal(signal::Signal),
+    Mcp(mcp::Mcp),
     Audit(audit::Audit),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -143,6 +145,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Mute(args) => args.run(context).await,
         Command::Freeze(args) => args.run(context).await,
         Command::Signal(args) => args.run(context).await,
+        Command::Mcp(args) => args.run(context).await,
         Command::Audit(args) => args.run(context),
         Command::Demo(args) => args.run(context).await,
         Command::Completions(args) => args.run(context),

@@ -35,6 +35,7 @@ impl Validate {
                 files: loaded.files,
                 documents: loaded.documents.len(),
                 findings: findings::rows(&loaded.findings),
+                left_out: None,
             });
         } else {
             findings::print(&context.printer, &loaded.findings);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use super::documents::{Body, Document, FlagDoc, ProjectDoc, read};
-use super::files::{Found, Tree};
+use super::files::{Found, NotRead, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
 use super::resolve::{Resolved, draft, resolve, unused};
@@ -49,7 +49,20 @@ pub fn load(dir: &Path) -> Loaded {
 
 /// Loads the default set and the named files and folders; of findings, where any are named, only those in them.
 pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
+    load_tree(dir, Tree::new(dir), named)
+}
+
+/// As [`load`], as if a file of the default set had this text. Nothing is written.
+///
+/// # Errors
+/// Its name is none of the default set.
+pub fn load_proposed(dir: &Path, name: &str, text: String) -> Result<Loaded, NotRead> {
     let mut tree = Tree::new(dir);
+    tree.propose(name, text)?;
+    Ok(load_tree(dir, tree, &[]))
+}
+
+fn load_tree(dir: &Path, mut tree: Tree, named: &[PathBuf]) -> Loaded {
     let default = tree.discover();
     let mut loaded = read_files(dir, &tree, &default);
     let include: Vec<String> = loaded

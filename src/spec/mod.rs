@@ -23,5 +23,5 @@ pub mod url;
 pub mod yaml;
 
 pub use finding::{Finding, Severity};
-pub use load::{Loaded, load, load_paths, project_only, stamps};
+pub use load::{Loaded, load, load_paths, load_proposed, project_only, stamps};
 pub use resolve::Resolved;

@@ -23,6 +23,9 @@ pub struct FindingsAnswer {
     pub documents: usize,
     /// All of them.
     pub findings: Vec<FindingRow>,
+    /// How many more there are, where the answer was to be short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<usize>,
 }
 
 impl Answer for FindingsAnswer {

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod findings;
 #[cfg(test)]
 mod fixture;
+pub mod flags;
 pub mod freezes;
 pub mod live;
 pub mod log;

@@ -12,6 +12,7 @@ use super::doctor::DoctorAnswer;
 use super::error::ErrorAnswer;
 use super::explain::ExplainAnswer;
 use super::findings::FindingsAnswer;
+use super::flags::FlagsAnswer;
 use super::freezes::FreezeAnswer;
 use super::made::InitAnswer;
 use super::plan::PlanAnswer;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<EventRow>(),
         of::<ExplainAnswer>(),
         of::<FindingsAnswer>(),
+        of::<FlagsAnswer>(),
         of::<FreezeAnswer>(),
         of::<InitAnswer>(),
         of::<PlanAnswer>(),

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "demo",
         &["engine", "canonical", "clock", "env", "http", "spec", "journal", "telemetry", "backend", "control", "view"],
     ),
+    ("mcp", &["engine", "clock", "spec", "journal", "control", "serve", "view"]),
     (
         "cli",
         &[
@@ -55,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "serve",
             "view",
             "demo",
+            "mcp",
         ],
     ),
     ("main", &["cli"]),
@@ -71,6 +73,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite", &["journal"]),
     ("reqwest", &["http"]),
     ("serde_yaml", &["spec"]),
+    ("rmcp", &["mcp"]),
     ("jiff", &["calendar", "http"]),
     ("SystemTime::now", &["clock"]),
     ("Instant::now", &["clock"]),

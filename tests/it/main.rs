@@ -18,6 +18,7 @@ mod journal;
 mod killed;
 mod layers;
 mod machine;
+mod mcp;
 mod prometheus;
 mod readme;
 mod serve;

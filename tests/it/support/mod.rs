@@ -7,3 +7,4 @@ pub(crate) mod page;
 pub(crate) mod schema;
 pub(crate) mod server;
 pub(crate) mod terminal;
+pub(crate) mod tools;

@@ -1,0 +1,219 @@
+//! What an assistant can change: exposure becomes smaller, where a person has allowed it, and in no other way.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::kit::{BOTH, Session, answer, flagstaff, started};
+use crate::support::schema::check;
+
+const WRITING: [&str; 3] = ["--allow-write", "--env", "here"];
+
+/// Every command that can enlarge exposure, or let it grow again, or takes in what others wrote.
+const GROWING: [&str; 16] = [
+    "start", "run", "serve", "resume", "approve", "force", "rollback", "mute", "freeze", "lift", "apply", "adopt",
+    "signal", "init", "archive", "demo",
+];
+
+fn states(dir: &Path) -> Vec<(String, String, String)> {
+    let rows = answer(dir, &["status"])["rollouts"].clone();
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+    rows.as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (text(row, "address"), text(row, "state"), text(row, "exposure")))
+        .collect()
+}
+
+fn served(dir: &Path) -> [String; 2] {
+    ["here.json", "there.json"].map(|file| fs::read_to_string(dir.join(file)).unwrap())
+}
+
+#[test]
+fn without_the_option_nothing_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let _page = started(dir);
+    let before = (states(dir), served(dir));
+    for era in BOTH {
+        let mut session = Session::begin(dir, era, &[]);
+        for tool in ["pause", "abort"] {
+            let error = session.refused(tool, json!({ "release": "r", "environment": "here", "reason": "x" }));
+            assert_eq!(error["exit"], 4, "{error:#}");
+        }
+        session.end();
+    }
+    assert_eq!((states(dir), served(dir)), before);
+}
+
+#[test]
+fn a_stop_is_that_of_the_command_where_a_person_has_allowed_it() {
+    for era in BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let _page = started(dir);
+        let mut session = Session::begin(dir, era, &WRITING);
+        let tools = session.ask("tools/list", json!({}))["result"]["tools"].clone();
+        let hints = |name: &str| {
+            let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == name).unwrap();
+            let hint = |hint: &str| tool["annotations"][hint].as_bool().unwrap();
+            (hint("readOnlyHint"), hint("destructiveHint"), hint("idempotentHint"))
+        };
+        assert_eq!((hints("pause"), hints("abort")), ((false, false, true), (false, true, true)));
+
+        let asked = |release: &str, environment: &str| json!({ "release": release, "environment": environment, "reason": "errors at checkout" });
+        for elsewhere in ["there", "nowhere"] {
+            let error = session.refused("abort", asked("r", elsewhere));
+            assert!(error["exit"] == 4 && error["message"].as_str().unwrap().contains("only in: here"), "{error:#}");
+        }
+        // an address that says something else than the environment is no release
+        assert_eq!(session.refused("abort", asked("r@there", "here"))["exit"], 1);
+        assert_eq!(session.refused("abort", asked("somebody-elses", "here"))["exit"], 1);
+        assert_eq!(session.refused("pause", json!({ "release": "r", "environment": "here" }))["exit"], 64);
+        assert_eq!(
+            session.refused("pause", json!({ "release": "r", "environment": "here", "reason": " " }))["exit"],
+            64
+        );
+        assert!(
+            states(dir).iter().all(|(_, state, exposure)| state == "running" && exposure == "10%"),
+            "{:?}",
+            states(dir)
+        );
+
+        let paused = session.given("pause", asked("r", "here"));
+        assert_eq!((check(&paused), &paused["stops"][0]["outcome"]), ("stop".to_owned(), &json!("paused")));
+        let off = session.given("abort", asked("r@here", "here"));
+        assert_eq!((&off["stops"][0]["outcome"], &off["stops"][0]["recorded"]), (&json!("off"), &json!("journal")));
+        let again = session.given("abort", asked("r", "here"));
+        assert_eq!(again["stops"][0]["outcome"], "already_off");
+        let now = states(dir);
+        assert_eq!((now[0].1.as_str(), now[0].2.as_str()), ("stopped", "nobody"));
+        assert_eq!((now[1].1.as_str(), now[1].2.as_str()), ("running", "10%"), "the other environment is left alone");
+
+        // who did it, for whom, and why, for people and for machines
+        let log = answer(dir, &["audit", "log", "r", "-e", "here"]);
+        let last =
+            log["entries"].as_array().unwrap().iter().rfind(|entry| entry["reason"] == "errors at checkout").unwrap();
+        assert_eq!(last["who"], "ana@acme.example (mcp, client by-hand 1.2)");
+        let told = session.given("audit_log", json!({ "release": "r@here" }));
+        assert_eq!(told["entries"], log["entries"]);
+        assert!(flagstaff(dir, &["audit", "verify"]).status.success());
+        assert!(flagstaff(dir, &["audit", "replay"]).status.success());
+
+        let ended = session.end();
+        assert_eq!(ended.code, Some(0));
+        let calls =
+            ended.log.lines().filter(|line| line.contains("event=call") && line.contains("client=\"by-hand 1.2\""));
+        assert_eq!(calls.count(), 10, "{}", ended.log);
+    }
+}
+
+#[test]
+fn nothing_that_grows_has_a_tool() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let _page = started(dir);
+    assert!(flagstaff(dir, &["pause", "r", "-e", "here"]).status.success());
+    assert!(flagstaff(dir, &["start", "s", "-e", "here"]).status.success());
+    assert!(flagstaff(dir, &["abort", "s"]).status.success());
+    let before = (states(dir), served(dir));
+    for era in BOTH {
+        let mut session = Session::begin(dir, era, &["--allow-write", "--env", "here", "--env", "there"]);
+        let tools = session.ask("tools/list", json!({}))["result"]["tools"].clone();
+        let names: Vec<&str> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+        assert_eq!(
+            names,
+            ["status", "explain", "find_flag", "plan", "validate", "audit_log", "schema", "pause", "abort"]
+        );
+        for command in GROWING {
+            assert!(names.iter().all(|name| !name.contains(command)), "{command} has a tool");
+            let tried = session.ask(
+                "tools/call",
+                json!({ "name": command, "arguments": { "release": "r", "environment": "here", "reason": "please", "to": "everyone" } }),
+            );
+            assert_eq!(tried["error"]["code"], -32602, "{command}: {tried:#}");
+        }
+        // whatever is asked of those that look, nothing is larger afterwards, nor anything else but what it was
+        for tool in names.iter().filter(|name| **name != "pause" && **name != "abort") {
+            for arguments in [
+                json!({}),
+                json!({ "release": "r@here" }),
+                json!({ "release": "r", "environment": "here" }),
+                json!({ "release": "s", "environment": "here", "reason": "x", "resume": true }),
+                json!({ "kind": "Release" }),
+                json!({ "file": "flagstaff/releases.yaml", "text": "" }),
+            ] {
+                session.call(tool, arguments);
+            }
+        }
+        assert_eq!((states(dir), served(dir)), before);
+        // and a stop of what is stopped enlarges nothing
+        session.given("pause", json!({ "release": "r", "environment": "here", "reason": "again" }));
+        session.given("abort", json!({ "release": "s", "environment": "here", "reason": "again" }));
+        session.end();
+    }
+    let (mut now, mut then) = (states(dir), before.0);
+    now.iter_mut().chain(&mut then).for_each(|(address, ..)| _ = address.len());
+    assert_eq!(now, then);
+}
+
+#[test]
+fn broken_documents_keep_nothing_from_being_seen_and_stopped() {
+    let broken = [
+        ("flagstaff/releases.yaml", "apiVersion: flagstaff/v1\nkind: Release\n  metadata: [\n"),
+        ("flagstaff.yaml", "apiVersion: flagstaff/v1\nkind: Project\nspec: {{{\n"),
+    ];
+    for era in BOTH {
+        for (file, text) in broken {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path();
+            let _page = started(dir);
+            let mut session = Session::begin(dir, era, &WRITING);
+            fs::write(dir.join(file), text).unwrap();
+            let told = session.given("status", json!({}));
+            assert_eq!(told["rollouts"].as_array().unwrap().len(), 2, "{file}: {told:#}");
+            assert!(session.given("validate", json!({}))["findings"].as_array().unwrap().len() > 0);
+            let off = session.given("abort", json!({ "release": "r", "environment": "here", "reason": "now" }));
+            assert_eq!(off["stops"][0]["outcome"], "off", "{file}: {off:#}");
+            assert!(!session.given("audit_log", json!({}))["entries"].as_array().unwrap().is_empty(), "{file}");
+            session.end();
+        }
+    }
+}
+
+#[test]
+fn without_its_journal_what_is_served_is_told_and_stopped() {
+    for era in BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let _page = started(dir);
+        let mut session = Session::begin(dir, era, &WRITING);
+        let journal = dir.join(".flagstaff/journal.db");
+        fs::write(&journal, "this is no journal").unwrap();
+        let told = session.given("status", json!({}));
+        assert!(told["journal"].is_string() && told["served"][0]["exposure"] == "10%", "{told:#}");
+        let off = session.given("abort", json!({ "release": "r", "environment": "here", "reason": "now" }));
+        assert_eq!((&off["stops"][0]["outcome"], &off["stops"][0]["recorded"]), (&json!("off"), &json!("spool")));
+        session.end();
+        assert_eq!(fs::read_to_string(&journal).unwrap(), "this is no journal");
+    }
+}
+
+#[test]
+fn a_look_makes_no_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let page = crate::support::page::Page::serve(&["r", "s"]);
+    super::kit::project(dir, &page);
+    for era in BOTH {
+        let mut session = Session::begin(dir, era, &WRITING);
+        let told = session.given("status", json!({}));
+        assert_eq!((&told["rollouts"], told.get("journal")), (&json!([]), None), "{told:#}");
+        session.given("find_flag", json!({}));
+        session.refused("explain", json!({ "release": "r@here" }));
+        session.refused("audit_log", json!({}));
+        session.end();
+    }
+    assert!(!dir.join(".flagstaff").exists());
+}
