@@ -8,15 +8,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Call, Does, Meant, Tool, input};
+use crate::control::served::Served;
 use crate::control::site::no_release;
 use crate::control::stop::StopSite;
 use crate::control::{Rollout, Site};
 use crate::engine::Span;
 use crate::mcp::answer::Given;
 use crate::mcp::problem::{FAILED, Problem, USAGE};
+use crate::spec;
 use crate::view::freezes;
 use crate::view::safe::safe;
-use crate::view::served::served_row;
+use crate::view::served::{ServedRow, served_row};
 use crate::view::status::{self, StatusAnswer};
 
 /// So many rollouts unless more or fewer are asked for.
@@ -81,11 +83,14 @@ async fn status(call: Call) -> Result<Given, Problem> {
     let stops = StopSite::open(&setup.dir, call.caller.actor(&setup.person), Arc::clone(&setup.clock))?;
     let usable = stops.has_journal() && stops.store().is_ok() && !stops.knows_nothing();
     let mut answer = match (usable, stops.project_fault().is_some()) {
-        (false, _) => without_journal(&stops, &which, &call).await,
+        (false, _) => without_journal(&stops, &which, &call).await?,
         (true, true) => by_pinned_plans(stops, &which, &call),
         (true, false) => {
             let site = call.site()?;
-            refuse_unknown(&site, &which)?;
+            let begun = site.store.rollouts().map(|rollout| rollout.plan.release.clone());
+            let declared = site.loaded.releases().into_iter().map(|known| known.release);
+            refuse_unknown(&which, declared.chain(begun).collect())?;
+            refuse_elsewhere(&which, &site)?;
             of_site(site, &which).await
         }
     };
@@ -94,26 +99,25 @@ async fn status(call: Call) -> Result<Given, Problem> {
 }
 
 /// A name that is written wrong must not look like one of which nothing is to be told.
-fn refuse_unknown(site: &Site, which: &Which) -> Result<(), Problem> {
-    if let Some(environment) = &which.environment {
-        let declared = site.loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
-        let declared = declared.iter().map(|known| known.name.value.as_str());
-        let begun = site.store.rollouts().map(|rollout| rollout.plan.environment.as_str());
-        let known: BTreeSet<&str> = declared.chain(begun).collect();
-        if !known.contains(environment.as_str()) {
-            let known: Vec<&str> = known.into_iter().collect();
-            let why = format!("there is no environment `{environment}`; the project has: {}", known.join(", "));
-            return Err(Problem::new(USAGE, safe(&why), None));
-        }
-    }
-    let Some(name) = &which.release else { return Ok(()) };
-    let begun = site.store.rollouts().map(|rollout| rollout.plan.release.clone());
-    let known: Vec<String> = site.loaded.releases().into_iter().map(|known| known.release).chain(begun).collect();
-    if known.contains(name) {
-        return Ok(());
-    }
+fn refuse_unknown(which: &Which, known: Vec<String>) -> Result<(), Problem> {
+    let Some(name) = which.release.as_ref().filter(|name| !known.contains(name)) else { return Ok(()) };
     let why = no_release(name, known.into_iter());
     Err(Problem::new(FAILED, safe(&why), Some("the tool `find_flag` lists releases and flags")))
+}
+
+/// As [`refuse_unknown`], of environments.
+fn refuse_elsewhere(which: &Which, site: &Site) -> Result<(), Problem> {
+    let Some(environment) = &which.environment else { return Ok(()) };
+    let declared = site.loaded.project().map(|project| project.environments.as_slice()).unwrap_or_default();
+    let declared = declared.iter().map(|known| known.name.value.as_str());
+    let begun = site.store.rollouts().map(|rollout| rollout.plan.environment.as_str());
+    let known: BTreeSet<&str> = declared.chain(begun).collect();
+    if known.contains(environment.as_str()) {
+        return Ok(());
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let why = format!("there is no environment `{environment}`; the project has: {}", known.join(", "));
+    Err(Problem::new(USAGE, safe(&why), None))
 }
 
 async fn of_site(mut site: Site, which: &Which) -> StatusAnswer {
@@ -155,25 +159,37 @@ fn by_pinned_plans(mut site: StopSite, which: &Which, call: &Call) -> StatusAnsw
     }
 }
 
-/// What the backends serve is what is left to be told, where anything was ever begun.
-async fn without_journal(site: &StopSite, which: &Which, call: &Call) -> StatusAnswer {
+/// What the backends serve is what is left to be told.
+async fn without_journal(site: &StopSite, which: &Which, call: &Call) -> Result<StatusAnswer, Problem> {
     let served = site.served().await;
-    let begun = site.has_journal() || served.iter().any(|served| served_row(served).may_reach());
-    let why = match site.store() {
-        Err(why) => why.clone(),
-        Ok(_) => format!("the one at {} knows no rollout", site.journal_place()),
-    };
+    let lost = site.has_journal() && served.iter().any(Served::is_of_a_rollout);
     let wanted = served.iter().filter(|served| which.wants(&served.release, &served.environment));
-    StatusAnswer {
+    let rows: Vec<ServedRow> = wanted.map(served_row).collect();
+    let journal = match (site.has_journal(), site.store()) {
+        (true, Err(why)) => Some(why.clone()),
+        (true, Ok(_)) if lost => Some(format!(
+            "the one at {} knows no rollout, and flags are on: another one was lost",
+            site.journal_place()
+        )),
+        (false, _) if rows.iter().any(ServedRow::may_reach) => {
+            Some(format!("there is none at {}", site.journal_place()))
+        }
+        _ => None,
+    };
+    if journal.is_none() {
+        let declared = spec::load(&call.setup.dir).releases().into_iter().map(|known| known.release);
+        refuse_unknown(which, declared.collect())?;
+    }
+    Ok(StatusAnswer {
         rollouts: Vec::new(),
         freezes: site.freezes().0.iter().map(freezes::row).collect(),
         dated: freezes::dated(site.dated(), call.setup.clock.now()),
         spooled: site.waiting(),
         orphans: paths(&site.orphans()),
-        journal: begun.then_some(why),
-        served: Some(wanted.map(served_row).collect()),
+        journal,
+        served: Some(rows),
         left_out: None,
-    }
+    })
 }
 
 fn paths(paths: &[PathBuf]) -> Vec<String> {

@@ -164,18 +164,21 @@ impl Session {
 }
 
 /// A project with two environments on flag files; `r` goes to both of them, `s` to the first.
-pub(super) fn project(dir: &Path, page: &Page) {
+pub(super) fn project(dir: &Path, [here, there]: &[Page; 2]) {
     let text = r#"apiVersion: flagstaff/v1
 kind: Project
 metadata: { name: shop }
 spec:
   sources:
     app:
-      scrape: { targets: ["PAGE"], every: 200ms }
+      scrape: { targets: ["HERE"], every: 200ms }
+      arms: { flag: flag, variant: variant }
+    other:
+      scrape: { targets: ["THERE"], every: 200ms }
       arms: { flag: flag, variant: variant }
   environments:
-    here: { backend: { flagd: { path: here.json } } }
-    there: { backend: { flagd: { path: there.json } } }
+    here: { backend: { flagd: { path: here.json } }, source: app }
+    there: { backend: { flagd: { path: there.json } }, source: other }
 "#;
     let rest = r#"apiVersion: flagstaff/v1
 kind: ReleaseTemplate
@@ -213,19 +216,24 @@ metadata: { name: s }
 spec: { environments: [here] }
 "#;
     fs::create_dir_all(dir.join("flagstaff")).unwrap();
-    fs::write(dir.join("flagstaff.yaml"), text.replace("PAGE", &page.url)).unwrap();
+    fs::write(dir.join("flagstaff.yaml"), text.replace("THERE", &there.url).replace("HERE", &here.url)).unwrap();
     fs::write(dir.join("flagstaff/releases.yaml"), rest).unwrap();
 }
 
 /// The project, with `r` started in both environments.
-pub(super) fn started(dir: &Path) -> Page {
-    let page = Page::serve(&["r", "s"]);
-    project(dir, &page);
+pub(super) fn started(dir: &Path) -> [Page; 2] {
+    let pages = pages();
+    project(dir, &pages);
     for environment in ["here", "there"] {
         let done = flagstaff(dir, &["start", "r", "-e", environment]);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
-    page
+    pages
+}
+
+/// A page for each environment.
+pub(super) fn pages() -> [Page; 2] {
+    [Page::serve(&["r", "s"]), Page::serve(&["r", "s"])]
 }
 
 /// Runs a command.

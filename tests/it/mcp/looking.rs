@@ -14,7 +14,7 @@ const READING: [&str; 7] = ["status", "explain", "find_flag", "plan", "validate"
 fn tools_say_what_they_take_give_and_do() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let mut session = Session::begin(dir, era, &[]);
         let listed = session.ask("tools/list", json!({}))["result"].clone();
@@ -46,7 +46,7 @@ fn tools_say_what_they_take_give_and_do() {
 fn answers_are_those_of_the_commands() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     assert!(flagstaff(dir, &["pause", "r", "-e", "here", "--reason", "look"]).status.success());
     for era in BOTH {
         let mut session = Session::begin(dir, era, &[]);
@@ -86,7 +86,7 @@ fn answers_are_those_of_the_commands() {
 fn what_cannot_be_answered_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let mut session = Session::begin(dir, era, &[]);
         for (tool, arguments, code, words) in [
@@ -113,7 +113,7 @@ fn what_cannot_be_answered_says_why() {
 fn every_call_sees_documents_and_journal_as_they_are_now() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for (round, era) in BOTH.into_iter().enumerate() {
         let name = format!("late{round}");
         let mut session = Session::begin(dir, era, &[]);
@@ -133,7 +133,7 @@ fn every_call_sees_documents_and_journal_as_they_are_now() {
 fn resources_are_documents_rollouts_and_schemas() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     fs::write(dir.join("secret.yaml"), "token: hunter2\n").unwrap();
     fs::write(dir.join("flagstaff/a file ü.yaml"), "# see https://ana:hunter2@acme.example\n").unwrap();
     for era in BOTH {
@@ -186,7 +186,7 @@ fn resources_are_documents_rollouts_and_schemas() {
 fn prompts_are_there_with_their_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let mut session = Session::begin(dir, era, &[]);
         let listed = session.ask("prompts/list", json!({}))["result"]["prompts"].clone();

@@ -10,7 +10,7 @@ use super::kit::{BOTH, Era, Session, flagstaff, started};
 fn what_is_no_message_is_left_aside() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let mut session = Session::without_handshake(dir, era, &[]);
         // before anything was said, too
@@ -52,7 +52,7 @@ fn what_is_no_message_is_left_aside() {
 fn sizes_are_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let mut session = Session::begin(dir, era, &[]);
         let error = session.refused("status", json!({ "release": "x".repeat(100_000) }));
@@ -75,7 +75,7 @@ fn sizes_are_bounded() {
 fn calls_side_by_side_are_all_answered() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let mut session = Session::begin(dir, era, &["--allow-write", "--env", "here"]);
         let mut asked = BTreeSet::new();
@@ -102,7 +102,7 @@ fn calls_side_by_side_are_all_answered() {
 fn versions_that_are_not_known_are_refused_with_those_that_are() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     // the handshake answers with one that both may know
     let mut session = Session::without_handshake(dir, Era::Legacy, &[]);
     let answered = session.ask(
@@ -139,7 +139,7 @@ fn versions_that_are_not_known_are_refused_with_those_that_are() {
 fn it_ends_with_its_client_and_when_it_is_told_to() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         // a client that goes without a word, before and after the handshake
         assert_eq!(Session::without_handshake(dir, era, &[]).end().code, Some(0));
@@ -172,7 +172,7 @@ fn it_ends_with_its_client_and_when_it_is_told_to() {
 fn wrong_usage_is_said_before_anything_else() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for (args, words) in [
         (&["mcp", "--allow-write"][..], "--env"),
         (&["mcp", "--env", "here"], "--allow-write"),

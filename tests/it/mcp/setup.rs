@@ -26,7 +26,7 @@ fn started_by(snippet: &Value) -> Vec<String> {
 fn each_starts_a_server() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mcp.md")).unwrap();
     let snippets: Vec<&str> = docs.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert_eq!(snippets.len(), 6);
@@ -49,7 +49,7 @@ fn each_starts_a_server() {
 fn every_tool_and_prompt_is_in_the_documentation() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mcp.md")).unwrap();
     let mut session = Session::begin(dir, Era::Modern, &["--allow-write", "--env", "here"]);
     for (method, key) in [("tools/list", "tools"), ("prompts/list", "prompts")] {

@@ -14,7 +14,7 @@ fn records(dir: &std::path::Path) -> u64 {
 fn what_was_asked_is_one_record_with_its_client() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let before = records(dir);
         let mut session = Session::begin(dir, era, &[]);
@@ -59,7 +59,7 @@ fn what_was_asked_is_one_record_with_its_client() {
 fn where_a_stop_waits_beside_the_journal_nothing_is_put_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
-    let _page = started(dir);
+    let _pages = started(dir);
     for era in BOTH {
         let before = records(dir);
         let mut session = Session::begin(dir, era, &[]);

@@ -21,7 +21,7 @@ const given = async (name, args) => {
   assert(!result.isError, JSON.stringify(result));
   return result.structuredContent;
 };
-const broken = 'apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: n }\nspec: { flga: n }\n';
+const broken = 'apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: search }\nspec: { flga: search }\n';
 const refused = await client.callTool({
   name: 'abort',
   arguments: { release: 'r', environment: 'there', reason: 'x' },
@@ -42,7 +42,7 @@ const said = {
   prompts: (await client.listPrompts()).prompts.map((prompt) => prompt.name),
   status: await given('status', {}),
   explain: await given('explain', { release: 'r@here' }),
-  findings: (await given('validate', { file: 'flagstaff/n.yaml', text: broken })).findings,
+  findings: (await given('validate', { file: 'flagstaff/search.yaml', text: broken })).findings,
   refused: JSON.parse(refused.content[0].text),
   paused: await given('pause', { release: 'r', environment: 'here', reason: 'by a client' }),
   document: document.contents[0].text,

@@ -25,7 +25,7 @@ async def main():
             assert not result.is_error, result
             return result.structured_content
 
-        broken = "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: n }\nspec: { flga: n }\n"
+        broken = "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: search }\nspec: { flga: search }\n"
         refused = await client.call_tool("abort", {"release": "r", "environment": "there", "reason": "x"})
         assert refused.is_error
         document = await client.read_resource("flagstaff://documents/flagstaff.yaml")
@@ -40,7 +40,7 @@ async def main():
             "prompts": [prompt.name for prompt in (await client.list_prompts()).prompts],
             "status": await given("status"),
             "explain": await given("explain", release="r@here"),
-            "findings": (await given("validate", file="flagstaff/n.yaml", text=broken))["findings"],
+            "findings": (await given("validate", file="flagstaff/search.yaml", text=broken))["findings"],
             "refused": json.loads(refused.content[0].text),
             "paused": await given("pause", release="r", environment="here", reason="by a client"),
             "document": document.contents[0].text,
