@@ -1,14 +1,16 @@
 //! Resources: documents, rollouts and schemas, by address.
 
 use rmcp::model::{Resource, ResourceTemplate};
+use serde_json::Value;
 
+use super::answer::ANSWER_AT_MOST;
 use super::problem::{FAILED, Problem, USAGE};
 use super::tools::{self, Call};
 use super::uri::{decoded, encoded};
 use crate::spec;
 use crate::spec::files::{Found, Tree};
 use crate::spec::url::masked;
-use crate::view::safe::{in_place, safe};
+use crate::view::safe::{in_document, safe};
 
 const DOCUMENTS: &str = "flagstaff://documents/";
 const ROLLOUTS: &str = "flagstaff://rollouts/";
@@ -96,7 +98,14 @@ fn document(call: &Call, name: &str) -> Result<Option<Content>, Problem> {
     // only what is listed: no path of whoever asks is ever opened
     let Some(found) = files.iter().find(|found| tree.name(&found.path) == name) else { return Ok(None) };
     let file = tree.read(found).map_err(|finding| Problem::new(FAILED, safe(&finding.message), None))?;
-    Ok(Some(Content { mime: YAML, text: in_place(&masked(&file.text)) }))
+    let mut text = Value::String(masked(&file.text));
+    in_document(&mut text, usize::MAX);
+    let text = text.as_str().map(str::to_owned).unwrap_or_default();
+    if text.len() > ANSWER_AT_MOST {
+        let why = format!("the file has {} KiB, which is too much", text.len() >> 10);
+        return Err(Problem::new(FAILED, why, None));
+    }
+    Ok(Some(Content { mime: YAML, text }))
 }
 
 /// The files that hold documents.

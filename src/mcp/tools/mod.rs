@@ -11,7 +11,7 @@ mod status;
 mod stop;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::future::LocalBoxFuture;
@@ -25,8 +25,10 @@ use super::Setup;
 use super::answer::Given;
 use super::caller::Caller;
 use super::problem::{FAILED, Problem, UNREACHABLE, USAGE};
+use crate::clock::Clock;
 use crate::control::stop::StopSite;
-use crate::control::{Rollout, Site};
+use crate::control::{ControlError, Rollout, Site};
+use crate::engine::input::Actor;
 use crate::spec;
 use crate::view::safe::safe;
 use crate::view::schemas;
@@ -147,12 +149,13 @@ impl Call {
     /// The arguments of a tool, each within its bounds.
     fn arguments<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         for (name, value) in &self.arguments {
-            let (most, long) = match name.as_str() {
-                "text" => (TEXT_AT_MOST, value.as_str().map(str::len)),
-                _ => (WORDS_AT_MOST, value.as_str().map(|text| text.chars().count())),
+            let text = value.as_str().unwrap_or_default();
+            let (long, most) = match name.as_str() {
+                "text" => (text.len() > TEXT_AT_MOST, "1 MiB"),
+                _ => (text.chars().count() > WORDS_AT_MOST, "1000 characters"),
             };
-            if long.is_some_and(|long| long > most) {
-                let why = format!("`{}` is longer than {most} characters", safe(name));
+            if long {
+                let why = format!("`{}` is longer than {most}", safe(name));
                 return Err(Problem::new(USAGE, why, None));
             }
         }
@@ -164,13 +167,25 @@ impl Call {
 
     /// The project with its journal; there is one already. Nothing that waits beside it is taken in: a look writes nothing.
     fn site(&self) -> Result<Site, Problem> {
+        self.site_by(Site::open)
+    }
+
+    /// As [`Call::site`]; a journal that is locked is not waited for.
+    fn site_at_once(&self) -> Result<Site, Problem> {
+        self.site_by(|dir, actor, clock| Site::open_to_stop(dir, actor, clock, None))
+    }
+
+    fn site_by(
+        &self,
+        open: impl FnOnce(&Path, Actor, Arc<dyn Clock>) -> Result<Site, ControlError>,
+    ) -> Result<Site, Problem> {
         let path = self.journal().map_err(|found| Problem::invalid(&found))?;
         if !path.try_exists().unwrap_or(true) {
             let why = format!("there is no journal at {}: nothing was ever started", path.display());
             return Err(Problem::new(UNREACHABLE, why, Some("the tool `status` tells what backends serve")));
         }
         let actor = self.caller.actor(&self.setup.person);
-        Ok(Site::open(&self.setup.dir, actor, Arc::clone(&self.setup.clock))?)
+        Ok(open(&self.setup.dir, actor, Arc::clone(&self.setup.clock))?)
     }
 
     /// Where the journal is.

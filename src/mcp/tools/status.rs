@@ -79,20 +79,16 @@ async fn status(call: Call) -> Result<Given, Problem> {
         }
         None => Which { release: None, environment: wanted.environment },
     };
-    let setup = &call.setup;
-    let stops = StopSite::open(&setup.dir, call.caller.actor(&setup.person), Arc::clone(&setup.clock))?;
-    let usable = stops.has_journal() && stops.store().is_ok() && !stops.knows_nothing();
-    let mut answer = match (usable, stops.project_fault().is_some()) {
-        (false, _) => without_journal(&stops, &which, &call).await?,
-        (true, true) => by_pinned_plans(stops, &which, &call),
-        (true, false) => {
-            let site = call.site()?;
+    let mut answer = match call.site_at_once() {
+        Ok(site) if site.store.rollouts().next().is_some() => {
             let begun = site.store.rollouts().map(|rollout| rollout.plan.release.clone());
             let declared = site.loaded.releases().into_iter().map(|known| known.release);
             refuse_unknown(&which, declared.chain(begun).collect())?;
             refuse_elsewhere(&which, &site)?;
             of_site(site, &which).await
         }
+        // a journal that knows nothing may stand where another one was lost
+        _ => without_documents(&which, &call).await?,
     };
     answer.shorten(wanted.limit.unwrap_or(ROLLOUTS).clamp(1, 500));
     Given::of(&answer)
@@ -118,6 +114,16 @@ fn refuse_elsewhere(which: &Which, site: &Site) -> Result<(), Problem> {
     let known: Vec<&str> = known.into_iter().collect();
     let why = format!("there is no environment `{environment}`; the project has: {}", known.join(", "));
     Err(Problem::new(USAGE, safe(&why), None))
+}
+
+/// With a broken Project document, or without a journal that knows anything.
+async fn without_documents(which: &Which, call: &Call) -> Result<StatusAnswer, Problem> {
+    let setup = &call.setup;
+    let site = StopSite::open(&setup.dir, call.caller.actor(&setup.person), Arc::clone(&setup.clock))?;
+    match site.store().is_ok() && !site.knows_nothing() {
+        true => Ok(by_pinned_plans(site, which, call)),
+        false => without_journal(&site, which, call).await,
+    }
 }
 
 async fn of_site(mut site: Site, which: &Which) -> StatusAnswer {
