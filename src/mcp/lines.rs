@@ -5,9 +5,10 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::RoleServer;
+use rmcp::model::ClientNotification::CancelledNotification;
 use rmcp::model::{ErrorData, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -41,17 +42,21 @@ struct Open {
 }
 
 impl Open {
+    fn ids(&self) -> MutexGuard<'_, HashSet<RequestId>> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn begin(&self, id: &RequestId) {
-        self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.clone());
+        self.ids().insert(id.clone());
     }
 
     fn end(&self, id: &RequestId) {
-        self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(id);
+        self.ids().remove(id);
         self.fewer.notify_one();
     }
 
     async fn none(&self) {
-        while !self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_empty() {
+        while !self.ids().is_empty() {
             self.fewer.notified().await;
         }
     }
@@ -95,7 +100,6 @@ impl Lines {
                 self.open.begin(&request.id);
             }
             JsonRpcMessage::Notification(notification) => {
-                use rmcp::model::ClientNotification::CancelledNotification;
                 if let CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = &cancelled.params.request_id
                 {

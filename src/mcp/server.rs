@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Given, result};
 use super::caller::Caller;
-use super::problem::{NOT_AUTHORISED, Problem};
+use super::problem::{NOT_AUTHORISED, Problem, UNREACHABLE};
 use super::resources::{self, Content};
 use super::tools::{self, Call, Does, Tool};
 use super::trail::Trail;
@@ -84,7 +84,7 @@ impl Server {
         let read = move || -> LocalBoxFuture<'static, Option<_>> {
             Box::pin(async move { within(&*setup.clock, READ_WITHIN, (tool.run)(call)).await })
         };
-        let slow = || Problem::new(super::problem::UNREACHABLE, "nothing answered in time", None);
+        let slow = || Problem::new(UNREACHABLE, "nothing answered in time", None);
         Ok(self.apart(&self.reads, read).await?.unwrap_or_else(|| Err(slow())))
     }
 

@@ -21,8 +21,11 @@ const CALLERS: usize = 20;
 /// Calls that are not in the journal yet.
 #[derive(Default)]
 pub(super) struct Trail {
-    waiting: Mutex<Vec<(Caller, Vec<AskedCall>, u64)>>,
+    waiting: Mutex<Waiting>,
 }
+
+/// Callers with their calls, and how many more there were.
+type Waiting = Vec<(Caller, Vec<AskedCall>, u64)>;
 
 impl Trail {
     /// Remembers a call.
@@ -67,8 +70,6 @@ impl Trail {
         *waiting = left;
     }
 }
-
-type Waiting = Vec<(Caller, Vec<AskedCall>, u64)>;
 
 /// What could not be recorded.
 fn keep_all(setup: &Setup, waiting: Waiting) -> Waiting {

@@ -78,10 +78,11 @@ pub(super) async fn stop(call: Call, kind: StopKind) -> Result<Given, Problem> {
 
 /// A flag that neither knows is somebody else's. Where that cannot be told, a stop is sent.
 fn is_unknown(call: &Call, site: &StopSite, name: &str) -> bool {
-    let Ok(store) = site.store() else { return false };
     let is_meant = |rollout: &Rollout| rollout.plan.release == name || rollout.plan.flag == name;
-    if store.all_rollouts().any(is_meant) {
-        return false;
+    match site.store() {
+        Ok(store) if store.all_rollouts().any(is_meant) => return false,
+        Err(_) if site.has_journal() => return false,
+        _ => {}
     }
     let loaded = spec::load(&call.setup.dir);
     let mut declared = loaded.releases().into_iter();

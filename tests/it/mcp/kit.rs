@@ -141,6 +141,11 @@ impl Session {
         self.child.id()
     }
 
+    /// Reads whatever comes before its output ends.
+    pub(super) fn drain(&mut self) {
+        while self.lines.recv_timeout(PATIENCE).is_ok() {}
+    }
+
     /// Closes its input.
     pub(super) fn hang_up(&mut self) {
         drop(self.input.take());

@@ -199,6 +199,56 @@ fn without_its_journal_what_is_served_is_told_and_stopped() {
 }
 
 #[test]
+fn a_stop_waits_for_no_look() {
+    for era in BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let _pages = started(dir);
+        // a backend that takes connections and says nothing (its token is any text), and no journal that could answer instead
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let far = format!(
+            "    far: {{ backend: {{ unleash: {{ url: \"http://{}\", project: default, environment: production, token_env: FLAGSTAFF_ACTOR }} }} }}\n",
+            silent.local_addr().unwrap()
+        );
+        let project = fs::read_to_string(dir.join("flagstaff.yaml")).unwrap();
+        fs::write(dir.join("flagstaff.yaml"), project + &far).unwrap();
+        fs::write(dir.join(".flagstaff/journal.db"), "this is no journal").unwrap();
+        let mut session = Session::begin(dir, era, &WRITING);
+        let looks: Vec<u64> =
+            (0..6).map(|_| session.send("tools/call", json!({ "name": "status", "arguments": {} }))).collect();
+        let stop = json!({ "release": "r", "environment": "here", "reason": "now" });
+        let stop = session.send("tools/call", json!({ "name": "abort", "arguments": stop }));
+        let first = session.read();
+        assert_eq!(first["id"], stop, "a look was answered first: {first:#}");
+        assert_eq!(first["result"]["structuredContent"]["stops"][0]["outcome"], "off", "{first:#}");
+        for _ in &looks {
+            let told = session.read();
+            assert_eq!(told["result"]["isError"], false, "{told:#}");
+        }
+        session.end();
+    }
+}
+
+#[test]
+fn a_stop_that_was_asked_for_is_not_called_off() {
+    for era in BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        let _pages = started(dir);
+        let mut session = Session::begin(dir, era, &WRITING);
+        let stop = json!({ "release": "r", "environment": "here", "reason": "now" });
+        let id = session.send("tools/call", json!({ "name": "abort", "arguments": stop }));
+        let params = json!({ "requestId": id, "reason": "changed my mind" });
+        session.write(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }).to_string());
+        session.hang_up();
+        // whether there is an answer is for the client, and it said that it wants none
+        session.drain();
+        assert_eq!(session.wait().code, Some(0));
+        assert_eq!(states(dir)[0].1, "stopped");
+    }
+}
+
+#[test]
 fn a_look_makes_no_journal() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
@@ -211,6 +261,9 @@ fn a_look_makes_no_journal() {
         assert_eq!(found["flags"][0]["releases"][0]["state"], "not_started", "{found:#}");
         session.refused("explain", json!({ "release": "r@here" }));
         session.refused("audit_log", json!({}));
+        // without a journal, too, what no document knows is somebody else's
+        let stop = json!({ "release": "somebody-elses", "environment": "here", "reason": "x" });
+        assert!(session.refused("abort", stop)["message"].as_str().unwrap().contains("no document and no rollout"));
         session.end();
     }
     assert!(!dir.join(".flagstaff").exists());
