@@ -58,6 +58,9 @@ _flagstaff() {
             flagstaff,init)
                 cmd="flagstaff__subcmd__init"
                 ;;
+            flagstaff,mcp)
+                cmd="flagstaff__subcmd__mcp"
+                ;;
             flagstaff,mute)
                 cmd="flagstaff__subcmd__mute"
                 ;;
@@ -120,6 +123,7 @@ _flagstaff() {
     case "${cmd}" in
         flagstaff)
             opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init create validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal stale audit demo completions help generate"
+            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal mcp audit demo completions help generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -943,6 +947,52 @@ _flagstaff() {
                 return 0
             fi
             case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --environment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json jsonl yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "human json jsonl yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        flagstaff__subcmd__mcp)
+            opts="-C -e -o -q -v -h --allow-write --env --environment --output --quiet --verbose --color --as --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -62,6 +62,7 @@ complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "mute" -d 'Silen
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "freeze" -d 'Keep rules from growing anything; bare, list what is frozen'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "signal" -d 'Send a signal of the project\'s from a script: it acts as if an alert had come'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "stale" -d 'Tell of every flag whether it can go, and what stands against that'
+complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "mcp" -d 'Serve coding assistants over the Model Context Protocol, on stdin and stdout'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "audit" -d 'Show, verify and compute again what was decided'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "demo" -d 'Show three real rollouts against a small shop with faults, in 90 seconds'
 complete -c flagstaff -n "__fish_flagstaff_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -460,6 +461,21 @@ complete -c flagstaff -n "__fish_flagstaff_using_subcommand stale" -l as -d 'Act
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand stale" -s q -l quiet -d 'Print answers and errors only'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand stale" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand stale" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -l env -d 'An environment in which it may; can be given several times' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -s C -d 'Use the project in this directory' -r -F
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -s e -l environment -d 'Act on this environment only' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'
+json\t'One JSON document'
+jsonl\t'One JSON document a line'
+yaml\t'YAML'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -l color -d 'Use colour' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -l as -d 'Act as this person; otherwise FLAGSTAFF_ACTOR, the CI\'s user or the OS user' -r
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -l allow-write -d 'Let it pause and abort, in the environments that --env names'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -s q -l quiet -d 'Print answers and errors only'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -s v -l verbose -d 'Tell on stderr what is read, asked and written, and how long it takes'
+complete -c flagstaff -n "__fish_flagstaff_using_subcommand mcp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s C -d 'Use the project in this directory' -r -F
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s e -l environment -d 'Act on this environment only' -r
 complete -c flagstaff -n "__fish_flagstaff_using_subcommand audit; and not __fish_seen_subcommand_from log verify replay" -s o -l output -d 'Write answers in this format' -r -f -a "human\t'Text for people'

@@ -1,8 +1,8 @@
 //! flagstaff releases features behind flags, a stage at a time, by rules written beforehand.
 //!
 //! `ARCHITECTURE.md` maps the rooms and their invariants. Each room stands only on those below it:
-//! `cli` and `demo`, then `notify`, `view`, `serve`, `control`, the three ports (`backend`, `telemetry`, `journal`), `forecast`,
-//! `spec`, then `http`, `calendar` and `checkup`, and at the bottom `engine`, which is pure.
+//! `cli`, then `mcp` and `demo`, then `notify`, `view`, `serve`, `control`, the three ports (`backend`, `telemetry`, `journal`),
+//! `forecast`, `spec`, then `http`, `calendar` and `checkup`, and at the bottom `engine`, which is pure.
 
 pub mod backend;
 pub mod calendar;
@@ -18,6 +18,7 @@ pub mod env;
 pub mod forecast;
 pub mod http;
 pub mod journal;
+pub mod mcp;
 pub mod notify;
 pub mod serve;
 pub mod spec;

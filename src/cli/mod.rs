@@ -18,6 +18,7 @@ mod freeze;
 mod generate;
 mod help;
 mod init;
+mod mcp;
 mod mute;
 mod notifying;
 mod pause;
@@ -82,6 +83,7 @@ enum Command {
     Freeze(freeze::Freeze),
     Signal(signal::Signal),
     Stale(stale::Stale),
+    Mcp(mcp::Mcp),
     Audit(audit::Audit),
     Demo(demo::Demo),
     Completions(completions::Completions),
@@ -150,6 +152,7 @@ async fn run(context: &Context, command: Command) -> Result<Exit, Failure> {
         Command::Mute(args) => args.run(context).await,
         Command::Freeze(args) => args.run(context).await,
         Command::Signal(args) => args.run(context).await,
+        Command::Mcp(args) => args.run(context).await,
         Command::Audit(args) => args.run(context),
         Command::Demo(args) => args.run(context).await,
         Command::Completions(args) => args.run(context),

@@ -71,8 +71,17 @@ impl Status {
         let dated = freezes::dated(&site.dated(), site.now());
         let (spooled, orphans) = (site.spool.waiting(), orphans(&site.spool.orphans()));
         if context.printer.machine() {
-            let (journal, served) = (None, None);
-            context.printer.answer(&StatusAnswer { rollouts, freezes, dated, spooled, orphans, journal, served });
+            let (journal, served, left_out) = (None, None, None);
+            context.printer.answer(&StatusAnswer {
+                rollouts,
+                freezes,
+                dated,
+                spooled,
+                orphans,
+                journal,
+                served,
+                left_out,
+            });
         } else {
             status::print(&context.printer, &rollouts, &freezes, &dated, self.is_narrowed(context));
             if spooled > 0 {
@@ -160,8 +169,8 @@ impl Status {
         let freezes = site.freezes().0.iter().map(freezes::row).collect();
         let dated = freezes::dated(site.dated(), context.clock.now());
         let (spooled, orphans) = (site.waiting(), orphans(&site.orphans()));
-        let (rollouts, served) = (Vec::new(), Some(served));
-        let answer = StatusAnswer { rollouts, freezes, dated, spooled, orphans, journal, served };
+        let (rollouts, served, left_out) = (Vec::new(), Some(served), None);
+        let answer = StatusAnswer { rollouts, freezes, dated, spooled, orphans, journal, served, left_out };
         if answer.journal.is_none() {
             self.refuse_unknown(context)?;
         }

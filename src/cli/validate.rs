@@ -72,6 +72,7 @@ impl Validate {
                 live: looked.as_ref().map(live::row),
                 arithmetic: self.arithmetic.then(|| arithmetic::rows(&forecasts)),
                 rules_left_out: self.arithmetic.then_some(left_out),
+                left_out: None,
             });
         } else {
             findings::print(&context.printer, &loaded.findings);

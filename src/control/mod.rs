@@ -4,6 +4,7 @@
 //! Dropping any of these futures at any await point is such a death.
 
 pub mod apply;
+pub mod asked;
 mod backends;
 mod breaker;
 pub mod command;

@@ -23,6 +23,10 @@ pub const FLAGS: &str = "flags";
 
 /// Kind of the records of documents that were applied.
 pub const APPLIED: &str = "applied";
+/// Kind of the records of what an assistant asked.
+pub const ASKED: &str = "asked";
+/// Their stream.
+pub const ASSISTANTS: &str = "assistants";
 /// The stream of what is said of the project as a whole.
 pub const PROJECT: &str = "project";
 
@@ -117,6 +121,40 @@ pub struct AppliedBody {
     pub reason: Option<String>,
     /// What was done at backends: `created checkout@production`.
     pub done: Vec<String>,
+}
+
+/// Body of a record of what an assistant asked: nothing follows from it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AskedBody {
+    /// For whom it works, and the client that it says it is.
+    pub by: Actor,
+    /// The version of the protocol that it spoke.
+    pub protocol: String,
+    /// Its calls, in their order.
+    pub calls: Vec<AskedCall>,
+    /// How many more there were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+/// A call of an assistant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedCall {
+    /// When it was answered.
+    pub at: Timestamp,
+    /// The tool, `resource` or `prompt`.
+    pub what: String,
+    /// The release, with its environment where one was named; an address; a prompt's name …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Whether it was refused, or failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A record with a canonical body. All of our bodies have one: they hold no floats and no odd keys.

@@ -51,12 +51,34 @@ pub struct Tree {
     root: Option<PathBuf>,
     /// The folder that has too many files, once one was met.
     crowded: Option<PathBuf>,
+    /// A text that is read as if it stood in a file of the project, with that file's path.
+    proposed: Option<(PathBuf, String)>,
 }
+
+/// The file of a proposed text is none that would be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no document is read from there: flagstaff.yaml, *.flagstaff.yaml, .yaml files below flagstaff/, and what `include:` names are read"
+)]
+pub struct NotRead;
 
 impl Tree {
     /// A project's directory.
     pub fn new(dir: &Path) -> Tree {
-        Tree { dir: dir.to_owned(), root: fs::canonicalize(dir).ok(), crowded: None }
+        Tree { dir: dir.to_owned(), root: fs::canonicalize(dir).ok(), crowded: None, proposed: None }
+    }
+
+    /// As if a file that documents are read from had this text, whether it is there or not. Nothing is written.
+    ///
+    /// # Errors
+    /// Documents are read from no file of that name, by default or by what `include` names.
+    pub fn propose(&mut self, name: &str, text: String, include: &[String]) -> Result<(), NotRead> {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !is_read(name, include) || name.contains(['\0', '\\']) || !name.split('/').all(plain) {
+            return Err(NotRead);
+        }
+        self.proposed = Some((self.dir.join(name), text));
+        Ok(())
     }
 
     /// The default set: `flagstaff.yaml`, `*.flagstaff.yaml` and everything below `flagstaff/`, sorted; what stands in
@@ -69,6 +91,14 @@ impl Tree {
                 top.push(Found { plain: entry.regular && self.root.is_some(), path: entry.path });
             } else if name == "flagstaff" && entry.path.is_dir() {
                 self.below(&entry.path, &mut found);
+            }
+        }
+        if let Some((path, _)) = &self.proposed {
+            let at_top = path.parent() == Some(&self.dir);
+            let list = if at_top { &mut top } else { &mut found };
+            if !list.iter().any(|known| known.path == *path) {
+                list.push(Found { path: path.clone(), plain: true });
+                list.sort();
             }
         }
         top.append(&mut found);
@@ -135,6 +165,12 @@ impl Tree {
     /// Why it is refused, where.
     pub fn read(&self, found: &Found) -> Result<Arc<SourceFile>, Box<Finding>> {
         let fail = |message: String| Box::new(refusal(&self.name(&found.path), String::new(), 0, message));
+        if let Some((_, text)) = self.proposed.as_ref().filter(|(path, _)| *path == found.path) {
+            if text.len() as u64 > BYTES_AT_MOST {
+                return Err(fail(format!("is larger than {} MiB", BYTES_AT_MOST >> 20)));
+            }
+            return self.text(found, text.clone().into_bytes());
+        }
         let cannot = |error: std::io::Error| fail(format!("cannot be read: {}", reason(&error)));
         let mut path = found.path.clone();
         if !found.plain {

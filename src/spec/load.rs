@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use super::documents::{Body, Document, FlagDoc, PolicyDoc, ProjectDoc, read};
-use super::files::{Found, Tree};
+use super::files::{Found, NotRead, Tree};
 use super::finding::{At, Finding, Severity, SourceFile};
 use super::index::{Index, Parts};
 use super::resolve::{Resolved, draft, resolve, unused};
@@ -60,37 +60,32 @@ pub struct Draft {
 }
 
 /// As [`load`], as it would be with a file that is not written yet.
-pub fn load_with(dir: &Path, draft: &Draft) -> Loaded {
-    load_all(dir, &[], Some(draft))
+///
+/// # Errors
+/// No documents are read from a file of that name, by default or by what `include` names.
+pub fn load_proposed(dir: &Path, draft: &Draft, include: &[String]) -> Result<Loaded, NotRead> {
+    let mut tree = Tree::new(dir);
+    tree.propose(&draft.name, draft.text.clone(), include)?;
+    Ok(load_tree(dir, tree, &[]))
 }
 
 /// Loads the default set and the named files and folders; of findings, where any are named, only those in them.
 pub fn load_paths(dir: &Path, named: &[PathBuf]) -> Loaded {
-    load_all(dir, named, None)
+    load_tree(dir, Tree::new(dir), named)
 }
 
-fn load_all(dir: &Path, named: &[PathBuf], draft: Option<&Draft>) -> Loaded {
-    let mut tree = Tree::new(dir);
-    let is_replaced = |tree: &Tree, found: &Found| draft.is_some_and(|draft| tree.name(&found.path) == draft.name);
-    let mut default = tree.discover();
-    default.retain(|found| !is_replaced(&tree, found));
+fn load_tree(dir: &Path, mut tree: Tree, named: &[PathBuf]) -> Loaded {
+    let default = tree.discover();
     let mut loaded = read_files(dir, &tree, &default);
-    let include: Vec<String> = loaded
-        .project()
-        .map(|project| project.include.iter().map(|text| text.value.clone()).collect())
-        .unwrap_or_default();
+    let include = loaded.project().map(ProjectDoc::included).unwrap_or_default();
     let named: Vec<Found> = named.iter().flat_map(|path| tree.include(&path.to_string_lossy())).collect();
     let known: BTreeSet<&Path> = default.iter().map(|found| found.path.as_path()).collect();
     let mut more: Vec<Found> = include.iter().flat_map(|pattern| tree.include(pattern)).collect();
     more.extend(named.iter().cloned());
-    more.retain(|found| !known.contains(found.path.as_path()) && !is_replaced(&tree, found));
+    more.retain(|found| !known.contains(found.path.as_path()));
     more.sort();
     more.dedup_by(|left, right| left.path == right.path);
     loaded.add(read_files(dir, &tree, &more));
-    if let Some(Draft { name, text }) = draft {
-        let (documents, findings) = read_text(&SourceFile::new(name.clone(), text.clone()));
-        loaded.add(Loaded { documents, findings, files: 1, ..Loaded::default() });
-    }
     loaded.findings.extend(tree.crowded());
     loaded.check(named.is_empty());
     if !named.is_empty() {

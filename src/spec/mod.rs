@@ -27,5 +27,5 @@ pub mod url;
 pub mod yaml;
 
 pub use finding::{Finding, Severity};
-pub use load::{Draft, Loaded, load, load_paths, load_with, project_only, stamps};
+pub use load::{Draft, Loaded, load, load_paths, load_proposed, project_only, stamps};
 pub use resolve::Resolved;

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::answer::Answer;
 use super::words;
 use crate::control::Step;
-use crate::control::record::{APPLIED, AppliedBody, FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody};
+use crate::control::record::{
+    APPLIED, ASKED, AppliedBody, AskedBody, AskedCall, FOLD, FREEZE, FoldBody, Freeze, OFF, OffBody, PLAN, PlanBody,
+};
 use crate::engine::event::{Event, Fired};
 use crate::engine::input::{Signal, Tick};
 use crate::engine::plan::{HealthLine, Series, Unit};
@@ -137,6 +139,10 @@ pub fn log(records: &[Record], filter: &Filter) -> Vec<AuditEntry> {
                 Ok(_) => {}
                 Err(_) => lines.push(unreadable(record)),
             },
+            ASKED => match serde_json::from_str::<AskedBody>(&record.new.body) {
+                Ok(body) => lines.extend(asked(record, body, filter)),
+                Err(_) => lines.push(unreadable(record)),
+            },
             APPLIED => match serde_json::from_str::<AppliedBody>(&record.new.body) {
                 Ok(body) if filter.wants_all(record) => lines.push(applied(record, body)),
                 Ok(_) => {}
@@ -165,6 +171,15 @@ impl Filter {
         self.release.as_ref().is_none_or(|meant| *meant == off.flag)
             && self.environment.as_ref().is_none_or(|meant| *meant == off.environment)
             && self.since.is_none_or(|since| off.issued.at >= since)
+    }
+
+    /// What an assistant asked in general is about the project as a whole.
+    fn wants_call(&self, record: &Record, call: &AskedCall) -> bool {
+        let about = call.about.as_deref().unwrap_or_default();
+        let (release, environment) = about.split_once('@').unwrap_or((about, ""));
+        let is_about = self.release.as_ref().is_none_or(|meant| meant == release)
+            && self.environment.as_ref().is_none_or(|meant| meant == environment);
+        self.wants_all(record) || (is_about && self.since.is_none_or(|since| call.at >= since))
     }
 
     /// A freeze of everything concerns every release and environment.
@@ -221,6 +236,31 @@ fn switched_off(record: &Record, off: OffBody) -> AuditEntry {
     };
     let what = format!("{flag} is to be off in {environment}, without a rollout; {came}");
     AuditEntry { reason: issued.reason, ..line(record, who, what) }
+}
+
+/// What an assistant asked, the same questions counted.
+fn asked(record: &Record, body: AskedBody, filter: &Filter) -> Option<AuditEntry> {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for call in body.calls.iter().filter(|call| filter.wants_call(record, call)) {
+        let about = call.about.as_ref().map(|about| format!(" {about}")).unwrap_or_default();
+        let text = format!("{}{about}{}", call.what, if call.failed { " (not answered)" } else { "" });
+        match counts.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((text, 1)),
+        }
+    }
+    if counts.is_empty() {
+        return None;
+    }
+    let mut told: Vec<String> = counts
+        .into_iter()
+        .map(|(text, count)| if count == 1 { text } else { format!("{text} {count} times") })
+        .collect();
+    if body.more > 0 {
+        told.push(format!("{} more calls", body.more));
+    }
+    let who = format!("{} ({})", body.by.name, body.by.known_by);
+    Some(line(record, who, format!("asked: {}", told.join(", "))))
 }
 
 fn applied(record: &Record, body: AppliedBody) -> AuditEntry {

@@ -34,6 +34,9 @@ pub struct FindingsAnswer {
     /// How many rules were not computed, since there are so many; only with `--arithmetic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules_left_out: Option<usize>,
+    /// How many more there are, where the answer was to be short.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<usize>,
 }
 
 impl Answer for FindingsAnswer {

@@ -14,6 +14,7 @@ pub mod explain;
 pub mod findings;
 #[cfg(test)]
 mod fixture;
+pub mod flags;
 pub mod freezes;
 pub mod live;
 pub mod live_queries;

@@ -49,6 +49,37 @@ pub fn in_json(text: &str) -> String {
     shown
 }
 
+/// A document whose texts may come from outside and are read by a program that obeys words: what hides or turns text round
+/// becomes a visible escape, line ends and tabs stay, and a longer text than `longest` characters ends with how many are
+/// missing.
+pub fn in_document(document: &mut serde_json::Value, longest: usize) {
+    use serde_json::Value;
+    match document {
+        Value::String(text) => {
+            let total = text.chars().count();
+            let clean = !text.chars().any(|c| dangerous(c) && c != '\n' && c != '\t');
+            if clean && total <= longest {
+                return;
+            }
+            let mut shown = String::with_capacity(text.len());
+            for c in text.chars().take(longest) {
+                match c {
+                    '\n' | '\t' => shown.push(c),
+                    c if dangerous(c) => shown.extend(c.escape_unicode()),
+                    c => shown.push(c),
+                }
+            }
+            if total > longest {
+                shown.push_str(&format!("… ({} more characters)", total - longest));
+            }
+            *text = shown;
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| in_document(item, longest)),
+        Value::Object(map) => map.values_mut().for_each(|value| in_document(value, longest)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -64,6 +95,16 @@ mod tests {
     #[test]
     fn marks_stay_where_they_belong() {
         assert_eq!(in_place("a\u{9b}2J\u{202e}\n\tb"), "a??2J???\n\tb");
+    }
+
+    #[test]
+    fn a_document_hides_nothing_and_is_no_longer_than_it_may_be() {
+        let mut document = serde_json::json!({ "a": ["x\u{e0041}\u{202e}\ny"], "b": "12345678", "c": 1 });
+        in_document(&mut document, 6);
+        assert_eq!(
+            document,
+            serde_json::json!({ "a": ["x\\u{e0041}\\u{202e}\ny"], "b": "123456… (2 more characters)", "c": 1 })
+        );
     }
 
     proptest! {

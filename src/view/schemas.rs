@@ -13,6 +13,7 @@ use super::doctor::DoctorAnswer;
 use super::error::ErrorAnswer;
 use super::explain::ExplainAnswer;
 use super::findings::FindingsAnswer;
+use super::flags::FlagsAnswer;
 use super::freezes::FreezeAnswer;
 use super::made::InitAnswer;
 use super::notification::Notification;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         of::<EventRow>(),
         of::<ExplainAnswer>(),
         of::<FindingsAnswer>(),
+        of::<FlagsAnswer>(),
         of::<FreezeAnswer>(),
         of::<InitAnswer>(),
         of::<Notification>(),

@@ -369,6 +369,21 @@ pub struct StatusAnswer {
     /// What the backends serve, where the journal cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<Vec<ServedRow>>,
+    /// How many rollouts that are meant are not among these, where the answer was to be short: those that want to be looked
+    /// at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<usize>,
+}
+
+impl StatusAnswer {
+    /// Keeps so many rollouts, and of them those that want to be looked at most.
+    pub fn shorten(&mut self, most: usize) {
+        if self.rollouts.len() > most {
+            self.left_out = Some(self.rollouts.len() - most);
+            self.rollouts.sort_by_key(|row| row.attention);
+            self.rollouts.truncate(most);
+        }
+    }
 }
 
 impl Answer for StatusAnswer {

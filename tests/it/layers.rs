@@ -56,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "demo",
         &["engine", "canonical", "clock", "env", "http", "spec", "journal", "telemetry", "backend", "control", "view"],
     ),
+    ("mcp", &["engine", "clock", "spec", "journal", "control", "serve", "view"]),
     (
         "cli",
         &[
@@ -74,6 +75,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "view",
             "notify",
             "demo",
+            "mcp",
         ],
     ),
     ("main", &["cli"]),
@@ -90,6 +92,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("rusqlite", &["journal"]),
     ("reqwest", &["http"]),
     ("serde_yaml", &["spec"]),
+    ("rmcp", &["mcp"]),
     ("jiff", &["calendar", "http"]),
     ("SystemTime::now", &["clock"]),
     ("Instant::now", &["clock"]),

@@ -23,6 +23,7 @@ mod killed;
 mod layers;
 mod live;
 mod machine;
+mod mcp;
 mod notify;
 mod prometheus;
 mod readme;

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub use self::alike::Alike;
 pub use self::file::{Written, write};
 
-use crate::spec::{Draft, Finding, Loaded, Severity, files, load_with};
+use crate::spec::documents::ProjectDoc;
+use crate::spec::{Draft, Finding, Loaded, Severity, load_proposed};
 
 /// What somebody wants.
 #[derive(Debug, Clone, Default)]
@@ -107,17 +108,9 @@ impl Wish {
             None => documents.clone(),
         };
         let draft = Draft { name, text };
-        let include = loaded.project().map(|project| project.include.as_slice()).unwrap_or_default();
-        let include: Vec<String> = include.iter().map(|text| text.value.clone()).collect();
-        let is_read = files::is_read(&draft.name, &include);
-        if !is_read {
-            let why =
-                "no document is read from there: the project reads flagstaff.yaml, *.flagstaff.yaml, flagstaff/** and \
-                       what `include:` names"
-                    .to_owned();
-            return Err(CreateError::File { name: draft.name, why });
-        }
-        let with = load_with(&loaded.dir, &draft);
+        let include = loaded.project().map(ProjectDoc::included).unwrap_or_default();
+        let with = load_proposed(&loaded.dir, &draft, &include)
+            .map_err(|error| CreateError::File { name: draft.name.clone(), why: error.to_string() })?;
         // the same finding may stand elsewhere already: what counts is whether there are more of them now
         let like = |all: &[Finding], one: &Finding| {
             all.iter().filter(|it| it.code == one.code && it.message == one.message).count()

@@ -65,6 +65,13 @@ pub struct EnvironmentDoc {
 /// Where the journal is unless the project says otherwise.
 pub const JOURNAL: &str = ".flagstaff/journal.db";
 
+impl ProjectDoc {
+    /// What `include:` names.
+    pub fn included(&self) -> Vec<String> {
+        self.include.iter().map(|text| text.value.clone()).collect()
+    }
+}
+
 pub(super) fn project(name: Text, spec: &mut Reader<'_, '_>) -> ProjectDoc {
     let mut journal = JOURNAL.to_owned();
     if let Some(node) = spec.get("journal") {

@@ -1,11 +1,11 @@
-//! Tools in other languages, installed once below `target/`.
+//! What other projects made and the tests run: installed below `target/`, in the versions that manifests pin.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A file of the tests' tools.
+/// A file of `tests/tools`.
 pub(crate) fn tool(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools").join(name)
 }
@@ -29,7 +29,7 @@ pub(crate) fn installed(name: &str, manifest: &str, install: impl FnOnce(&Path))
     folder
 }
 
-/// Runs a tool with an input, and returns what it says.
+/// Runs a tool to its end with this input; its output. `needs` is what must be on the machine.
 pub(crate) fn run(needs: &str, command: &mut Command, input: &str) -> String {
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.unwrap_or_else(|error| {
