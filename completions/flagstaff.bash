@@ -122,8 +122,7 @@ _flagstaff() {
 
     case "${cmd}" in
         flagstaff)
-            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init create validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal stale audit demo completions help generate"
-            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal mcp audit demo completions help generate"
+            opts="-C -e -o -q -v -h -V --environment --output --quiet --verbose --color --as --help --version init create validate schema plan apply doctor start run serve status watch wait explain approve pause resume abort force rollback mute freeze signal stale mcp audit demo completions help generate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
