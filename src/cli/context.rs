@@ -10,13 +10,16 @@ use crate::clock::{Clock, SystemClock};
 use crate::control::{CommandReport, ControlError, Rollout, Site};
 use crate::engine::decide::RefusalKind;
 use crate::engine::input::Actor;
-use crate::engine::{Command, Phase, Plan, Timestamp};
+use crate::engine::{Command, Phase, Plan, Span, Timestamp};
 use crate::env;
 use crate::journal::DriverSeen;
 use crate::view::answers::{self, CommandAnswer};
 use crate::view::error::ErrorAnswer;
 use crate::view::printer::Printer;
 use crate::view::{findings, safe::safe, verbose, words};
+
+/// `serve` says that it drives what is new within this.
+const TAKEN_UP_WITHIN: Span = Span::seconds(2);
 
 /// What every command starts from.
 pub(crate) struct Context {
@@ -180,16 +183,25 @@ impl Context {
         }
         let done = site.command(release, &plan.environment, command, growing.reason.clone(), Some(saw)).await?;
         let exit = self.answer(vec![Ok(done.clone())]);
-        self.say_who_drives(&mut site, &done, &plan);
+        self.say_who_drives(&mut site, &done, &plan).await;
         exit
     }
 
     /// What grew goes on only while somebody drives it.
-    pub(crate) fn say_who_drives(&self, site: &mut Site, report: &CommandReport, plan: &Plan) {
+    pub(crate) async fn say_who_drives(&self, site: &mut Site, report: &CommandReport, plan: &Plan) {
         if self.printer.machine() || report.phase != Phase::Running {
             return;
         }
-        let driver = driver_of(&site.drivers(), &report.address, site.now());
+        let until = site.now().plus(TAKEN_UP_WITHIN);
+        let driver = loop {
+            let (drivers, now) = (site.drivers(), site.now());
+            let driver = driver_of(&drivers, &report.address, now);
+            // whoever drives everything takes up what is new at its next look
+            if driver.is_some() || now >= until || !drivers.iter().any(|driver| driver.command == "serve") {
+                break driver;
+            }
+            self.clock.sleep_until(now.plus(Span(100))).await;
+        };
         self.printer.note(&words::driven(driver.as_deref(), plan));
     }
 
@@ -291,8 +303,9 @@ fn error(failure: &Failure) -> ErrorAnswer {
 
 /// Who drives a rollout: `run@host`.
 pub(crate) fn driver_of(drivers: &[DriverSeen], address: &str, now: Timestamp) -> Option<String> {
-    let driving = drivers.iter().find(|driver| driver.drives.iter().any(|driven| driven == address));
-    driving.map(|driver| driver.told(now))
+    let driving = drivers.iter().filter(|driver| driver.drives.iter().any(|driven| driven == address));
+    // who is there all along says more than who comes from time to time
+    driving.min_by_key(|driver| driver.comes_and_goes()).map(|driver| driver.told(now))
 }
 
 /// The exit of a command that left a rollout where it is: what was not read back is unreachable.

@@ -108,7 +108,7 @@ pub(crate) enum Sdk {
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    let (key, value) = text.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or("write it as KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
@@ -118,6 +118,11 @@ impl Create {
         if loaded.project().is_none() {
             return Err(Failure::invalid(loaded.findings));
         }
+        if loaded.has_errors() {
+            // a document that cannot be read may be the one that declares it
+            return Err(Failure::invalid(loaded.findings));
+        }
+        self.sound(context, &loaded)?;
         let asks = !self.yes
             && !self.dry_run
             && !context.printer.machine()
@@ -142,7 +147,7 @@ impl Create {
             Some(create::write(&loaded, &drafted).map_err(failure)?)
         };
         let (backends, exit) = if self.at_backend { self.make(context).await? } else { (Vec::new(), Exit::Done) };
-        let answer = self.answer(&drafted, written.into(), backends, code);
+        let answer = self.answer(&drafted, written.into(), backends, code, exit == Exit::Done);
         if !context.printer.machine() {
             if let Some(snippet) = &answer.snippet {
                 context.printer.out("");
@@ -152,6 +157,28 @@ impl Create {
         }
         context.printer.answer(&answer);
         Ok(exit)
+    }
+
+    /// What is known to be wrong before anybody is asked anything.
+    fn sound(&self, context: &Context, loaded: &Loaded) -> Result<(), Failure> {
+        let known: Vec<&str> = loaded
+            .project()
+            .iter()
+            .flat_map(|project| &project.environments)
+            .map(|known| known.name.value.as_str())
+            .collect();
+        if let Some(unknown) = context.environment.as_deref().filter(|named| !known.contains(named)) {
+            return Err(Failure::new(Exit::Usage, format!("there is no environment `{}`", safe(unknown)))
+                .help(format!("the project has: {}", known.join(", "))));
+        }
+        if let Some(twice) = self.to.iter().enumerate().find(|(index, name)| self.to[..*index].contains(name)) {
+            return Err(Failure::new(Exit::Usage, format!("`--to` names `{}` twice", safe(twice.1))));
+        }
+        self.base().untaken(loaded).map_err(failure)
+    }
+
+    fn base(&self) -> Wish {
+        Wish { flag: self.flag.clone(), release: self.release.clone(), ..Wish::default() }
     }
 
     /// What is wanted: by options, and, where somebody is there to be asked, by answers.
@@ -230,9 +257,11 @@ impl Create {
         written: crate::view::create::WrittenWord,
         backends: Vec<AppliedRow>,
         snippet: Option<SnippetRow>,
+        made: bool,
     ) -> CreateAnswer {
         let next = match (self.dry_run, self.at_backend) {
             (true, _) => "the same without --dry-run".to_owned(),
+            (false, true) if !made => "flagstaff apply".to_owned(),
             (false, true) => format!("flagstaff start {} -e ENV", drafted.release),
             (false, false) => "flagstaff plan".to_owned(),
         };

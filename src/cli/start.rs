@@ -42,7 +42,7 @@ impl Start {
         for report in begun {
             let plan = site.store.rollout(&report.rollout).map(|rollout| rollout.plan.clone());
             if let Some(plan) = plan {
-                context.say_who_drives(&mut site, &report, &plan);
+                context.say_who_drives(&mut site, &report, &plan).await;
             }
         }
         exit

@@ -111,6 +111,10 @@ fn compare(seen: &Observation, state: &State) -> Option<(Serving, Option<String>
     if let Some(foreign) = seen.foreign.as_ref().filter(|_| seen.on) {
         return Some((Serving::Foreign(foreign.clone()), seen.other_hand.clone(), true));
     }
+    if state.is_live() && seen.reaches_anybody() && seen.stamp.as_ref().is_some_and(|stamp| *stamp != state.stamp) {
+        let served = format!("{}, under the stamp of another rollout", seen.shown());
+        return Some((Serving::Foreign(served), seen.other_hand.clone(), true));
+    }
     // what was read back as off is off, whatever became of the file since
     let is_over = state.phase == Phase::Stopped && state.effect.is_none();
     if let Some(why) = state.doubt(seen).filter(|_| !is_over) {

@@ -243,7 +243,7 @@ impl Building<'_> {
 
     fn share(&mut self, index: usize, limit: f64, bad_is_more: bool) -> usize {
         let series = &self.plan.series[index];
-        let stated = self.expected.shares.get(&series.name).map(|share| (*share, Origin::Stated));
+        let stated = self.expected.shares.get(metric(&series.name)).map(|share| (*share, Origin::Stated));
         let healthy = stated.or_else(|| {
             let theirs = self.healthy_limit(index, bad_is_more)?;
             // a line of `healthy` that lets more through than the rule says nothing of what is healthy
@@ -286,7 +286,7 @@ impl Building<'_> {
 
     /// The tightest limit that `healthy` has for a series.
     fn healthy_limit(&self, index: usize, bad_is_more: bool) -> Option<f64> {
-        let name = &self.plan.series.get(index)?.name;
+        let name = metric(&self.plan.series.get(index)?.name);
         let mut found: Option<f64> = None;
         for line in &self.plan.healthy {
             let Condition::Compare { left, op, right } = &line.condition else { continue };
@@ -300,7 +300,7 @@ impl Building<'_> {
                 _ => continue,
             };
             let wanted_less = matches!(op, Comparison::Less | Comparison::AtMost);
-            if self.plan.series.get(*series).is_some_and(|series| series.name == *name) && wanted_less == bad_is_more {
+            if self.plan.series.get(*series).is_some_and(|series| series.name == name) && wanted_less == bad_is_more {
                 let tighter = |known: f64| if bad_is_more { known.min(limit) } else { known.max(limit) };
                 found = Some(found.map_or(limit, tighter));
             }
@@ -362,4 +362,8 @@ fn turned(op: Comparison) -> Comparison {
 /// As a float: what is projected here is for people.
 pub(super) fn number(decimal: Decimal) -> f64 {
     decimal.to_string().parse().unwrap_or(0.0)
+}
+/// The metric of a series: over a window of a burn rate it is measured like over any other.
+fn metric(series: &str) -> &str {
+    series.split(" over ").next().unwrap_or(series)
 }

@@ -105,5 +105,6 @@ pub fn print(printer: &Printer, drafted: &Drafted) {
 
 /// Documents and code keep their lines; everything else in them is made safe.
 pub fn safe_lines(text: &str) -> String {
-    text.lines().map(safe).collect::<Vec<_>>().join("\n")
+    // a terminal's tabs are as wide as it likes
+    text.lines().map(|line| safe(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n")
 }

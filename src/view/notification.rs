@@ -75,7 +75,12 @@ pub fn notification(
     let told = Notification {
         event: edge.word().to_owned(),
         // at the end, and never cut off: who still gets it
-        text: format!("{}. Allowed: {}", cut(&text), safe(&exposure)),
+        text: match (edge, plan.stages.get(now.stage)) {
+            (Edge::Started, Some(stage)) => {
+                format!("{}. Allowed: {}, once it has been read back", cut(&text), safe(&stage.exposure.to_string()))
+            }
+            _ => format!("{}. Allowed: {}", cut(&text), safe(&exposure)),
+        },
         rollout: rollout.to_owned(),
         release: plan.release.clone(),
         environment: plan.environment.clone(),

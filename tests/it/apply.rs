@@ -47,6 +47,23 @@ fn git(dir: &Path, words: &[&str]) -> String {
 }
 
 #[test]
+fn a_flag_under_the_stamp_of_another_rollout_is_drift_until_it_is_off() {
+    let (dir, _page) = live();
+    let dir = dir.path();
+    ends(dir, &[&["start", "my-feature"], &PROTECTED[..]].concat(), 0);
+    let mut flags: Value = serde_json::from_str(&file(dir)).unwrap();
+    flags["flags"]["my-feature"]["metadata"]["rollout"] = "another@production#1".into();
+    fs::write(dir.join(FILE), serde_json::to_string_pretty(&flags).unwrap()).unwrap();
+    let drifted = ends(dir, &["plan", "--drift", "--detailed-exitcode"], 2).out;
+    assert!(drifted.contains("under the stamp of another rollout"), "{drifted}");
+    ends(dir, &["run", "my-feature", "--once"], 7);
+    ends(dir, &["abort", "my-feature"], 0);
+    ends(dir, &["run", "my-feature", "--once"], 6);
+    assert_eq!(json(dir, &["status"], 0)["rollouts"][0]["serves"], Value::Null);
+    ends(dir, &["plan", "--drift", "--detailed-exitcode"], 0);
+}
+
+#[test]
 fn a_flag_is_made_off_for_nobody_and_once() {
     let (dir, _page) = live();
     let dir = dir.path();

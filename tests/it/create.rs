@@ -104,11 +104,24 @@ fn what_would_be_wrong_is_told_with_its_place_and_nothing_is_written() {
         let refused = ends(dir, words, code);
         assert!(refused.err.contains(says), "{words:?}: {}", refused.err);
     }
+    for (words, says) in [
+        (&["create", "cart", "--to", "production,production"][..], "names `production` twice"),
+        (&["create", "cart", "-e", "nope"], "there is no environment `nope`"),
+        (&["create", "cart", "--label", "=x"], "KEY=VALUE"),
+    ] {
+        assert!(ends(dir, words, 64).err.contains(says), "{words:?}");
+    }
     assert_eq!(documents(dir), before);
+    let go = ends(dir, &["create", "cart-v2", "--dry-run", "--snippet", "go"], 0).out;
+    assert!(go.contains("\n    // new\n"), "no tab, and no escape for one: {go}");
     json(dir, &["create", "cart-v2", "--dry-run", "--snippet", "go"], 0);
     assert_eq!(documents(dir), before, "a dry run wrote something");
     // whoever insists gets it
     ends(dir, &["create", "myFeature", "--anyway"], 0);
+    // a document that cannot be read may be the one that declares it
+    fs::write(dir.join("flagstaff/broken.yaml"), "kind: [").unwrap();
+    ends(dir, &["create", "cart-v2"], 3);
+    assert!(!dir.join("flagstaff/cart-v2.yaml").exists());
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_release_that_completed_leads_to_its_removal() {
     fs::remove_file(dir.join("flagstaff/flags.yaml")).unwrap();
 
     // who waits for it
-    let waits = "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: s }\nspec: { after: [ { release: r } ] }\n";
+    let waits = "apiVersion: flagstaff/v1\nkind: Release\nmetadata: { name: s }\nspec: { after: [ { release: r, completed: true } ] }\n";
     fs::write(dir.join("flagstaff/s.yaml"), waits).unwrap();
     let both = json(dir, &["stale", "--after", "0s", "--fail-on", "blocked"], 1);
     is(&both["flags"][0], "completed", "blocked", true.into(), "release s waits for it");

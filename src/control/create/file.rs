@@ -82,7 +82,11 @@ pub fn write(loaded: &Loaded, drafted: &Drafted) -> Result<Written, CreateError>
         fs::create_dir_all(folder).map_err(failed)?;
     }
     if drafted.before.is_none() {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+        let made = OpenOptions::new().write(true).create_new(true).open(&path);
+        let mut file = made.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => fault("somebody else has just made it; nothing was written".to_owned()),
+            _ => failed(error),
+        })?;
         let written = file.write_all(drafted.draft.text.as_bytes()).and_then(|()| file.sync_all());
         if let Err(error) = written {
             // half a file would be half a document

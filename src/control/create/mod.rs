@@ -85,14 +85,23 @@ impl Wish {
         self.release.as_deref().unwrap_or(&self.flag)
     }
 
+    /// Whether neither flag nor release is declared.
+    ///
+    /// # Errors
+    /// The one that is, with its place.
+    pub fn untaken(&self, loaded: &Loaded) -> Result<(), CreateError> {
+        match alike::declared(loaded, &self.flag, self.release()) {
+            Some((name, place)) => Err(CreateError::Declared { name, place }),
+            None => Ok(()),
+        }
+    }
+
     /// The documents in their place, checked as `validate` would with all others. Writes nothing.
     ///
     /// # Errors
     /// What is declared already, a file that cannot be used, and findings that would not be there without the new documents.
     pub fn drafted(&self, loaded: &Loaded) -> Result<Drafted, CreateError> {
-        if let Some((name, place)) = alike::declared(loaded, &self.flag, self.release()) {
-            return Err(CreateError::Declared { name, place });
-        }
+        self.untaken(loaded)?;
         let name = match &self.file {
             Some(name) => file::inside(name)?,
             None => format!("flagstaff/{}.yaml", file::plain(self.release())),

@@ -124,6 +124,9 @@ pub fn judge(facts: &Facts, now: Timestamp, after: Span) -> Judgement {
     let age = facts.born.map(|born| now.since(born));
     let is_old = age.is_some_and(|age| age > facts.lifetime);
     let mut against: Vec<String> = Vec::new();
+    if facts.places.is_empty() {
+        against.push("no release uses it".to_owned());
+    }
     if value.is_none() {
         against.extend(facts.places.iter().map(Place::told));
     }

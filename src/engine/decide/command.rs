@@ -161,7 +161,7 @@ impl Folding<'_> {
         if foreign && !(start.take_over && issued.reason.is_some()) {
             return Err(Refusal {
                 reason: "the flag carries the stamp of another journal".to_owned(),
-                instead: Some("start --take-over --reason WHY".to_owned()),
+                instead: Some(format!("start {}--take-over --reason WHY", if start.again { "--again " } else { "" })),
                 kind: RefusalKind::ForeignStamp,
             });
         }

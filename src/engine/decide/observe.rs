@@ -70,7 +70,14 @@ impl Folding<'_> {
                 self.emit(Event::Confirmed { effect, at });
             }
         } else if !self.state.is_live() {
-            // a stopped rollout's flag belongs to somebody else now
+            // a stopped rollout's flag belongs to somebody else now; what was seen there is over where nobody gets it
+            if self.state.phase == Phase::Stopped
+                && self.state.drift.is_some()
+                && is_off(seen)
+                && !self.is_doubtful(seen)
+            {
+                self.emit(Event::DriftEnded { at });
+            }
         } else if !is_off(seen) {
             self.withdraw_growth();
             self.drift(at, seen, "another rollout's stamp".to_owned());

@@ -118,6 +118,13 @@ fn a7_another_stamp_holds_and_pauses() {
     assert!(timeline.command(Command::Force { stage: 2 }).is_err());
     timeline.command(Command::Abort).unwrap();
     timeline.stopped();
+    // what was seen there is over where nobody gets it any more
+    assert!(timeline.state.drift.is_some());
+    timeline.backend.on = false;
+    let seen = Input::Seen { at: timeline.now, backend: Observation::Seen(timeline.backend.clone()) };
+    timeline.feed(seen.clone()).unwrap();
+    timeline.feed(seen).unwrap();
+    assert_eq!(timeline.state.drift, None);
 }
 
 #[test]
