@@ -56,7 +56,7 @@ fn a_flag_under_the_stamp_of_another_rollout_is_drift_until_it_is_off() {
     fs::write(dir.join(FILE), serde_json::to_string_pretty(&flags).unwrap()).unwrap();
     let drifted = ends(dir, &["plan", "--drift", "--detailed-exitcode"], 2).out;
     assert!(drifted.contains("under the stamp of another rollout"), "{drifted}");
-    ends(dir, &["run", "my-feature", "--once"], 7);
+    ends(dir, &["run", "my-feature"], 7);
     ends(dir, &["abort", "my-feature"], 0);
     ends(dir, &["run", "my-feature", "--once"], 6);
     assert_eq!(json(dir, &["status"], 0)["rollouts"][0]["serves"], Value::Null);

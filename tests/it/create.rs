@@ -131,12 +131,17 @@ fn a_link_out_of_the_project_is_not_written_through() {
     let target = outside.path().join("target.yaml");
     fs::write(&target, "# theirs\n").unwrap();
     std::os::unix::fs::symlink(&target, dir.join("flagstaff/link.yaml")).unwrap();
-    let refused = ends(dir, &["create", "cart-v2", "--file", "flagstaff/link.yaml"], 1);
-    assert!(refused.err.contains("no regular file"), "{}", refused.err);
-    std::os::unix::fs::symlink(outside.path(), dir.join("flagstaff/folder")).unwrap();
-    ends(dir, &["create", "cart-v2", "--file", "flagstaff/folder/new.yaml"], 1);
+    // `validate` refuses it too, so that nothing is made beside it
+    ends(dir, &["create", "cart-v2", "--file", "flagstaff/link.yaml"], 3);
+    fs::remove_file(dir.join("flagstaff/link.yaml")).unwrap();
+    let empty = outside.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    std::os::unix::fs::symlink(&empty, dir.join("flagstaff/folder")).unwrap();
+    let refused = ends(dir, &["create", "cart-v2", "--file", "flagstaff/folder/new.yaml"], 1);
+    assert!(refused.err.contains("leads out of the project"), "{}", refused.err);
+    assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
     assert_eq!(fs::read_to_string(&target).unwrap(), "# theirs\n");
-    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "something was written outside");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2, "something was written outside");
 }
 
 #[test]

@@ -203,10 +203,19 @@ fn late_ticks_shut_down_nothing_that_was_held_back() {
     let run = |late: &mut Timeline| {
         late.late(&[(1, true, restarts("9")), (0, true, restarts("9"))]);
     };
-    let mut held = held(vec![crash(Action::Shutdown)], 2);
-    held.ticks(4, &unknown(SERVICE, Unknown::Error));
-    run(&mut held);
-    held.paused(2, &[by_rule("crash")]);
+    let mut lasting = held(vec![crash(Action::Shutdown)], 2);
+    lasting.ticks(2, &unknown(SERVICE, Unknown::Error));
+    run(&mut lasting);
+    lasting.paused(2, &[by_rule("crash")]);
+    // a breach that began once the run was over is another one: it stops, unless the breaker says so of it
+    let mut over = held(vec![crash(Action::Shutdown)], 2);
+    over.ticks(4, &unknown(SERVICE, Unknown::Error));
+    let mut held_again = over.clone();
+    run(&mut over);
+    over.stopped();
+    held_again.breaker = vec![trip("crash")];
+    run(&mut held_again);
+    held_again.paused(2, &[by_rule("crash")]);
     // what was not, they do, unless the breaker says so of them
     let mut fresh = at(vec![crash(Action::Shutdown)], 2);
     fresh.ticks(2, &unknown(SERVICE, Unknown::Error));
