@@ -175,12 +175,12 @@ fn documents(dir: &Path, releases: usize) -> Loaded {
 }
 
 /// Opens and starts all of them, so many in one commit.
-fn fill(store: &mut Store, loaded: &Loaded, flags: &Flags, releases: usize) {
-    let numbers: Vec<usize> = (0..releases).collect();
-    for chunk in numbers.chunks(AT_ONCE) {
+fn fill(store: &mut Store, loaded: &Loaded, flags: &Flags) {
+    let mut plans = loaded.plans().into_iter().peekable();
+    while plans.peek().is_some() {
         let mut batch = Batch::default();
-        for number in chunk {
-            let resolved = loaded.plan(&format!("r{number}"), "here").expect("a plan");
+        for (_, _, resolved) in plans.by_ref().take(AT_ONCE) {
+            let resolved = resolved.expect("a plan");
             let (flag, hash) = (resolved.plan.flag.clone(), resolved.hash.clone());
             let stage = resolved.plan.stages[0].exposure.clone();
             let id = store.open(&mut batch, BEGIN, resolved.plan, resolved.hash);
@@ -232,7 +232,7 @@ async fn main() {
     let mut store = Store::load_to_act(Box::new(journal)).expect("a store");
     let flags = Arc::new(Flags(Mutex::default()));
     let began = Instant::now();
-    fill(&mut store, &loaded, &flags, releases);
+    fill(&mut store, &loaded, &flags);
     println!("{releases} rollouts opened in {:.1} s; {} MiB", began.elapsed().as_secs_f64(), memory_mib("VmRSS:"));
     let clock = Arc::new(Hand(AtomicI64::new(BEGIN.0)));
     let actor = Actor { name: "bench".to_owned(), known_by: "--as".to_owned() };
