@@ -168,7 +168,6 @@ impl Site {
         // counted from the stop, not by the clock on the wall: whoever comes round sees what fell due since the last look
         let due = |at: Timestamp| at.since(stopped).0 / WATCHED_LATER.0;
         let is_due = self.looked.get(id).is_none_or(|looked| *looked < stopped || due(now) > due(*looked));
-        // whether a newer one has the flag is asked of few: it goes over all rollouts
         (now.since(stopped) < WATCHED_AFTER_STOP || is_due) && self.store.superseding(rollout).is_none()
     }
 

@@ -161,7 +161,7 @@ pub fn print(printer: &Printer, answer: &StaleAnswer) {
     // the first line is the header; the lines of a row that is broken have the tone of its first
     let (mut rows, mut tone) = (answer.flags.iter(), None);
     for (index, line) in table.lines().enumerate() {
-        let line = line.trim_end();
+        let line = line.strip_prefix(' ').unwrap_or(&line).trim_end();
         if index > 0 && line.starts_with(|c: char| !c.is_whitespace()) {
             tone = rows.next().map(|row| row.verdict.tone());
         }

@@ -70,6 +70,8 @@ fn a_release_that_completed_leads_to_its_removal() {
     fs::write(dir.join("flagstaff.yaml"), DOCUMENTS.replace("PAGE", &page.url)).unwrap();
     is(&row(dir, &[]), "defined", "keep", Value::Null, "here: never started");
     ends(dir, &["stale", "--fail-on", "blocked"], 0);
+    let toned = ends(dir, &["stale", "--color", "always"], 0).out;
+    assert!(toned.starts_with("FLAG  VERDICT") && toned.contains("\u{1b}["), "its verdict has a tone: {toned:?}");
 
     ends(dir, &["start", "r"], 0);
     is(&row(dir, &[]), "releasing", "keep", Value::Null, "here: on its way, for 10%");
